@@ -1,0 +1,64 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pgtide {
+
+// Every setting, with its default. config.yaml is the reference: it has the same keys in the same
+// order, each with its unit and a sentence (PROTOCOL 7).
+struct Config {
+  enum class WakeUp { automatic, notify, poll };
+  enum class LogFormat { text, json };
+
+  struct Database {
+    WakeUp wake_up = WakeUp::automatic;
+    std::string url{};  // libpq URL or key=value; empty: DATABASE_URL, else PG* variables
+  } database{};
+
+  struct Server {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8080;  // 0: a free one
+    std::string port_file{};    // "host:port" is written here once listening; empty: nowhere
+    std::string path = "/realtime/subscribe";
+    unsigned threads = 0;       // shards; 0: one per core
+    std::vector<std::string> allowed_origins{};
+  } server{};
+
+  std::string rules = "rules.yaml";  // absolute, or relative to the configuration file
+
+  struct Limits {
+    std::size_t subscriptions_per_connection = 100;
+    double requests_per_second = 10;
+    double frames_per_second = 50;
+    std::size_t connections = 10'000;
+    std::size_t connections_per_address = 0;  // 0: no limit
+    std::size_t message_bytes = 65'536;
+    std::size_t event_bytes = 1'048'576;
+    std::size_t backlog_bytes = 8'388'608;
+    std::chrono::milliseconds handshake_timeout{10'000};
+  } limits{};
+
+  struct Heartbeat {
+    std::chrono::milliseconds interval{30'000};
+    std::chrono::milliseconds timeout{10'000};
+  } heartbeat{};
+
+  struct Resume {
+    std::chrono::milliseconds retention{std::chrono::hours{24}};
+    std::uint64_t log_bytes = 10'737'418'240;
+  } resume{};
+
+  struct Ready {
+    std::chrono::milliseconds lag{30'000};
+  } ready{};
+
+  struct Log {
+    std::string level = "info";  // trace | debug | info | warn | error | off
+    LogFormat format = LogFormat::text;
+  } log{};
+};
+
+}  // namespace pgtide

@@ -1,0 +1,36 @@
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "pgtide/result.hpp"
+
+namespace pgtide {
+
+// The listening socket; hands each accepted socket out (to a shard). Not SO_REUSEPORT: a port that
+// another program has must be an error, not a shared port. Out of file descriptors it waits and
+// accepts again later.
+class Acceptor {
+ public:
+  // ErrorKind::invalid for an address that is none, conflict when the port is taken (the message
+  // says what to do), denied below 1024 without the right.
+  static Result<std::unique_ptr<Acceptor>> listen(boost::asio::io_context& context,
+                                                  const std::string& host, std::uint16_t port);
+  ~Acceptor();
+
+  // `take` gets each accepted native socket and owns it.
+  void start(std::function<void(int)> take);
+  void stop();
+  std::uint16_t port() const;   // the real one where 0 was asked for
+  std::string address() const;  // "127.0.0.1:8080", "[::1]:8080"
+  bool loopback() const;
+
+ private:
+  struct State;
+  explicit Acceptor(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace pgtide

@@ -1,0 +1,74 @@
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/broker.hpp"
+#include "gateway/operator.hpp"
+
+namespace pgtide {
+
+struct GatewayOptions {
+  std::string path = "/realtime/subscribe";
+  std::vector<std::string> allowed_origins{};
+  bool loopback_listener = true;  // `Host` must then be a loopback name or an allowed origin
+  std::size_t message_bytes = 65'536;
+  std::size_t backlog_bytes = 8'388'608;
+  std::size_t reply_bytes = 65'536;  // unsent replies past it stop the reading
+  double frames_per_second = 50;
+  std::chrono::milliseconds handshake_timeout{10'000};
+  std::chrono::milliseconds heartbeat_interval{30'000};
+  std::chrono::milliseconds heartbeat_timeout{10'000};
+};
+
+struct GatewayCounters {
+  std::uint64_t connections_opened = 0;
+  std::uint64_t connections_closed = 0;
+  std::uint64_t handshakes_refused = 0;
+  std::uint64_t heartbeats_lost = 0;
+  std::uint64_t fell_behind = 0;
+  std::uint64_t events_dropped = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t sends = 0;          // system calls
+  std::uint64_t backlog_bytes = 0;  // a gauge: waiting now, over all connections
+};
+
+// One shard's connections: their handshakes, HTTP, reading, writing and heartbeat. Everything
+// but adopt() is called on the shard's thread, the one that runs `context`.
+class Gateway {
+ public:
+  Gateway(boost::asio::io_context& context, Broker& broker, Operator& op, GatewayOptions options);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // Takes over an accepted TCP socket. From any thread.
+  void adopt(int native_socket);
+
+  // Sends now what the socket takes; the rest waits in the connection's outbox.
+  void send(const Delivery& delivery);
+  void send_reply(ConnectionNumber connection, std::string frames);
+  void close(ConnectionNumber connection, CloseCode code, std::string_view reason);
+
+  // Has no connection more than half its backlog waiting? And the call, once, when that is so again.
+  bool paced() const;
+  void when_paced(std::function<void()> then);
+
+  // Refuses new connections and HTTP, sends what is queued, closes each with 1001 and calls `done`
+  // when none is left; after `limit` the rest is cut.
+  void drain(std::chrono::milliseconds limit, std::function<void()> done);
+
+  const GatewayCounters& counters() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace pgtide

@@ -1,0 +1,41 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "pgtide/result.hpp"
+
+namespace pgtide {
+
+// A POST to /realtime/broadcast or /realtime/broadcast_all, already checked in shape.
+struct BroadcastRequest {
+  std::optional<std::string> collection{};  // none: broadcast_all
+  std::string json{};                       // the data
+};
+struct BroadcastDone {
+  Result<void> result{};
+  std::string warning{};  // "no rule lists 'x'...": committed all the same
+};
+
+// What the gateway's HTTP asks of the bridge. Called on a shard's thread; must not block.
+class Operator {
+ public:
+  struct Readiness {
+    bool ready = false;
+    std::string json{};  // which part is not: for loopback only
+  };
+  virtual ~Operator() = default;
+  virtual Readiness readiness() = 0;
+  // Prometheus text format 0.0.4. `done` may be called from any thread.
+  virtual void metrics(std::function<void(std::string)> done) = 0;
+  virtual void broadcast(BroadcastRequest request, std::function<void(BroadcastDone)> done) = 0;
+  // The page at `/`: under `pgtide demo` only.
+  virtual std::optional<std::string_view> page() = 0;
+  // May one more WebSocket be opened? Counts it when so. `address` is the peer's, without a port.
+  enum class Admission { admitted, too_many, too_many_from_address, starting };
+  virtual Admission admit(const std::string& address) = 0;
+  virtual void release(const std::string& address) = 0;
+};
+
+}  // namespace pgtide

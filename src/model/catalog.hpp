@@ -1,0 +1,44 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace pgtide {
+
+// A watched table under its public name.
+struct Collection {
+  std::int32_t id = 0;
+  std::string name{};
+  std::string table{};                 // "schema.table", unquoted
+  std::vector<std::string> key{};      // column names, in key order; never empty
+  std::vector<std::string> columns{};  // all present columns, in their order
+  bool old_rows = true;                // false: watched --without-old-rows
+  std::string fault{};                 // what makes its stream untrustworthy now; empty: nothing
+
+  friend bool operator==(const Collection&, const Collection&) = default;
+};
+
+// What the database watches, as of one moment. Immutable once shared.
+class Catalog {
+ public:
+  Catalog() = default;
+  // `unwatched` names tables ("schema.table") that exist and are not watched, among those that
+  // the rules ask about.
+  Catalog(std::vector<Collection> collections, std::vector<std::string> unwatched);
+
+  const Collection* find(std::string_view name) const;  // null: no such collection
+  const std::vector<Collection>& collections() const { return collections_; }
+  bool exists_unwatched(std::string_view table) const;
+
+  Catalog(const Catalog&) = delete;
+  Catalog& operator=(const Catalog&) = delete;
+
+ private:
+  std::vector<Collection> collections_;
+  std::vector<std::string> unwatched_;
+  std::unordered_map<std::string_view, std::size_t> by_name_;  // views into collections_
+};
+
+}  // namespace pgtide

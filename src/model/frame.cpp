@@ -1,0 +1,46 @@
+#include "model/frame.hpp"
+
+#include <cstdint>
+
+#include "pgtide/result.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr unsigned char final_text = 0x81;  // FIN, opcode 1
+constexpr std::size_t length_in_16_bits = 126;
+constexpr std::size_t length_in_64_bits = 127;
+
+}  // namespace
+
+void append_text_frame(std::string& out, std::string_view payload) {
+  const std::size_t size = payload.size();
+  const auto put = [&out](std::size_t byte) { out += static_cast<char>(byte & 0xff); };
+  put(final_text);
+  if (size < length_in_16_bits) {
+    put(size);
+  } else if (size <= 0xffff) {
+    put(length_in_16_bits);
+    put(size >> 8);
+    put(size);
+  } else {
+    put(length_in_64_bits);
+    for (int shift = 56; shift >= 0; shift -= 8) put(size >> shift);
+  }
+  out.append(payload);
+}
+
+std::size_t frame_size_at(std::string_view frames) {
+  const auto byte = [frames](std::size_t at) {
+    PGTIDE_ASSERT(at < frames.size());
+    return static_cast<std::size_t>(static_cast<unsigned char>(frames[at]));
+  };
+  const std::size_t length = byte(1);
+  if (length < length_in_16_bits) return 2 + length;
+  if (length == length_in_16_bits) return 4 + (byte(2) << 8 | byte(3));
+  std::size_t size = 0;
+  for (std::size_t i = 2; i < frame_header_bytes_max; ++i) size = size << 8 | byte(i);
+  return frame_header_bytes_max + size;
+}
+
+}  // namespace pgtide

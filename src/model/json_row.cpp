@@ -1,0 +1,79 @@
+#include "model/json_row.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "model/json_scanner.hpp"
+#include "model/utf8.hpp"
+
+namespace pgtide {
+namespace {
+
+Error not_json(std::size_t at) {
+  return {ErrorKind::invalid, "not a JSON text at byte " + std::to_string(at)};
+}
+
+// `key` has its quotes. Column names with escapes are rare, so a library undoes them.
+std::string unescape(std::string_view key) {
+  const auto name = nlohmann::json::parse(key, nullptr, false);
+  return name.is_string() ? name.get<std::string>() : std::string(key);
+}
+
+}  // namespace
+
+Result<Row> Row::parse(std::string_view text) {
+  JsonScanner scanner(text);
+  Row row;
+  scanner.space();
+  if (!scanner.take('{')) return not_json(scanner.at());
+  scanner.space();
+  bool closed = scanner.take('}');
+  while (!closed) {
+    if (!row.read_member(scanner)) return not_json(scanner.at());
+    scanner.space();
+    closed = scanner.take('}');
+    if (!closed && !scanner.take(',')) return not_json(scanner.at());
+    scanner.space();
+  }
+  scanner.space();
+  if (!scanner.at_end()) return not_json(scanner.at());
+  return row;
+}
+
+bool Row::read_member(JsonScanner& scanner) {
+  RowMember member;
+  std::size_t start = scanner.at();
+  if (!scanner.string()) return false;
+  member.key = scanner.since(start);
+  member.column = member.key.substr(1, member.key.size() - 2);
+  if (member.column.find('\\') != std::string_view::npos) {
+    names_.push_back(std::make_unique<const std::string>(unescape(member.key)));
+    member.column = *names_.back();
+  }
+  scanner.space();
+  if (!scanner.take(':')) return false;
+  scanner.space();
+  start = scanner.at();
+  if (!scanner.value()) return false;
+  member.value = scanner.since(start);
+  members_.push_back(member);
+  return true;
+}
+
+const RowMember* Row::find(std::string_view column) const {
+  for (const RowMember& member : members_) {
+    if (member.column == column) return &member;
+  }
+  return nullptr;
+}
+
+Result<void> check_json(std::string_view text) {
+  if (!is_utf8(text)) return Error{ErrorKind::invalid, "not valid UTF-8"};
+  JsonScanner scanner(text);
+  scanner.space();
+  if (!scanner.value()) return not_json(scanner.at());
+  scanner.space();
+  if (!scanner.at_end()) return not_json(scanner.at());
+  return {};
+}
+
+}  // namespace pgtide

@@ -1,0 +1,41 @@
+#pragma once
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/cursor.hpp"
+#include "model/principal.hpp"
+#include "model/wire_code.hpp"
+
+// The texts of what the server says about itself (PROTOCOL 1.3). Events are not here: the broker
+// builds them without a JSON library. `id` is JSON text as the client sent it, or empty.
+namespace pgtide {
+
+struct Greeting {
+  std::string connection_id{};
+  const Principal* user = nullptr;
+  std::chrono::milliseconds heartbeat_interval{};
+};
+struct ErrorReply {
+  WireCode code = WireCode::internal;
+  std::string message{};
+  std::string id{};
+  std::optional<std::string> pattern{};
+  std::optional<std::chrono::milliseconds> retry_after{};
+};
+
+std::string connected_message(const Greeting& greeting);
+std::string subscribed_message(std::string_view id, std::string_view pattern, const Cursor& at);
+std::string unsubscribed_message(std::string_view id, std::string_view pattern,
+                                 std::size_t removed);
+std::string pong_message(std::string_view id);
+std::string position_message(const Cursor& at);
+// `pattern` is empty where the whole connection is concerned.
+std::string resync_message(std::string_view pattern, ResyncReason reason);
+std::string error_message(const ErrorReply& reply);
+
+// `text` as a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
+std::string quoted(std::string_view text);
+
+}  // namespace pgtide
