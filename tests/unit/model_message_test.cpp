@@ -1,0 +1,127 @@
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "model/client_message.hpp"
+#include "model/server_message.hpp"
+
+using namespace pgtide;
+
+namespace {
+
+std::string described(std::string_view text) {
+  const auto parsed = parse_client_message(text);
+  if (const auto* fault = std::get_if<MessageFault>(&parsed)) {
+    return std::string(to_string(fault->code)) + "|" + fault->id + "|" + fault->message;
+  }
+  const auto& message = std::get<ClientMessage>(parsed);
+  std::string out = message.id + "|";
+  if (const auto* subscribe = std::get_if<SubscribeMessage>(&message.body)) {
+    out += "subscribe";
+    for (const SubscribeItem& item : subscribe->items) {
+      out += " " + item.pattern + "/" + std::to_string(item.events.bits());
+    }
+  } else if (const auto* unsubscribe = std::get_if<UnsubscribeMessage>(&message.body)) {
+    out += "unsubscribe " + unsubscribe->pattern;
+  } else {
+    out += "ping";
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("client message: each shape is read, and each fault is named") {
+  struct {
+    std::string text, expected, why;
+  } const rows[] = {
+      {R"({"type":"subscribe","pattern":"posts.*"})", "|subscribe posts.*/31", "plain"},
+      {R"({"type":"subscribe","id":"a1","pattern":"p.1","events":["create","custom"]})",
+       "\"a1\"|subscribe p.1/17", "id and events"},
+      {R"({"id":1.50,"type":"subscribe","subscriptions":[{"pattern":"a.*"},{"pattern":"b.*","events":["delete"]}]})",
+       "1.50|subscribe a.*/31 b.*/4", "many; the id's text is kept"},
+      {R"({"type":"unsubscribe","pattern":"*"})", "|unsubscribe *", "all"},
+      {R"({"type":"ping","id":9})", "9|ping", "ping"},
+      {R"({"type":"subscribe","pattern":""})", "|subscribe /31", "the pattern is checked later"},
+      {"", "invalid_json||not a JSON text", "empty"},
+      {"{", "invalid_json||not a JSON text", "cut"},
+      {"[]", "invalid_message||a message is a JSON object", "array"},
+      {"{}", "invalid_message||'type' is missing", "no type"},
+      {R"({"type":1})", "invalid_message||'type' must be a string", "type is a number"},
+      {R"({"type":"x","id":1})",
+       "unknown_type|1|unknown type 'x'; known: subscribe, unsubscribe, ping", "unknown"},
+      {R"({"type":"auth","token":"t"})", "invalid_message||'auth' is not in this version", "auth"},
+      {R"({"type":"subscribe"})", "invalid_message||'pattern' is missing", "no pattern"},
+      {R"({"type":"subscribe","pattern":7})", "invalid_message||'pattern' must be a string", ""},
+      {R"({"type":"subscribe","pattern":"a.*","since":"x"})",
+       "invalid_message||'since' is not in this version", "since"},
+      {R"({"type":"subscribe","pattern":"a.*","filtre":"x"})",
+       "invalid_message||unknown field 'filtre'", "misspelled"},
+      {R"({"type":"subscribe","subscriptions":[{"pattern":"a.*","filter":"x"}]})",
+       "invalid_message||'filter' is not in this version", "filter"},
+      {R"({"type":"subscribe","pattern":"a.*","subscriptions":[{"pattern":"a.*"}]})",
+       "invalid_message||unknown field 'pattern'", "both forms"},
+      {R"({"type":"subscribe","subscriptions":[]})",
+       "invalid_message||'subscriptions' must be an array that is not empty", "none"},
+      {R"({"type":"subscribe","subscriptions":["a.*"]})",
+       "invalid_message||'subscriptions' must hold objects", "strings"},
+      {R"({"type":"ping","type":"ping"})",
+       "invalid_message||the field 'type' stands there twice", "duplicate"},
+      {R"({"type":"subscribe","subscriptions":[{"pattern":"a.*","pattern":"b.*"}]})",
+       "invalid_message||the field 'pattern' stands there twice", "nested duplicate"},
+      {R"({"type":"subscribe","pattern":"a.*","events":[]})",
+       "invalid_message||'events' must be an array that is not empty", "no events"},
+      {R"({"type":"subscribe","pattern":"a.*","events":["insert"]})",
+       "invalid_message||'events' lists create, update, delete, truncate, custom", "unknown event"},
+      {R"({"type":"ping","id":null})", "invalid_message||'id' must be a string or a number", "id"},
+      {R"({"type":"ping","id":")" + std::string(80, 'a') + "\"}",
+       "invalid_message||'id' must be at most 64 bytes long", "a long id"},
+      {std::string(60'000, '['), "invalid_json||not a JSON text", "sixty thousand brackets"},
+      {R"({"type":"ping","id":)" + std::string(30'000, '[') + std::string(30'000, ']') + "}",
+       "invalid_message||nested too deeply", "deep, but JSON"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.why);
+    CHECK(described(row.text) == row.expected);
+  }
+}
+
+TEST_CASE("client message: random bytes never break the parser") {
+  std::mt19937 random(4);
+  const std::string seed = R"({"type":"subscribe","id":1,"pattern":"a.*","events":["create"]})";
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = seed;
+    for (int n = 0; n < 3; ++n) text[random() % text.size()] = static_cast<char>(random());
+    CHECK_FALSE(described(text).empty());
+  }
+}
+
+TEST_CASE("server message: the texts are those of the contract") {
+  const Cursor at{1, 2, 3, 4};
+  const std::string cursor = to_string(at);
+  const Principal user{"17", {"admin"}};
+  CHECK(connected_message({"c-1", nullptr, std::chrono::seconds(30)}) ==
+        R"({"type":"connected","connection_id":"c-1","user":null,"expires_at":null,)"
+        R"("heartbeat_interval":30,"server":"pgtide/)" PGTIDE_VERSION "\"}");
+  CHECK(connected_message({"c", &user, std::chrono::milliseconds(1'500)}) ==
+        R"({"type":"connected","connection_id":"c","user":{"id":"17","roles":["admin"]},)"
+        R"("expires_at":null,"heartbeat_interval":1.5,"server":"pgtide/)" PGTIDE_VERSION "\"}");
+  CHECK(subscribed_message("1.50", "a.*", at) ==
+        R"({"type":"subscribed","pattern":"a.*","cursor":")" + cursor + R"(","id":1.50})");
+  CHECK(unsubscribed_message("", "a.*", 0) ==
+        R"({"type":"unsubscribed","pattern":"a.*","removed":0})");
+  CHECK(pong_message("\"x\"") == R"({"type":"pong","id":"x"})");
+  CHECK(position_message(at) == R"({"type":"position","cursor":")" + cursor + "\"}");
+  CHECK(resync_message("", ResyncReason::fell_behind) ==
+        R"({"type":"resync_required","reason":"fell_behind"})");
+  CHECK(resync_message("a.*", ResyncReason::schema_changed) ==
+        R"({"type":"resync_required","pattern":"a.*","reason":"schema_changed"})");
+  CHECK(error_message({WireCode::rate_limited, "slow down", "7", "a.*",
+                       std::chrono::milliseconds(90)}) ==
+        R"({"type":"error","code":"rate_limited","message":"slow down","pattern":"a.*",)"
+        R"("retry_after_ms":90,"id":7})");
+}
+
+TEST_CASE("server message: bytes that are no UTF-8 are replaced, never an exception") {
+  CHECK(quoted("a\xff\"") == "\"a\xef\xbf\xbd\\\"\"");
+}
