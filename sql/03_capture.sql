@@ -1,0 +1,338 @@
+-- What runs inside a writer's transaction, and the text of the trigger function of one collection.
+--
+-- The log's order is the physical order of a record's changes: unique keys are immediate, rows are
+-- locked, the sequence caches nothing. Nested statements break that. A user's trigger or function
+-- that changes a row which the outer statement has changed as well has its triggers run first, and the
+-- log would end with the older version. So a change whose new version is already superseded by one
+-- that this transaction has logged gives new ids to the changes that follow from it, along the chain
+-- of row versions (a change's old_tid is the new_tid of the one before). Lives of a record are ordered
+-- likewise: a create that is still alive comes after every delete.
+--
+-- Rejected: statement triggers with transition tables (no row that reaches a partition directly, no
+-- pairing of old and new when keys change), one function with EXECUTE (0.44 of the commits instead of
+-- 0.65), and following the versions in the table itself (needs rights on it).
+
+-- Gives new ids to the own changes that follow from the row version `version`, in their order, and
+-- says whether the last of them is a delete. `low` is the id of the last TRUNCATE: what is older
+-- speaks of other rows.
+create or replace function pgtide.follow(
+  c int, r text, part oid, version tid, low bigint, moving boolean) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  e record;
+  fresh bigint;
+begin
+  while version is not null loop
+    select l.log, l.id, l.new_tid into e from pgtide.log l
+     where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
+       and l.old_tid = version and l.collection = c and l.record = r and l.id > low
+       and l.partition is not distinct from part and l.action in ('u', 'd')
+     order by l.id desc limit 1;
+    if not found then return false; end if;
+    if moving then
+      perform pgtide.move(e.log, r, e.id);
+    end if;
+    version := e.new_tid;
+  end loop;
+  return true;
+end $$;
+
+create or replace function pgtide.move(log int, r text, change bigint) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if log = 0 then
+    update pgtide.log0 set id = nextval('pgtide.change_id')
+     where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
+  elsif log = 1 then
+    update pgtide.log1 set id = nextval('pgtide.change_id')
+     where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
+  else
+    update pgtide.log2 set id = nextval('pgtide.change_id')
+     where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
+  end if;
+end $$;
+
+-- Called after a change of record r was logged: `version` is its new row version, null for a delete.
+create or replace function pgtide.repair(c int, r text, part oid, version tid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  low bigint;
+  e record;
+begin
+  select max(l.id) into low from pgtide.log l
+   where l.xid = pg_current_xact_id() and l.record_hash = 0 and l.collection = c
+     and l.action in ('t', 's');
+  low := coalesce(low, 0);
+  if version is not null and not pgtide.follow(c, r, part, version, low, true) then
+    return;
+  end if;
+  -- The record is dead at this point of the log: what lives is a later life of it.
+  for e in
+    select l.log, l.id, l.new_tid, l.partition from pgtide.log l
+     where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
+       and l.old_tid is null and l.collection = c and l.record = r and l.action = 'c' and l.id > low
+     order by l.id
+  loop
+    if pgtide.follow(c, r, e.partition, e.new_tid, low, false) then
+      perform pgtide.bury(e.log, r, e.id);
+    else
+      perform pgtide.move(e.log, r, e.id);
+      perform pgtide.follow(c, r, e.partition, e.new_tid, low, true);
+    end if;
+  end loop;
+end $$;
+
+-- A life that is over is never looked at again, or a transaction that creates and deletes one record
+-- n times would look n * n times: its create gets an old_tid that no row has.
+create or replace function pgtide.bury(log int, r text, change bigint) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if log = 0 then
+    update pgtide.log0 set old_tid = '(4294967295,0)'
+     where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
+  elsif log = 1 then
+    update pgtide.log1 set old_tid = '(4294967295,0)'
+     where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
+  else
+    update pgtide.log2 set old_tid = '(4294967295,0)'
+     where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
+  end if;
+end $$;
+
+-- Wakes the leader where it sleeps. Null after a crash, when nobody has set it: wake, unless a NOTIFY
+-- could make the writer's PREPARE TRANSACTION fail.
+create or replace function pgtide.wake() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  lease bigint := pg_sequence_last_value('pgtide.armed');
+begin
+  if lease > extract(epoch from clock_timestamp())
+     or lease is null and current_setting('max_prepared_transactions') = '0' then
+    perform pg_notify('pgtide_wake', '');
+  end if;
+end $$;
+
+-- Logs one change. The generated functions do this in their own text; here it is for the rare ones.
+-- The transaction has an xid before it reads which table is current: rotation rests on that, and the
+-- wake-up on the insert coming before the read of `armed`.
+create or replace function pgtide.append(
+  c int, act "char", r text, hash int, was tid, becomes tid, o json, n json, part oid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  log bigint;
+begin
+  perform pg_current_xact_id();
+  log := pg_sequence_last_value('pgtide.current');
+  if log = 0 then
+    insert into pgtide.log0 (collection, action, record, record_hash, old_tid, new_tid, old_row,
+      new_row, partition) values (c, act, r, hash, was, becomes, o, n, part);
+  elsif log = 1 then
+    insert into pgtide.log1 (collection, action, record, record_hash, old_tid, new_tid, old_row,
+      new_row, partition) values (c, act, r, hash, was, becomes, o, n, part);
+  else
+    insert into pgtide.log2 (collection, action, record, record_hash, old_tid, new_tid, old_row,
+      new_row, partition) values (c, act, r, hash, was, becomes, o, n, part);
+  end if;
+  if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
+    perform pgtide.wake();
+  end if;
+end $$;
+
+-- An update of the key: the record of the old key ends, one of the new key begins.
+create or replace function pgtide.rename_record(
+  c int, was text, r text, old_version tid, new_version tid, o json, n json, part oid,
+  repairing boolean) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pgtide.append(c, 'd', was, coalesce(hashtext(was), 1), old_version, null, o, null, part);
+  if repairing then
+    perform pgtide.repair(c, was, part, null);
+  end if;
+  perform pgtide.append(c, 'c', r, coalesce(hashtext(r), 1), null, new_version, null, n, part);
+  if repairing then
+    perform pgtide.repair(c, r, part, new_version);
+  end if;
+end $$;
+
+-- TRUNCATE fires the trigger of the table ("root") and of each partition. A partition that is emptied
+-- alone is told as schema_changed, unless nothing was logged since the collection was emptied anyhow.
+-- A detached partition keeps its trigger, which then says nothing.
+create or replace function pgtide.log_truncate(c int, place text, emptied oid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  last_action "char";
+begin
+  if place = 'partition' then
+    if not coalesce((select relispartition from pg_class where oid = emptied), false) then
+      return;
+    end if;
+    select l.action into last_action from pgtide.log l
+     where l.xid = pg_current_xact_id() and l.collection = c order by l.id desc limit 1;
+    if last_action in ('t', 's') then return; end if;
+  end if;
+  perform pgtide.append(c, (case place when 'root' then 't' else 's' end)::"char",
+                        null, 0, null, null, null, null, null);
+end $$;
+
+-- The text of one key column's value as to_json prints it. The cast says the same for these types and
+-- costs less; for the others (char(n), timestamps, inet, domains with a cast of their own) it does not.
+create or replace function pgtide.key_text(variable text, col text, kind oid) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case when kind in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
+                            'text'::regtype, 'varchar'::regtype, 'uuid'::regtype)
+              then format('%s.%I::text', variable, col)
+              else format('(to_json(%s.%I) #>> E''{}'')', variable, col) end
+$$;
+
+create or replace function pgtide.record_text(variable text, cols text[], kinds oid[]) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select string_agg(
+    case when cardinality(cols) = 1
+           or k.kind in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype)
+         then pgtide.key_text(variable, k.col, k.kind)
+         else format('replace(replace(%s, E''\\'', E''\\\\''), E'','', E''\\,'')',
+                     pgtide.key_text(variable, k.col, k.kind)) end,
+    ' || E'','' || ' order by k.n)
+  from unnest(cols, kinds) with ordinality k(col, kind, n)
+$$;
+
+-- The source of the trigger function of one collection. `repairing` is for the test that sees the
+-- order go wrong without the repair.
+create or replace function pgtide.capture_source(c int, repairing boolean default true) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $outer$
+declare
+  t pgtide.collection;
+  kinds oid[];
+  plain boolean;      -- equal key values have equal texts, so that = may decide
+  partitioned boolean;
+  part text;
+  columns constant text :=
+    '(collection, action, record, record_hash, old_tid, new_tid, old_row, new_row';
+  row_values text;
+  old_json text;
+  key_object text;
+  new_id text;
+  old_id text;
+  repair_change text := '';
+  repair_delete text := '';
+begin
+  select * into strict t from pgtide.collection where id = c;
+  select array_agg(case when y.typtype = 'd' then y.typbasetype else y.oid end order by k.n),
+         bool_and(y.oid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype))
+    into kinds, plain
+    from unnest(t.key) with ordinality k(col, n)
+    join pg_attribute a on a.attrelid = t.relation and a.attname = k.col
+    join pg_type y on y.oid = a.atttypid;
+  select relkind = 'p' into partitioned from pg_class where oid = t.relation;
+  part := case when partitioned then 'tg_relid' else 'null' end;
+  new_id := pgtide.record_text('new', t.key, kinds);
+  old_id := pgtide.record_text('old', t.key, kinds);
+  select format('json_build_object(%s)',
+                string_agg(format('%L, old.%I', k.col, k.col), ', ' order by k.n))
+    into key_object from unnest(t.key) with ordinality k(col, n);
+  old_json := case when t.old_rows then 'to_json(old)' else key_object end;
+  row_values := format('%s) values (%s, act, rec, coalesce(hashtext(rec), 1), was_tid, now_tid, o, n%s);',
+    case when partitioned then ', partition' else '' end, c,
+    case when partitioned then ', tg_relid' else '' end);
+  if repairing then
+    repair_change := format($x$
+    if new.xmax <> '0'
+       and (exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
+                     and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)
+         or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
+                     and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)
+         or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
+                     and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)) then
+      perform pgtide.repair(%s, rec, %s, now_tid);
+    end if;$x$, c, part);
+    repair_delete := format($x$
+    if exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
+                and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null)
+       or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
+                and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null)
+       or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
+                and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null) then
+      perform pgtide.repair(%s, rec, %s, null);
+    end if;$x$, c, part);
+  end if;
+  return format($body$
+declare
+  act "char";
+  rec text;
+  was text;
+  o json;
+  n json;
+  was_tid tid;
+  now_tid tid;
+  log bigint;
+begin
+  if tg_op = 'INSERT' then
+    act := 'c';
+    now_tid := new.ctid;
+    begin
+      rec := %1$s;
+      n := to_json(new);
+      if octet_length(n::text) > 536870912 then n := null; end if;
+    exception when others then n := null;
+    end;
+  elsif tg_op = 'UPDATE' then
+    -- An update that changes nothing is not logged, unless the version before it may be of this very
+    -- transaction: a chain of versions must not have a gap.
+    if old *= new and age(old.xmin) > 0 then return null; end if;
+    act := 'u';
+    was_tid := old.ctid;
+    now_tid := new.ctid;
+    begin
+      rec := %1$s;
+      %2$s
+      %3$s
+      n := to_json(new);
+      if octet_length(n::text)%4$s > 536870912 then o := null; n := null; end if;
+    exception when others then o := null; n := null;
+    end;
+    if was is distinct from rec then
+      begin
+        %5$s
+      exception when others then o := null;
+      end;
+      perform pgtide.rename_record(%7$s, was, rec, was_tid, now_tid, o, n, %8$s, %6$s);
+      return null;
+    end if;
+  else
+    act := 'd';
+    was_tid := old.ctid;
+    begin
+      rec := %9$s;
+      o := %10$s;
+      if octet_length(o::text) > 536870912 then o := null; end if;
+    exception when others then o := null;
+    end;
+  end if;
+  log := pg_sequence_last_value('pgtide.current');
+  if log = 0 then
+    insert into pgtide.log0 %11$s%12$s
+  elsif log = 1 then
+    insert into pgtide.log1 %11$s%12$s
+  else
+    insert into pgtide.log2 %11$s%12$s
+  end if;
+  if act <> 'd' then%13$s
+  else%14$s
+  end if;
+  if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
+    perform pgtide.wake();
+  end if;
+  return null;
+end $body$,
+    new_id,
+    case when plain
+         then format('if %s then was := %s; else was := rec; end if;',
+                     (select string_agg(format('old.%I <> new.%I', k, k), ' or ')
+                        from unnest(t.key) k), old_id)
+         else format('was := %s;', old_id) end,
+    case when t.old_rows then 'o := to_json(old);' else '' end,
+    case when t.old_rows then '::bigint + octet_length(o::text)' else '' end,
+    case when t.old_rows then '' else format('o := %s;', key_object) end,
+    repairing::text, c, part, old_id, old_json, columns, row_values,
+    coalesce(nullif(repair_change, ''), ' null;'), coalesce(nullif(repair_delete, ''), ' null;'));
+end $outer$;

@@ -1,0 +1,377 @@
+-- Watching a table: what may be watched, the triggers, and the way back.
+
+-- Takes the lock that CREATE TRIGGER needs with a short wait, again and again, for a waiting lock
+-- makes every later writer of the table wait behind it.
+create or replace function pgtide.lock_patiently(tables regclass[], mode text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before constant text := current_setting('lock_timeout');
+  patience constant interval :=
+    coalesce(current_setting('pgtide.lock_patience', true), '30s')::interval;
+  t regclass;
+begin
+  loop
+    begin
+      perform set_config('lock_timeout', '100ms', true);
+      foreach t in array tables loop
+        execute format('lock table %s in %s mode', t, mode);
+      end loop;
+      perform set_config('lock_timeout', before, true);
+      return;
+    exception when lock_not_available or deadlock_detected then
+      if clock_timestamp() > now() + patience then
+        raise exception 'table % stayed locked for %', t, patience using errcode = '55P03',
+          hint = 'A long transaction or a VACUUM holds it (see pg_stat_activity). Try again later.';
+      end if;
+    end;
+    perform pg_sleep(0.05 + random() * 0.2);
+  end loop;
+end $$;
+
+create or replace function pgtide.is_collection_name(name text) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(name collate "C" ~ '^[A-Za-z_][A-Za-z0-9_]{0,62}$', false)
+$$;
+
+-- Why the table cannot be watched, as a refusal; nothing where it can.
+create or replace function pgtide.check_table(relation regclass, ignore_rls boolean) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  c pg_class;
+  installer name := (select nspowner::regrole::text from pg_namespace where nspname = 'pgtide');
+  owner name;
+  why text;
+begin
+  select * into strict c from pg_class where oid = relation;
+  select rolname into owner from pg_roles where oid = c.relowner;
+  why := case
+    when c.relkind in ('v', 'm') then 'is a view: watch the tables under it'
+    when c.relkind = 'f' then 'is a foreign table: its rows change elsewhere'
+    when c.relkind not in ('r', 'p') then 'is no table'
+    when c.relnamespace in ('pgtide'::regnamespace, 'pg_catalog'::regnamespace,
+                            'information_schema'::regnamespace) then 'is a system table'
+    when c.relpersistence = 't' then 'is a temporary table'
+    when c.relpersistence = 'u'
+      then 'is unlogged: a crash would empty it and nobody would be told. ALTER TABLE ... SET LOGGED'
+    when not c.relispartition and exists (select from pg_inherits where inhrelid = relation)
+      then 'is an inheritance child: use a partitioned table'
+    when c.relkind = 'r' and exists (select from pg_inherits where inhparent = relation)
+      then 'has inheritance children, whose rows its triggers do not see: use a partitioned table'
+    when c.relispartition and exists (
+           select from pg_partition_ancestors(relation) p join pgtide.collection w on w.relation = p
+            where p <> relation) then 'is a partition of a table that is watched'
+    when exists (select from pg_partition_tree(relation) p
+                   join pgtide.collection w on w.relation = p.relid
+                  where p.relid <> check_table.relation)
+      then 'has a partition that is watched by itself: unwatch that first'
+    when exists (select from pg_partition_tree(relation) p join pg_class f on f.oid = p.relid
+                  where f.relkind = 'f') then 'has a foreign table as a partition'
+    end;
+  if why is not null then
+    raise exception 'table % cannot be watched: it %', relation, why using errcode = '42809';
+  end if;
+  if c.relrowsecurity and not ignore_rls then
+    raise exception 'table % cannot be watched: it has row-level security, which pgtide does not '
+      'consult; its rules.yaml decides who sees which row', relation
+      using errcode = '42501', hint = 'Watch it with --ignore-rls (ignore_rls => true).';
+  end if;
+  if not pg_has_role(current_user, c.relowner, 'USAGE') then
+    raise exception 'table % belongs to %: only its owner may watch it', relation, owner
+      using errcode = '42501', hint = format('GRANT %I TO %I;', owner, current_user);
+  end if;
+  if not pg_has_role(current_user, (select nspowner from pg_namespace where nspname = 'pgtide'),
+                     'USAGE') then
+    raise exception 'pgtide was installed by %, and % is not a member of it', installer, current_user
+      using errcode = '42501', hint = format('GRANT %s TO %I;', installer, current_user);
+  end if;
+end $$;
+
+-- The key's column numbers, in order: the primary key, or the columns given.
+create or replace function pgtide.check_key(relation regclass, key text[]) returns int2[]
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  i pg_index;
+  cols int2[];
+  bad text;
+begin
+  if key is null then
+    select x.* into i from pg_index x where x.indrelid = relation and x.indisprimary;
+    if not found then
+      raise exception 'table % cannot be watched: it has no primary key', relation
+        using errcode = '42809', hint = 'ALTER TABLE ... ADD PRIMARY KEY, or name columns that are '
+          'unique and NOT NULL: --key a,b (key => array[''a'', ''b'']).';
+    end if;
+    if not i.indimmediate then
+      raise exception 'table % cannot be watched: its primary key is deferrable, so two transactions '
+        'may hold the same key for a while', relation using errcode = '42809',
+        hint = 'Make it NOT DEFERRABLE, or name other columns with --key.';
+    end if;
+    return (select array_agg(k order by n) from unnest(i.indkey::int2[]) with ordinality u(k, n)
+             where n <= i.indnkeyatts);
+  end if;
+  select array_agg(a.attnum order by u.n), string_agg(quote_ident(u.k), ', ')
+           filter (where a.attnum is null)
+    into cols, bad
+    from unnest(key) with ordinality u(k, n)
+    left join pg_attribute a on a.attrelid = relation and a.attname = u.k and a.attnum > 0
+                            and not a.attisdropped;
+  if bad is not null or cols is null then
+    raise exception 'table % has no column %', relation, coalesce(bad, '(none given)')
+      using errcode = '42703';
+  end if;
+  select string_agg(quote_ident(attname), ', ') into bad from pg_attribute
+   where attrelid = relation and attnum = any (cols) and not attnotnull;
+  if bad is not null then
+    raise exception 'column % of % may be null: it cannot be part of the key', bad, relation
+      using errcode = '42809', hint = 'ALTER TABLE ... ALTER COLUMN ... SET NOT NULL.';
+  end if;
+  if not exists (
+    select from pg_index x
+     where x.indrelid = relation and x.indisunique and x.indimmediate and x.indisvalid
+       and x.indpred is null and x.indexprs is null
+       and (select array_agg(k order by k) from unnest(x.indkey::int2[]) with ordinality u(k, n)
+             where n <= x.indnkeyatts) = (select array_agg(k order by k) from unnest(cols) k)) then
+    raise exception 'the columns % of % are no key: it takes a unique index on just these columns, '
+      'valid, not partial, not deferrable', array_to_string(key, ', '), relation
+      using errcode = '42809', hint = 'CREATE UNIQUE INDEX ... ON ... (...).';
+  end if;
+  return cols;
+end $$;
+
+create or replace function pgtide.columns_of(relation oid) returns text[]
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(array_agg(attname::text order by attnum), '{}') from pg_attribute
+   where attrelid = relation and attnum > 0 and not attisdropped
+$$;
+
+-- The triggers of a collection as they stand, to find out later that they were away for a while.
+-- Partitions that come and go are looked at apart.
+create or replace function pgtide.guard_of(c int, relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(string_agg(format('%s %s %s', t.tgname, t.tgenabled, t.xmin), ', '
+                             order by t.tgname), '')
+    from pg_trigger t
+   where t.tgrelid = relation and t.tgname in ('!pgtide', '!pgtide_truncate') and not t.tgisinternal
+$$;
+
+create or replace function pgtide.partitions_of(relation oid, out partitions oid[],
+                                                out filenodes oid[])
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(array_agg(c.oid order by c.oid), '{}'),
+         coalesce(array_agg(c.relfilenode order by c.oid), '{}')
+    from pg_partition_tree(relation) p join pg_class c on c.oid = p.relid
+   where p.relid <> relation
+$$;
+
+-- Writes the trigger functions of a collection anew; the triggers stay.
+create or replace function pgtide.regenerate(c int) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  money boolean;
+begin
+  select bool_or(a.atttypid in ('money'::regtype, 'money[]'::regtype)) into money
+    from pg_attribute a join pgtide.collection w on a.attrelid = w.relation
+   where w.id = c and a.attnum > 0 and not a.attisdropped;
+  -- The settings make the text of a value independent of the writer's session.
+  execute format('create or replace function pgtide.capture_%s() returns trigger '
+    'language plpgsql security definer set search_path = pg_catalog, pg_temp '
+    'set timezone = ''UTC'' set datestyle = ''ISO, MDY'' set intervalstyle = ''postgres'' '
+    'set bytea_output = ''hex'' set extra_float_digits = 1 %s as %L',
+    c, case when money then 'set lc_monetary = ''C''' else '' end, pgtide.capture_source(c));
+  perform pgtide.hand_over(format('pgtide.capture_%s()', c)::regprocedure);
+  execute format('create or replace function pgtide.truncate_%1$s() returns trigger '
+    'language plpgsql security definer set search_path = pg_catalog, pg_temp as '
+    '''begin perform pgtide.log_truncate(%1$s, tg_argv[0], tg_relid); return null; end''', c);
+  perform pgtide.hand_over(format('pgtide.truncate_%s()', c)::regprocedure);
+end $$;
+
+-- Puts one of the two triggers on a table where it is not there yet, and sets it ENABLE ALWAYS.
+create or replace function pgtide.put_trigger(relation regclass, trigger name, timing text,
+                                              call text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  t pg_trigger;
+  called constant regprocedure := (regexp_replace(call, '\(.*', '') || '()')::regprocedure;
+begin
+  select * into t from pg_trigger
+   where tgrelid = relation and tgname = trigger and not tgisinternal;
+  if found and (t.tgfoid <> called or t.tgqual is not null or pg_get_triggerdef(t.oid)
+                not like '%' || call || '%') then
+    execute format('drop trigger %I on %s', trigger, relation);
+    t := null;
+  end if;
+  if t.oid is null then
+    execute format('create trigger %I after %s execute function %s', trigger,
+                   format(timing, relation), call);
+  end if;
+  if t.tgenabled is distinct from 'A' then
+    execute format('alter table %s enable always trigger %I', relation, trigger);
+  end if;
+end $$;
+
+create or replace function pgtide.put_triggers(c int, relation regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  p record;
+begin
+  perform pgtide.put_trigger(relation, '!pgtide', 'insert or update or delete on %s for each row',
+                             format('pgtide.capture_%s()', c));
+  perform pgtide.put_trigger(relation, '!pgtide_truncate', 'truncate on %s for each statement',
+                             format('pgtide.truncate_%s(''root'')', c));
+  for p in select relid from pg_partition_tree(relation)
+            where relid is distinct from put_triggers.relation loop
+    perform pgtide.put_trigger(p.relid, '!pgtide_truncate', 'truncate on %s for each statement',
+                               format('pgtide.truncate_%s(''partition'')', c));
+    if exists (select from pg_trigger where tgrelid = p.relid and tgname = '!pgtide'
+                                        and tgenabled <> 'A') then
+      execute format('alter table %s enable always trigger "!pgtide"', p.relid);
+    end if;
+  end loop;
+end $$;
+
+-- Logs that what clients know of a collection may be stale.
+create or replace function pgtide.mark_changed(c int) returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+  select pgtide.append(c, 's', null, 0, null, null, null, null, null)
+$$;
+
+create or replace function pgtide.watch(
+  relation regclass, collection text default null, key text[] default null,
+  ignore_rls boolean default false, old_rows boolean default true) returns text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  was pgtide.collection;
+  c int;
+  cols int2[];
+  other text;
+begin
+  perform pgtide.check_table(relation, ignore_rls);
+  lock table pgtide.collection in share row exclusive mode;
+  select * into was from pgtide.collection w where w.relation = watch.relation;
+  if was.id is null then
+    -- A table of this name that is gone: the new one takes its place.
+    select w.* into was from pgtide.collection w join pg_class t on t.oid = watch.relation
+     where w.table_name = t.relname and w.table_schema = t.relnamespace::regnamespace::text
+       and not exists (select from pg_class x where x.oid = w.relation);
+  end if;
+  collection := coalesce(collection, was.name,
+                         (select relname from pg_class where oid = relation));
+  if not pgtide.is_collection_name(collection) then
+    raise exception '"%" cannot be the name of a collection: letters, digits and _, at most 63, '
+      'not beginning with a digit', collection
+      using errcode = '22023', hint = 'Give it a name with --as (collection => ...).';
+  end if;
+  select format('%I.%I', w.table_schema, w.table_name) into other from pgtide.collection w
+   where w.name = watch.collection and w.id is distinct from was.id;
+  if found then
+    raise exception 'collection % is taken by table %', collection, other
+      using errcode = '42710', hint = 'Give another name with --as (collection => ...).';
+  end if;
+  if key is null and was.key_given and not exists (
+       select from pg_index where indrelid = relation and indisprimary and indimmediate) then
+    key := was.key;
+  end if;
+  perform pgtide.lock_patiently(array[relation], 'share row exclusive');
+  cols := pgtide.check_key(relation, key);
+  c := pgtide.record_collection(relation, collection, cols, key is not null, ignore_rls, old_rows,
+                                was.id);
+  perform pgtide.regenerate(c);
+  perform pgtide.put_triggers(c, relation);
+  update pgtide.collection w set guard = pgtide.guard_of(c, w.relation), reported = null
+   where w.id = c;
+  if was.id is not null and (
+       select row(w.name, w.relation, w.key, w.columns, w.old_rows, w.filenode, w.filenodes, w.guard)
+                is distinct from row(was.name, was.relation, was.key, was.columns, was.old_rows,
+                                     was.filenode, was.filenodes, was.guard)
+         from pgtide.collection w where w.id = c) then
+    perform pgtide.mark_changed(c);
+  end if;
+  return collection;
+end $$;
+
+create or replace function pgtide.record_collection(
+  relation regclass, name text, cols int2[], given boolean, ignore_rls boolean, old_rows boolean,
+  known int) returns int
+language sql set search_path = pg_catalog, pg_temp as $$
+  insert into pgtide.collection as w (
+    id, name, relation, table_schema, table_name, key, columns, old_rows, filenode, partitions,
+    filenodes, key_columns, key_given, ignore_rls)
+  select coalesce(known, nextval(pg_get_serial_sequence('pgtide.collection', 'id'))::int), $2,
+         t.oid, s.nspname, t.relname,
+         (select array_agg(a.attname::text order by k.n)
+            from unnest(cols) with ordinality k(col, n)
+            join pg_attribute a on a.attrelid = t.oid and a.attnum = k.col),
+         pgtide.columns_of(t.oid), old_rows, t.relfilenode, p.partitions, p.filenodes, cols, given,
+         ignore_rls
+    from pg_class t join pg_namespace s on s.oid = t.relnamespace,
+         pgtide.partitions_of(t.oid) p
+   where t.oid = $1
+  on conflict (id) do update set
+    name = excluded.name, relation = excluded.relation, table_schema = excluded.table_schema,
+    table_name = excluded.table_name, key = excluded.key, columns = excluded.columns,
+    old_rows = excluded.old_rows, filenode = excluded.filenode, partitions = excluded.partitions,
+    filenodes = excluded.filenodes, key_columns = excluded.key_columns,
+    key_given = excluded.key_given, ignore_rls = excluded.ignore_rls,
+    looked_at = clock_timestamp()
+  returning w.id
+$$;
+
+-- Drops capture functions and the triggers that hang on them, wherever those are: to own the
+-- functions suffices. Who owns the tables as well waits for them patiently.
+create or replace function pgtide.drop_functions(functions regprocedure[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  tables regclass[];
+  f regprocedure;
+  before constant text := current_setting('lock_timeout');
+begin
+  select coalesce(array_agg(distinct g.tgrelid::regclass), '{}') into tables
+    from pg_trigger g join pg_class t on t.oid = g.tgrelid
+   where g.tgfoid = any (functions) and g.tgparentid = 0
+     and pg_has_role(current_user, t.relowner, 'USAGE');
+  perform pgtide.lock_patiently(tables, 'access exclusive');
+  perform set_config('lock_timeout', '5s', true);
+  foreach f in array functions loop
+    execute format('drop function %s cascade', f);
+  end loop;
+  perform set_config('lock_timeout', before, true);
+end $$;
+
+-- Ends a collection by its name, whether its table still exists or not.
+create or replace function pgtide.forget(collection text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  c int;
+  functions regprocedure[];
+begin
+  lock table pgtide.collection in share row exclusive mode;
+  select w.id into c from pgtide.collection w where w.name = forget.collection;
+  if not found then
+    raise exception 'no collection is called %', collection using errcode = '42704',
+      hint = 'select name from pgtide.collection lists them.';
+  end if;
+  functions := array_remove(array[to_regprocedure(format('pgtide.capture_%s()', c)),
+                                  to_regprocedure(format('pgtide.truncate_%s()', c))], null);
+  perform pgtide.drop_functions(functions);
+  perform pgtide.mark_changed(c);
+  delete from pgtide.collection w where w.id = c;
+end $$;
+
+create or replace function pgtide.unwatch(relation regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  collection text;
+begin
+  select w.name into collection from pgtide.collection w where w.relation = unwatch.relation;
+  if not found then
+    raise exception 'table % is not watched', relation using errcode = '42704';
+  end if;
+  perform pgtide.forget(collection);
+end $$;
