@@ -1,0 +1,195 @@
+#include "config/config_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "config/key_table.hpp"
+#include "config/wording.hpp"
+#include "config/yaml_tree.hpp"
+
+namespace pgtide {
+namespace {
+
+// Keys of the documented whole that this version cannot honour: said so, instead of "unknown".
+constexpr std::array<std::string_view, 9> later_keys{"auth",
+                                                     "server.admin_listen",
+                                                     "server.trusted_proxies",
+                                                     "server.tls",
+                                                     "limits.scanned_filters_per_collection",
+                                                     "limits.snapshot_rows",
+                                                     "limits.snapshots",
+                                                     "resume.window_bytes",
+                                                     "resume.replay_bytes"};
+
+bool is_later(std::string_view path) {
+  return std::any_of(later_keys.begin(), later_keys.end(), [&](std::string_view later) {
+    const bool inside = path.size() > later.size() && path[later.size()] == '.';
+    return path.substr(0, later.size()) == later && (inside || path.size() == later.size());
+  });
+}
+
+std::string_view section_of(std::string_view path) {
+  const std::size_t dot = path.find('.');
+  return dot == std::string_view::npos ? std::string_view{} : path.substr(0, dot);
+}
+
+bool is_section(std::string_view name) {
+  const auto& table = key_table();
+  return std::any_of(table.begin(), table.end(), [&](const KeyEntry& entry) {
+    return !name.empty() && section_of(entry.key.path) == name;
+  });
+}
+
+std::vector<std::string> known_names() {
+  std::vector<std::string> names;
+  for (const KeyEntry& entry : key_table()) {
+    const std::string section(section_of(entry.key.path));
+    if (!section.empty() && (names.empty() || names.back() != section)) {
+      if (std::find(names.begin(), names.end(), section) == names.end()) names.push_back(section);
+    }
+  }
+  for (const KeyEntry& entry : key_table()) names.push_back(entry.key.path);
+  return names;
+}
+
+// A right key in the wrong section is nearer than any misspelling.
+std::string unknown_key(const std::string& path) {
+  const std::string leaf = path.substr(path.rfind('.') + 1);
+  for (const KeyEntry& entry : key_table()) {
+    const std::string& known = entry.key.path;
+    const std::size_t dot = known.rfind('.');
+    if (dot != std::string::npos && known.substr(dot + 1) == leaf) {
+      return "unknown key " + quoted(path) + "; did you mean " + known + "?";
+    }
+  }
+  return "unknown key " + quoted(path) + did_you_mean(path, known_names());
+}
+
+class ConfigReader {
+ public:
+  explicit ConfigReader(Config& config) : config_(config) {}
+
+  void read(const YamlNode& root) {
+    if (root.kind == YamlNode::Kind::null) return;
+    if (root.kind != YamlNode::Kind::map) {
+      fault(root.place, "the file must hold keys, such as 'database:'");
+      return;
+    }
+    for (const YamlEntry& entry : root.entries) {
+      if (is_section(entry.key)) {
+        read_section(entry);
+      } else {
+        read_key(entry.key, entry);
+      }
+    }
+  }
+
+  std::vector<FileFault> take_faults() { return std::move(faults_); }
+
+ private:
+  // A section without a value is one whose keys are all commented out.
+  void read_section(const YamlEntry& section) {
+    if (section.value.kind == YamlNode::Kind::null) return;
+    if (section.value.kind != YamlNode::Kind::map) {
+      fault(section.value.place, section.key + " must hold keys, such as '" +
+                                     first_key_of(section.key) + ":', below it");
+      return;
+    }
+    for (const YamlEntry& entry : section.value.entries) {
+      read_key(section.key + "." + entry.key, entry);
+    }
+  }
+
+  void read_key(const std::string& path, const YamlEntry& entry) {
+    if (is_later(path)) {
+      fault(entry.place, path + ": not in this version; remove it");
+      return;
+    }
+    const KeyEntry* known = find_key(path);
+    if (known == nullptr) {
+      fault(entry.place, unknown_key(path));
+      return;
+    }
+    if (const auto refusal = known->apply(config_, entry.value)) {
+      const bool null = entry.value.kind == YamlNode::Kind::null;
+      const SourcePlace whole = null ? entry.place : entry.value.place;
+      fault(refusal->at != nullptr ? refusal->at->place : whole, path + " " + refusal->why);
+    }
+  }
+
+  static std::string first_key_of(const std::string& section) {
+    for (const KeyEntry& entry : key_table()) {
+      if (section_of(entry.key.path) == section) return entry.key.path.substr(section.size() + 1);
+    }
+    return {};
+  }
+
+  void fault(SourcePlace place, std::string message) {
+    faults_.push_back({place.line, place.column, std::move(message)});
+  }
+
+  Config& config_;
+  std::vector<FileFault> faults_{};
+};
+
+// A list comes as YAML's "[a, b]" or as "a, b"; what is neither is left to the entry to refuse.
+YamlNode list_of(const std::string& value) {
+  const bool bracketed = !value.empty() && value.front() == '[';
+  YamlText yaml = parse_yaml(bracketed ? value : "[" + value + "]");
+  if (yaml.faults.empty()) return std::move(yaml.root);
+  return {.kind = YamlNode::Kind::scalar, .text = value};
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& config_keys() {
+  static const std::vector<ConfigKey> keys = [] {
+    std::vector<ConfigKey> all;
+    for (const KeyEntry& entry : key_table()) all.push_back(entry.key);
+    return all;
+  }();
+  return keys;
+}
+
+std::vector<FileFault> apply_yaml(std::string_view text, Config& config) {
+  YamlText yaml = parse_yaml(text);
+  Config changed = config;
+  ConfigReader reader(changed);
+  if (yaml.complete) reader.read(yaml.root);
+  std::vector<FileFault> faults = join_faults(std::move(yaml.faults), reader.take_faults());
+  if (faults.empty()) config = std::move(changed);
+  return faults;
+}
+
+Result<void> apply_value(Config& config, const std::string& path, const std::string& value) {
+  const auto refused = [&](const std::string& message) {
+    return Error{ErrorKind::invalid, message, path};
+  };
+  if (is_later(path)) return refused("not in this version");
+  const KeyEntry* known = find_key(path);
+  if (known == nullptr) return refused(unknown_key(path));
+  const bool list = known->key.fallback.front() == '[';
+  const YamlNode node =
+      list ? list_of(value) : YamlNode{.kind = YamlNode::Kind::scalar, .text = value};
+  if (const auto refusal = known->apply(config, node)) return refused(refusal->why);
+  return {};
+}
+
+std::string value_text(const Config& config, std::string_view path) {
+  const KeyEntry* known = find_key(path);
+  PGTIDE_ASSERT(known != nullptr);
+  return known->write(config);
+}
+
+std::vector<std::string> contradictions(const Config& config) {
+  std::vector<std::string> found;
+  if (config.limits.backlog_bytes < config.limits.event_bytes) {
+    found.push_back(
+        "limits.backlog_bytes must be at least limits.event_bytes: a reader could never be sent "
+        "the largest event");
+  }
+  return found;
+}
+
+}  // namespace pgtide

@@ -1,0 +1,47 @@
+#pragma once
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/rules_file.hpp"
+#include "pgtide/config.hpp"
+
+namespace pgtide {
+
+// One setting as the command line and the environment know it.
+struct ConfigKey {
+  std::string path;         // "limits.event_bytes"
+  std::string flag;         // "--limits.event-bytes"
+  std::string environment;  // "PGTIDE_LIMITS_EVENT_BYTES"
+  std::string sentence;     // what it is, with its unit: for --help
+  std::string fallback;     // the default, as it is written in the file
+};
+
+// Every key of this version, in the order of config.yaml.
+const std::vector<ConfigKey>& config_keys();
+
+// Applies a YAML text over `config`; finds all faults at once: unknown keys (with the nearest known
+// one), wrong types, missing units, values out of range, keys that are "not in this version".
+// On a fault `config` is unchanged. Total over any bytes.
+std::vector<FileFault> apply_yaml(std::string_view text, Config& config);
+
+// Applies one value from a flag or an environment variable, written as in the file, without quotes;
+// lists also as "a, b". Values of database.url are never part of a message.
+// ErrorKind::invalid names `path`.
+Result<void> apply_value(Config& config, const std::string& path, const std::string& value);
+
+// The present value of one key, as the file would have it. `path` must be one of config_keys().
+std::string value_text(const Config& config, std::string_view path);
+
+// What values that are fine one by one contradict each other, once file, environment and flags have
+// been applied; empty: nothing.
+std::vector<std::string> contradictions(const Config& config);
+
+// "30s", "250 ms", "24h" (ms, s, m, h, d); a number without a unit is refused, and a fraction too.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+// The shortest text that parse_duration reads as `duration`, which is not negative.
+std::string to_text(std::chrono::milliseconds duration);
+
+}  // namespace pgtide
