@@ -1,0 +1,156 @@
+#include "broker/broker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/broker_state.hpp"
+#include "model/frame.hpp"
+#include "pgtide/result.hpp"
+
+// The broker in one page.
+//
+// A *subscription* is a seat in a *delivery class*: all subscriptions with the same pattern and
+// options, which therefore get the same frames out of a batch (subscription_index.hpp). An event
+// finds its classes by hash, so its cost grows with its receivers and not with the subscribers. What
+// a class gets out of a batch is one run of whole WebSocket frames, built once and shared
+// (fan_out.cpp, event_text.cpp); the gateway writes it to each socket as it is.
+//
+// Requests are answered at once and in order (requests.cpp), between two batches: so "live from
+// this cursor on" needs no bookkeeping, it is the position at which the request was answered. New
+// rules take effect in the same way (policy_change.cpp).
+//
+// Nothing here waits, reads a clock or knows a socket: a test feeds it messages and batches and
+// compares bytes.
+namespace pgtide {
+
+std::size_t Connection::find(std::string_view pattern) const {
+  const auto& patterns = record.patterns;
+  const auto found = std::find(patterns.begin(), patterns.end(), pattern);
+  return static_cast<std::size_t>(found - patterns.begin());
+}
+
+Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> policy_,
+                     Cursor position_)
+    : options(options_),
+      policy(std::move(policy_)),
+      position(position_),
+      fan_out(options_.limits.event_bytes) {}
+
+Connection& Broker::State::at(ConnectionNumber number) {
+  PGTIDE_ASSERT(number < connections.size() && connections[number]);
+  return *connections[number];
+}
+
+void Broker::State::remove_subscription(Connection& connection, std::size_t at) {
+  const auto place = static_cast<std::ptrdiff_t>(at);
+  index.leave(*connection.seats[at]);
+  connection.seats.erase(connection.seats.begin() + place);
+  connection.record.patterns.erase(connection.record.patterns.begin() + place);
+  --subscription_count;
+}
+
+Broker::Broker(BrokerOptions options, std::shared_ptr<const Policy> policy, Cursor position)
+    : state_(std::make_unique<State>(options, std::move(policy), position)) {}
+
+Broker::~Broker() = default;
+
+Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
+  State& state = *state_;
+  Opened opened;
+  if (state.free_numbers.empty()) {
+    opened.number = static_cast<ConnectionNumber>(state.connections.size());
+    state.connections.emplace_back();
+    state.heard.push_back(0);
+  } else {
+    opened.number = state.free_numbers.back();
+    state.free_numbers.pop_back();
+  }
+  record.patterns.clear();
+  const TokenBucket bucket(state.options.limits.requests_per_second, now);
+  auto connection = std::make_unique<Connection>(Connection{std::move(record), bucket});
+  connection->told = state.moves;
+  state.heard[opened.number] = 0;
+  state.index.join_everyone(connection->everyone, opened.number);
+  append_text_frame(opened.frames, connected_message({connection->record.id, connection->user(),
+                                                      state.options.heartbeat_interval}));
+  state.connections[opened.number] = std::move(connection);
+  ++state.connection_count;
+  return opened;
+}
+
+void Broker::close(ConnectionNumber number) {
+  State& state = *state_;
+  Connection& connection = state.at(number);
+  for (const auto& seat : connection.seats) state.index.leave(*seat);
+  state.index.leave(connection.everyone);
+  state.subscription_count -= connection.seats.size();
+  --state.connection_count;
+  state.connections[number].reset();
+  state.free_numbers.push_back(number);
+}
+
+std::span<const Delivery> Broker::deliver(const Batch& batch) {
+  State& state = *state_;
+  const auto deliveries = state.fan_out.deliver(batch, *state.policy, state.index);
+  for (const Delivery& delivery : deliveries) {
+    state.heard[delivery.connection] = 1;
+    state.counters.deliveries += delivery.run->events;
+  }
+  state.counters.events_in += batch.events.size();
+  state.counters.events_truncated = state.fan_out.events_truncated();
+  state.counters.events_unlisted += state.fan_out.unlisted().size();
+  for (const std::string_view name : state.fan_out.unlisted()) state.unlisted.note(name);
+  state.position = batch.cursor_end();
+  ++state.moves;
+  return deliveries;
+}
+
+std::vector<Broker::Notice> Broker::lose_position(ResyncReason reason, Cursor position) {
+  State& state = *state_;
+  state.position = position;
+  ++state.moves;
+  std::string frame;
+  append_text_frame(frame, resync_message({}, reason));
+  std::vector<Notice> notices;
+  for (ConnectionNumber number = 0; number < state.connections.size(); ++number) {
+    const auto& connection = state.connections[number];
+    if (connection && !connection->seats.empty()) notices.push_back({number, frame});
+  }
+  return notices;
+}
+
+std::string Broker::position_frame(ConnectionNumber number) {
+  State& state = *state_;
+  Connection& connection = state.at(number);
+  const bool heard = std::exchange(state.heard[number], std::uint8_t{0}) != 0;
+  if (heard || connection.told == state.moves) return {};
+  connection.told = state.moves;
+  std::string frame;
+  append_text_frame(frame, position_message(state.position));
+  return frame;
+}
+
+Cursor Broker::position() const { return state_->position; }
+
+std::size_t Broker::connection_count() const { return state_->connection_count; }
+
+std::size_t Broker::subscription_count() const { return state_->subscription_count; }
+
+const ConnectionRecord& Broker::record(ConnectionNumber number) const {
+  return state_->at(number).record;
+}
+
+std::vector<ConnectionRecord> Broker::connections() const {
+  std::vector<ConnectionRecord> records;
+  records.reserve(state_->connection_count);
+  for (const auto& connection : state_->connections) {
+    if (connection) records.push_back(connection->record);
+  }
+  return records;
+}
+
+const BrokerCounters& Broker::counters() const { return state_->counters; }
+
+std::vector<std::string> Broker::take_unlisted() { return state_->unlisted.take(); }
+
+}  // namespace pgtide

@@ -1,0 +1,122 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/run.hpp"
+#include "model/batch.hpp"
+#include "model/principal.hpp"
+#include "model/wire_code.hpp"
+#include "rules/policy.hpp"
+
+namespace pgtide {
+
+// One WebSocket, by the broker's number for it. Numbers are small, dense and reused after close().
+using ConnectionNumber = std::uint32_t;
+
+struct BrokerLimits {
+  std::size_t subscriptions_per_connection = 100;
+  double requests_per_second = 10;  // token bucket, burst of the same size
+  std::size_t refusals_in_a_row = 100;
+  std::size_t event_bytes = 1'048'576;  // a whole frame
+};
+
+struct BrokerOptions {
+  BrokerLimits limits{};
+  std::chrono::milliseconds heartbeat_interval{30'000};
+};
+
+// What the server says in answer to one message: whole text frames, and perhaps the end.
+struct Reply {
+  std::string frames{};
+  std::optional<CloseCode> close{};
+};
+
+// A run of frames for one connection. The views into a DeliverySet hold until the next deliver().
+struct Delivery {
+  ConnectionNumber connection = 0;
+  SharedRun run{};
+};
+
+// A connection's record (SPECIFICATION, "Connection metadata storage").
+struct ConnectionRecord {
+  std::string id{};  // a UUID, made by the caller
+  std::optional<Principal> user{};
+  std::string remote_address{};
+  std::chrono::system_clock::time_point connected_at{};
+  std::vector<std::string> patterns{};  // in the order of subscription
+};
+
+struct BrokerCounters {
+  std::uint64_t events_in = 0;
+  std::uint64_t deliveries = 0;       // event x connection
+  std::uint64_t events_truncated = 0;  // past limits.event_bytes
+  std::uint64_t events_unlisted = 0;   // custom events of a name that the rules do not list
+  std::uint64_t requests_refused = 0;
+};
+
+// A shard's connections, their subscriptions, and what each of them gets: the heart of pgtide.
+//
+// (The design comment on classes, runs and the index tops broker.cpp.) Pure: no socket, no
+// clock, no thread; owned by its shard's thread. `now` never goes back.
+class Broker {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Broker(BrokerOptions options, std::shared_ptr<const Policy> policy, Cursor position);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  // A new connection and its first frame, `connected`.
+  struct Opened {
+    ConnectionNumber number = 0;
+    std::string frames{};
+  };
+  Opened open(ConnectionRecord record, Clock::time_point now);
+  // Forgets the connection and its subscriptions.
+  void close(ConnectionNumber number);
+
+  // One text frame of a client, in valid UTF-8.
+  Reply receive(ConnectionNumber number, std::string_view text, Clock::time_point now);
+
+  // What a piece of a batch brings to whom. Each connection at most once; moves the position.
+  std::span<const Delivery> deliver(const Batch& batch);
+
+  // Rules or catalog have changed: every subscription is decided anew. Returns, per connection
+  // concerned, the frames to send (`error` for a pattern that is no longer allowed,
+  // `resync_required` where columns changed).
+  struct Notice {
+    ConnectionNumber connection = 0;
+    std::string frames{};
+  };
+  std::vector<Notice> replace_policy(std::shared_ptr<const Policy> policy);
+
+  // Continuity with the database's log is lost for everyone (`log_lost`): the frame to send to each
+  // connection that holds a subscription, and the new position.
+  std::vector<Notice> lose_position(ResyncReason reason, Cursor position);
+
+  // `position` for a connection that was sent nothing since the last heartbeat; empty when it has
+  // not moved. (Called per connection by its heartbeat.)
+  std::string position_frame(ConnectionNumber number);
+
+  Cursor position() const;
+  std::size_t connection_count() const;
+  std::size_t subscription_count() const;
+  const ConnectionRecord& record(ConnectionNumber number) const;
+  std::vector<ConnectionRecord> connections() const;
+  const BrokerCounters& counters() const;
+  // Names of unlisted custom events that came up since the last call, each once: to be logged.
+  std::vector<std::string> take_unlisted();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pgtide

@@ -1,0 +1,71 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/broker.hpp"
+#include "broker/fan_out.hpp"
+#include "broker/subscription_index.hpp"
+#include "broker/token_bucket.hpp"
+#include "broker/unlisted_names.hpp"
+#include "model/client_message.hpp"
+#include "model/server_message.hpp"
+
+// What broker.cpp, requests.cpp and policy_change.cpp share; nobody else includes this.
+namespace pgtide {
+
+// One open connection. Its address does not change while it is open.
+struct Connection {
+  ConnectionRecord record{};
+  TokenBucket bucket;
+  std::size_t refusals_in_a_row = 0;
+  std::vector<std::unique_ptr<Seat>> seats{};  // one per entry of record.patterns
+  Seat everyone{};                             // what broadcast_all reaches it by
+  std::uint64_t told = 0;  // `moves` of the position it last was told as such
+
+  const Principal* user() const { return record.user ? &*record.user : nullptr; }
+  // The subscription's place in record.patterns, or their number.
+  std::size_t find(std::string_view pattern) const;
+};
+
+struct Broker::State {
+  BrokerOptions options;
+  std::shared_ptr<const Policy> policy;
+  Cursor position;
+  std::uint64_t moves = 1;  // of the position
+  SubscriptionIndex index{};
+  FanOut fan_out;
+  std::vector<std::unique_ptr<Connection>> connections{};  // by number; null: free
+  std::vector<ConnectionNumber> free_numbers{};
+  std::vector<std::uint8_t> heard{};  // by number: was sent events since its last heartbeat
+  std::size_t connection_count = 0;
+  std::size_t subscription_count = 0;
+  UnlistedNames unlisted{};
+  BrokerCounters counters{};
+
+  State(BrokerOptions options_, std::shared_ptr<const Policy> policy_, Cursor position_);
+
+  Connection& at(ConnectionNumber number);
+  void remove_subscription(Connection& connection, std::size_t at);
+
+  // requests.cpp
+  struct Request;
+  void answer(Request& request, const SubscribeMessage& message);
+  void answer(Request& request, const UnsubscribeMessage& message);
+  void subscribe(Request& request, const SubscribeItem& item);
+  void hold(Request& request, const Pattern& pattern, const SubscribeItem& item);
+  void refuse(Request& request, ErrorReply error);
+  bool pay(Request& request, Clock::time_point now);
+
+  // policy_change.cpp
+  std::string decide_anew(Connection& connection, const Policy& before,
+                          std::optional<ResyncReason> of_everything);
+};
+
+// What a subscriber is told whose pattern is refused to it (PROTOCOL 1.4). Not for `allowed`.
+ErrorReply make_refusal(Policy::Verdict verdict, bool anonymous, std::string_view pattern);
+
+}  // namespace pgtide

@@ -1,0 +1,229 @@
+#include "broker/event_text.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/frame.hpp"
+#include "model/json_row.hpp"
+#include "rules/projected_row.hpp"
+
+// A frame is put together from parts: head, row, middle, `patterns`, tail. Only `patterns` depends
+// on who receives it, so everything else is written once per event, into an arena that lives as
+// long as the batch is being fanned out; a row that is seen whole is not even copied there, but
+// goes from the batch into each run. Rows are looked into (a scan, no tree) only where something
+// asks: `changed`, a projection, a key.
+//
+// An event that is too long for a frame is written again in a shorter form, when the first frame
+// needs it: with its key for `record`, then without `changed` too. `patterns` is never shortened,
+// since a client finds its subscriptions by it. (Rejected: to build the frame with a JSON library,
+// which prints numbers anew, and per receiver.)
+namespace pgtide {
+namespace {
+
+constexpr std::size_t arena_bytes_kept = 4U * Batch::piece_bytes_max;
+
+std::size_t header_bytes(std::size_t payload_bytes) {  // RFC 6455, 5.2
+  if (payload_bytes < 126) return 2;
+  return payload_bytes <= 0xffff ? 4 : frame_header_bytes_max;
+}
+
+}  // namespace
+
+// The rows of an event, as far as its text needs to look into them.
+struct EventTexts::Rows {
+  std::optional<Row> new_row{};
+  std::optional<Row> old_row{};
+
+  // False where the row is missing or no JSON object: the event cannot be sent.
+  bool read(const SeenEvent& seen, Form form) {
+    const Event& event = *seen.event;
+    const bool has_new = event.action == Action::create || event.action == Action::update;
+    if (has_new && event.new_row.empty()) return false;
+    const bool compares = event.action == Action::update && !event.old_row.empty();
+    const bool needs_new = compares || !seen.projection->everything || form != Form::whole;
+    const bool needs_old = compares || event.action == Action::delete_;
+    return (!needs_new || read(event.new_row, new_row)) &&
+           (!needs_old || read(event.old_row, old_row));
+  }
+
+ private:
+  static bool read(std::string_view text, std::optional<Row>& row) {
+    if (text.empty()) return true;
+    auto parsed = Row::parse(text);
+    if (!parsed) return false;
+    row = std::move(*parsed);
+    return true;
+  }
+};
+
+void EventTexts::clear() {
+  texts_.clear();
+  arena_.clear();
+  if (arena_.capacity() > arena_bytes_kept) arena_.shrink_to_fit();
+}
+
+std::optional<std::uint32_t> EventTexts::add(const SeenEvent& seen) {
+  Text text{.seen = seen};
+  const bool has_text = seen.event->action != Action::schema_changed;
+  if (has_text && !write(text.whole, seen, Form::whole)) return std::nullopt;
+  texts_.push_back(text);
+  return static_cast<std::uint32_t>(texts_.size() - 1);
+}
+
+bool EventTexts::write(Parts& parts, const SeenEvent& seen, Form form) {
+  const std::size_t start = arena_.size();
+  parts.head = start;
+  const bool written = seen.event->action == Action::custom ? write_custom(parts, seen, form)
+                                                            : write_change(parts, seen, form);
+  if (!written) arena_.resize(start);
+  return written;
+}
+
+bool EventTexts::write_custom(Parts& parts, const SeenEvent& seen, Form form) {
+  const Event& event = *seen.event;
+  if (event.new_row.empty()) return false;
+  arena_ += "{\"type\":\"custom_event\",\"collection\":";
+  if (event.to_everyone) {
+    arena_ += "null";
+  } else {
+    append_quoted(arena_, event.collection);
+  }
+  arena_ += ",\"data\":";
+  if (form != Form::whole) {
+    arena_ += "null";
+  } else if (seen.projection->hidden.empty()) {
+    parts.row = event.new_row;
+  } else {
+    const auto row = Row::parse(event.new_row);
+    if (!row) return false;
+    append_custom(arena_, *row, *seen.projection);
+  }
+  begin_middle(parts);
+  if (form != Form::whole) arena_ += ",\"truncated\":true";
+  arena_ += ",\"timestamp\":";
+  append_quoted(arena_, event.timestamp);
+  write_tail(parts, seen);
+  return true;
+}
+
+bool EventTexts::write_change(Parts& parts, const SeenEvent& seen, Form form) {
+  const Event& event = *seen.event;
+  Rows rows;
+  if (!rows.read(seen, form)) return false;
+  changed_.clear();
+  if (event.action == Action::update && rows.old_row &&
+      append_changed(changed_, *rows.old_row, *rows.new_row, *seen.projection) == 0) {
+    return false;
+  }
+  arena_ += "{\"type\":\"record_event\",\"collection\":";
+  append_quoted(arena_, event.collection);
+  arena_ += ",\"action\":\"";
+  arena_ += to_string(event.action);
+  arena_ += "\",\"record\":";
+  write_record(parts, seen, form, rows);
+  begin_middle(parts);
+  write_extras(seen, form, rows);
+  parts.has_patterns = true;
+  write_tail(parts, seen);
+  return true;
+}
+
+void EventTexts::write_record(Parts& parts, const SeenEvent& seen, Form form, const Rows& rows) {
+  const Event& event = *seen.event;
+  if (event.action == Action::truncate) {
+    arena_ += "null";
+    return;
+  }
+  const bool deleted = event.action == Action::delete_;
+  const bool key_only = form != Form::whole || (deleted && !seen.projection->deleted_record_full);
+  const std::optional<Row>& row = deleted ? rows.old_row : rows.new_row;
+  static const Row no_row{};
+  if (key_only) {
+    static const Collection unknown{};
+    const Collection& collection = seen.collection != nullptr ? *seen.collection : unknown;
+    append_key(arena_, row ? *row : no_row, collection.key, event.record_id);
+  } else if (deleted) {
+    append_projected(arena_, row ? *row : no_row, *seen.projection, event.record_id);
+  } else if (seen.projection->everything) {
+    parts.row = event.new_row;
+  } else {
+    append_projected(arena_, *row, *seen.projection);
+  }
+}
+
+// What stands between `record` and the elements of `patterns`.
+void EventTexts::write_extras(const SeenEvent& seen, Form form, const Rows& rows) {
+  const Event& event = *seen.event;
+  if (!changed_.empty() && form != Form::key) {
+    arena_ += ",\"changed\":";
+    arena_ += changed_;
+  }
+  if (!changed_.empty() && seen.projection->old && form == Form::whole) {
+    arena_ += ",\"old\":";
+    append_projected(arena_, *rows.old_row, *seen.projection);
+  }
+  if (form != Form::whole) arena_ += ",\"truncated\":true";
+  arena_ += ",\"timestamp\":";
+  append_quoted(arena_, event.timestamp);
+  arena_ += ",\"record_id\":";
+  if (event.action == Action::truncate) {
+    arena_ += "null";
+  } else {
+    append_quoted(arena_, event.record_id);
+  }
+  arena_ += ",\"patterns\":[";
+}
+
+void EventTexts::begin_middle(Parts& parts) {
+  parts.head_bytes = arena_.size() - parts.head;
+  parts.middle = arena_.size();
+}
+
+void EventTexts::write_tail(Parts& parts, const SeenEvent& seen) {
+  parts.middle_bytes = arena_.size() - parts.middle;
+  if (parts.has_patterns) arena_ += ']';
+  arena_ += ",\"cursor\":\"";
+  arena_ += to_string(seen.cursor);
+  arena_ += "\"}";
+  parts.tail_bytes = arena_.size() - parts.middle - parts.middle_bytes;
+}
+
+std::size_t EventTexts::Parts::payload_bytes(std::string_view patterns) const {
+  const std::size_t fixed = head_bytes + row.size() + middle_bytes + tail_bytes;
+  return has_patterns ? fixed + patterns.size() : fixed;
+}
+
+std::size_t EventTexts::frame_bytes(std::uint32_t number) const {
+  const std::size_t payload_bytes = texts_[number].whole.payload_bytes({});
+  return std::min(event_bytes_, payload_bytes + header_bytes(payload_bytes));
+}
+
+bool EventTexts::fits(const Parts& parts, std::string_view patterns) const {
+  const std::size_t payload_bytes = parts.payload_bytes(patterns);
+  return payload_bytes + header_bytes(payload_bytes) <= event_bytes_;
+}
+
+// The longest form that fits, else the shortest. A truncate has nothing to shorten.
+const EventTexts::Parts& EventTexts::fitting(Text& text, std::string_view patterns) {
+  if (text.seen.event->action == Action::truncate || fits(text.whole, patterns)) return text.whole;
+  if (!text.key_and_changed) {
+    ++truncated_;
+    write(text.key_and_changed.emplace(), text.seen, Form::key_and_changed);
+  }
+  if (fits(*text.key_and_changed, patterns)) return *text.key_and_changed;
+  if (!text.key) write(text.key.emplace(), text.seen, Form::key);
+  return *text.key;
+}
+
+void EventTexts::append_frame(std::string& out, std::uint32_t number, std::string_view patterns) {
+  const Parts& parts = fitting(texts_[number], patterns);
+  const std::string_view arena = arena_;
+  append_text_header(out, parts.payload_bytes(patterns));
+  out += arena.substr(parts.head, parts.head_bytes);
+  out += parts.row;
+  out += arena.substr(parts.middle, parts.middle_bytes);
+  if (parts.has_patterns) out += patterns;
+  out += arena.substr(parts.middle + parts.middle_bytes, parts.tail_bytes);
+}
+
+}  // namespace pgtide

@@ -1,0 +1,152 @@
+#include <string>
+#include <utility>
+
+#include "broker/broker_state.hpp"
+#include "model/frame.hpp"
+#include "pgtide/result.hpp"
+
+// What a client's message does, and what it is told. The order of the checks is the contract's
+// (PROTOCOL 1.4): shape, rate, pattern, permission, limit. A request that is refused anywhere has
+// changed nothing.
+namespace pgtide {
+
+// A message being answered.
+struct Broker::State::Request {
+  ConnectionNumber number;
+  Connection& connection;
+  std::string id;  // the client's, as JSON text
+  Reply reply{};
+
+  void say(const std::string& message) { append_text_frame(reply.frames, message); }
+};
+
+ErrorReply make_refusal(Policy::Verdict verdict, bool anonymous, std::string_view pattern) {
+  ErrorReply error{.pattern = std::string(pattern)};
+  if (anonymous) {
+    error.code = WireCode::unauthenticated;
+    error.message = "this pattern is not open to anonymous connections; connect with a credential";
+  } else if (verdict == Policy::Verdict::unknown_collection) {
+    error.code = WireCode::unknown_collection;
+    error.message = "there is no such collection; watch the table or list the name in the rules";
+  } else {
+    error.code = WireCode::permission_denied;
+    error.message = "you may not subscribe to this pattern; ask whoever runs this server";
+  }
+  return error;
+}
+
+Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::time_point now) {
+  State& state = *state_;
+  State::Request request{number, state.at(number), {}};
+  auto parsed = parse_client_message(text);
+  if (auto* fault = std::get_if<MessageFault>(&parsed)) {
+    if (fault->counts_as_request) (void)request.connection.bucket.take(now);
+    request.id = std::move(fault->id);
+    state.refuse(request, {.code = fault->code, .message = std::move(fault->message)});
+    return std::move(request.reply);
+  }
+  auto& message = std::get<ClientMessage>(parsed);
+  request.id = std::move(message.id);
+  if (std::holds_alternative<PingMessage>(message.body)) {
+    request.say(pong_message(request.id));
+  } else if (state.pay(request, now)) {
+    const auto* subscribe = std::get_if<SubscribeMessage>(&message.body);
+    if (subscribe != nullptr) {
+      state.answer(request, *subscribe);
+    } else {
+      state.answer(request, std::get<UnsubscribeMessage>(message.body));
+    }
+  }
+  return std::move(request.reply);
+}
+
+// Takes a token for the request, or refuses it.
+bool Broker::State::pay(Request& request, Clock::time_point now) {
+  Connection& connection = request.connection;
+  if (connection.bucket.take(now)) {
+    connection.refusals_in_a_row = 0;
+    return true;
+  }
+  refuse(request, {.code = WireCode::rate_limited,
+                   .message = "too many requests a second; wait, then send it again",
+                   .retry_after = connection.bucket.wait()});
+  if (++connection.refusals_in_a_row >= options.limits.refusals_in_a_row) {
+    request.reply.close = CloseCode::too_many_refusals;
+  }
+  return false;
+}
+
+void Broker::State::refuse(Request& request, ErrorReply error) {
+  ++counters.requests_refused;
+  error.id = request.id;
+  request.say(error_message(error));
+}
+
+void Broker::State::answer(Request& request, const SubscribeMessage& message) {
+  for (const SubscribeItem& item : message.items) subscribe(request, item);
+}
+
+void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
+  const auto pattern = parse_pattern(item.pattern);
+  if (!pattern) {
+    refuse(request, {.code = WireCode::invalid_pattern,
+                     .message = pattern.error().message,
+                     .pattern = item.pattern});
+    return;
+  }
+  const Principal* user = request.connection.user();
+  const Policy::Verdict verdict = policy->may_subscribe(user, *pattern);
+  if (verdict != Policy::Verdict::allowed) {
+    refuse(request, make_refusal(verdict, user == nullptr, item.pattern));
+    return;
+  }
+  hold(request, *pattern, item);
+}
+
+// Takes the subscription, or gives a held one its new options.
+void Broker::State::hold(Request& request, const Pattern& pattern, const SubscribeItem& item) {
+  Connection& connection = request.connection;
+  const std::size_t held = connection.seats.size();
+  const std::size_t at = connection.find(item.pattern);
+  if (at == held) {
+    const std::size_t limit = options.limits.subscriptions_per_connection;
+    if (held >= limit) {
+      refuse(request, {.code = WireCode::subscription_limit,
+                       .message = "a connection holds at most " + std::to_string(limit) +
+                                  " subscriptions; unsubscribe from one first",
+                       .pattern = item.pattern});
+      return;
+    }
+    connection.seats.push_back(std::make_unique<Seat>());
+    connection.record.patterns.push_back(item.pattern);
+    ++subscription_count;
+  }
+  Seat& seat = *connection.seats[at];
+  index.leave(seat);
+  index.join(seat, request.number, pattern, item.events);
+  connection.told = moves;
+  request.say(subscribed_message(request.id, item.pattern, position));
+}
+
+void Broker::State::answer(Request& request, const UnsubscribeMessage& message) {
+  Connection& connection = request.connection;
+  const auto pattern = parse_pattern(message.pattern);
+  if (!pattern) {
+    refuse(request, {.code = WireCode::invalid_pattern,
+                     .message = pattern.error().message,
+                     .pattern = message.pattern});
+    return;
+  }
+  std::size_t removed = 0;
+  if (pattern->kind == Pattern::Kind::everything) {
+    for (; !connection.seats.empty(); ++removed) {
+      remove_subscription(connection, connection.seats.size() - 1);
+    }
+  } else if (const auto at = connection.find(message.pattern); at < connection.seats.size()) {
+    remove_subscription(connection, at);
+    removed = 1;
+  }
+  request.say(unsubscribed_message(request.id, message.pattern, removed));
+}
+
+}  // namespace pgtide

@@ -1,0 +1,31 @@
+#include "broker/token_bucket.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pgtide {
+
+TokenBucket::TokenBucket(double per_second, Clock::time_point now)
+    : per_second_(per_second),
+      capacity_(std::max(1.0, per_second)),
+      tokens_(capacity_),
+      filled_at_(now) {}
+
+bool TokenBucket::take(Clock::time_point now) {
+  if (per_second_ <= 0) return true;
+  const std::chrono::duration<double> passed = now - filled_at_;
+  tokens_ = std::min(capacity_, tokens_ + passed.count() * per_second_);
+  filled_at_ = now;
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
+  return true;
+}
+
+std::chrono::milliseconds TokenBucket::wait() const {
+  if (per_second_ <= 0 || tokens_ >= 1) return std::chrono::milliseconds{0};
+  constexpr double longest_ms = 3'600'000;  // of a rate that is hardly more than nothing
+  const double ms = std::ceil((1 - tokens_) / per_second_ * 1000);
+  return std::chrono::milliseconds{static_cast<long>(std::clamp(ms, 1.0, longest_ms))};
+}
+
+}  // namespace pgtide
