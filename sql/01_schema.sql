@@ -3,8 +3,8 @@
 -- `pgtide install` runs the files of this folder in the order of their numbers, in one transaction.
 -- By hand, the same:
 --   cat sql/*.sql | psql -X -1 -v ON_ERROR_STOP=1 -f - DATABASE
--- Each file may run any number of times. Two settings, given before (`-c "set ..."`), change what it
--- does: pgtide.force = on puts up with a publication FOR ALL TABLES;
+-- Each file may run any number of times. Two settings, given before (`-c "set ..."`), change what
+-- it does: pgtide.force = on puts up with a publication FOR ALL TABLES;
 -- pgtide.force_logged_sequences = on takes the way of PostgreSQL 13 and 14 on a later one.
 
 set client_min_messages = warning;
@@ -24,7 +24,8 @@ begin
     from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'pgtide';
   if owner is not null then
     if not pg_has_role(current_user, owner, 'USAGE') then
-      raise exception 'pgtide was installed here by %, and % is not a member of it', owner, current_user
+      raise exception 'pgtide was installed here by %, and % is not a member of it', owner,
+        current_user
         using errcode = '42501', hint = format('GRANT %I TO %I;', owner, current_user);
     end if;
     perform set_config('role', owner, false);
@@ -112,9 +113,9 @@ begin
   end if;
 end $$;
 
--- The log. The index serves batches and, with old_tid, the repair of nested statements; a create has
--- no old_tid. record_hash is 0 for t and s, 1 for a change whose key could not be read, 2 for x.
--- partition is set where the table has partitions, for there a ctid alone names no row version.
+-- The log. The index serves batches and, with old_tid, the repair of nested statements; a create
+-- has no old_tid. record_hash is 0 for t and s, 1 for a change whose key could not be read, 2 for
+-- x. partition is set where the table has partitions, for there a ctid alone names no row version.
 -- The tables are emptied by TRUNCATE; autovacuum's lock would refuse it.
 do $$
 declare n int;

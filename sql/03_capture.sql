@@ -2,15 +2,15 @@
 --
 -- The log's order is the physical order of a record's changes: unique keys are immediate, rows are
 -- locked, the sequence caches nothing. Nested statements break that. A user's trigger or function
--- that changes a row which the outer statement has changed as well has its triggers run first, and the
--- log would end with the older version. So a change whose new version is already superseded by one
--- that this transaction has logged gives new ids to the changes that follow from it, along the chain
--- of row versions (a change's old_tid is the new_tid of the one before). Lives of a record are ordered
--- likewise: a create that is still alive comes after every delete.
+-- that changes a row which the outer statement has changed as well has its triggers run first, and
+-- the log would end with the older version. So a change whose new version is already superseded by
+-- one that this transaction has logged gives new ids to the changes that follow from it, along the
+-- chain of row versions (a change's old_tid is the new_tid of the one before). Lives of a record
+-- are ordered likewise: a create that is still alive comes after every delete.
 --
 -- Rejected: statement triggers with transition tables (no row that reaches a partition directly, no
--- pairing of old and new when keys change), one function with EXECUTE (0.44 of the commits instead of
--- 0.65), and following the versions in the table itself (needs rights on it).
+-- pairing of old and new when keys change), one function with EXECUTE (0.44 of the commits instead
+-- of 0.65), and following the versions in the table itself (needs rights on it).
 
 -- Gives new ids to the own changes that follow from the row version `version`, in their order, and
 -- says whether the last of them is a delete. `low` is the id of the last TRUNCATE: what is older
@@ -52,7 +52,8 @@ begin
   end if;
 end $$;
 
--- Called after a change of record r was logged: `version` is its new row version, null for a delete.
+-- Called after a change of record r was logged: `version` is its new row version, null for a
+-- delete.
 create or replace function pgtide.repair(c int, r text, part oid, version tid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -82,8 +83,8 @@ begin
   end loop;
 end $$;
 
--- A life that is over is never looked at again, or a transaction that creates and deletes one record
--- n times would look n * n times: its create gets an old_tid that no row has.
+-- A life that is over is never looked at again, or a transaction that creates and deletes one
+-- record n times would look n * n times: its create gets an old_tid that no row has.
 create or replace function pgtide.bury(log int, r text, change bigint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -99,8 +100,8 @@ begin
   end if;
 end $$;
 
--- Wakes the leader where it sleeps. Null after a crash, when nobody has set it: wake, unless a NOTIFY
--- could make the writer's PREPARE TRANSACTION fail.
+-- Wakes the leader where it sleeps. Null after a crash, when nobody has set it: wake, unless a
+-- NOTIFY could make the writer's PREPARE TRANSACTION fail.
 create or replace function pgtide.wake() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -113,8 +114,8 @@ begin
 end $$;
 
 -- Logs one change. The generated functions do this in their own text; here it is for the rare ones.
--- The transaction has an xid before it reads which table is current: rotation rests on that, and the
--- wake-up on the insert coming before the read of `armed`.
+-- The transaction has an xid before it reads which table is current: rotation rests on that, and
+-- the wake-up on the insert coming before the read of `armed`.
 create or replace function pgtide.append(
   c int, act "char", r text, hash int, was tid, becomes tid, o json, n json, part oid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -154,9 +155,9 @@ begin
   end if;
 end $$;
 
--- TRUNCATE fires the trigger of the table ("root") and of each partition. A partition that is emptied
--- alone is told as schema_changed, unless nothing was logged since the collection was emptied anyhow.
--- A detached partition keeps its trigger, which then says nothing.
+-- TRUNCATE fires the trigger of the table ("root") and of each partition. A partition that is
+-- emptied alone is told as schema_changed, unless nothing was logged since the collection was
+-- emptied anyhow. A detached partition keeps its trigger, which then says nothing.
 create or replace function pgtide.log_truncate(c int, place text, emptied oid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -174,8 +175,9 @@ begin
                         null, 0, null, null, null, null, null);
 end $$;
 
--- The text of one key column's value as to_json prints it. The cast says the same for these types and
--- costs less; for the others (char(n), timestamps, inet, domains with a cast of their own) it does not.
+-- The text of one key column's value as to_json prints it. The cast says the same for these types
+-- and costs less; for the others (char(n), timestamps, inet, domains with a cast of their own) it
+-- does not.
 create or replace function pgtide.key_text(variable text, col text, kind oid) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select case when kind in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
@@ -231,7 +233,8 @@ begin
                 string_agg(format('%L, old.%I', k.col, k.col), ', ' order by k.n))
     into key_object from unnest(t.key) with ordinality k(col, n);
   old_json := case when t.old_rows then 'to_json(old)' else key_object end;
-  row_values := format('%s) values (%s, act, rec, coalesce(hashtext(rec), 1), was_tid, now_tid, o, n%s);',
+  row_values := format(
+    '%s) values (%s, act, rec, coalesce(hashtext(rec), 1), was_tid, now_tid, o, n%s);',
     case when partitioned then ', partition' else '' end, c,
     case when partitioned then ', tg_relid' else '' end);
   if repairing then
@@ -276,8 +279,8 @@ begin
     exception when others then n := null;
     end;
   elsif tg_op = 'UPDATE' then
-    -- An update that changes nothing is not logged, unless the version before it may be of this very
-    -- transaction: a chain of versions must not have a gap.
+    -- An update that changes nothing is not logged, unless the version before it may be of this
+    -- very transaction: a chain of versions must not have a gap.
     if old *= new and age(old.xmin) > 0 then return null; end if;
     act := 'u';
     was_tid := old.ctid;

@@ -53,7 +53,7 @@ begin
                             'information_schema'::regnamespace) then 'is a system table'
     when c.relpersistence = 't' then 'is a temporary table'
     when c.relpersistence = 'u'
-      then 'is unlogged: a crash would empty it and nobody would be told. ALTER TABLE ... SET LOGGED'
+      then 'is unlogged: a crash empties it and tells nobody (ALTER TABLE ... SET LOGGED mends it)'
     when not c.relispartition and exists (select from pg_inherits where inhrelid = relation)
       then 'is an inheritance child: use a partitioned table'
     when c.relkind = 'r' and exists (select from pg_inherits where inhparent = relation)
@@ -82,7 +82,8 @@ begin
   end if;
   if not pg_has_role(current_user, (select nspowner from pg_namespace where nspname = 'pgtide'),
                      'USAGE') then
-    raise exception 'pgtide was installed by %, and % is not a member of it', installer, current_user
+    raise exception 'pgtide was installed by %, and % is not a member of it', installer,
+      current_user
       using errcode = '42501', hint = format('GRANT %s TO %I;', installer, current_user);
   end if;
 end $$;
@@ -104,8 +105,8 @@ begin
           'unique and NOT NULL: --key a,b (key => array[''a'', ''b'']).';
     end if;
     if not i.indimmediate then
-      raise exception 'table % cannot be watched: its primary key is deferrable, so two transactions '
-        'may hold the same key for a while', relation using errcode = '42809',
+      raise exception 'table % cannot be watched: its primary key is deferrable, so two '
+        'transactions may hold the same key for a while', relation using errcode = '42809',
         hint = 'Make it NOT DEFERRABLE, or name other columns with --key.';
     end if;
     return (select array_agg(k order by n) from unnest(i.indkey::int2[]) with ordinality u(k, n)
@@ -254,10 +255,10 @@ begin
   lock table pgtide.collection in share row exclusive mode;
   select * into was from pgtide.collection w where w.relation = watch.relation;
   if was.id is null then
-    -- A table of this name that is gone: the new one takes its place.
+    -- A table of this name that is gone or was renamed: the new one takes its place.
     select w.* into was from pgtide.collection w join pg_class t on t.oid = watch.relation
-     where w.table_name = t.relname and w.table_schema = t.relnamespace::regnamespace::text
-       and not exists (select from pg_class x where x.oid = w.relation);
+     where w.table_name = t.relname
+       and w.table_schema = (select nspname from pg_namespace where oid = t.relnamespace);
   end if;
   collection := coalesce(collection, was.name,
                          (select relname from pg_class where oid = relation));
@@ -278,6 +279,9 @@ begin
   end if;
   perform pgtide.lock_patiently(array[relation], 'share row exclusive');
   cols := pgtide.check_key(relation, key);
+  if was.relation <> relation then
+    perform pgtide.drop_functions(pgtide.functions_of(was.id));
+  end if;
   c := pgtide.record_collection(relation, collection, cols, key is not null, ignore_rls, old_rows,
                                 was.id);
   perform pgtide.regenerate(c);
@@ -285,7 +289,8 @@ begin
   update pgtide.collection w set guard = pgtide.guard_of(c, w.relation), reported = null
    where w.id = c;
   if was.id is not null and (
-       select row(w.name, w.relation, w.key, w.columns, w.old_rows, w.filenode, w.filenodes, w.guard)
+       select row(w.name, w.relation, w.key, w.columns, w.old_rows, w.filenode, w.filenodes,
+                  w.guard)
                 is distinct from row(was.name, was.relation, was.key, was.columns, was.old_rows,
                                      was.filenode, was.filenodes, was.guard)
          from pgtide.collection w where w.id = c) then
@@ -321,6 +326,12 @@ language sql set search_path = pg_catalog, pg_temp as $$
   returning w.id
 $$;
 
+create or replace function pgtide.functions_of(c int) returns regprocedure[]
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select array_remove(array[to_regprocedure(format('pgtide.capture_%s()', c)),
+                            to_regprocedure(format('pgtide.truncate_%s()', c))], null)
+$$;
+
 -- Drops capture functions and the triggers that hang on them, wherever those are: to own the
 -- functions suffices. Who owns the tables as well waits for them patiently.
 create or replace function pgtide.drop_functions(functions regprocedure[]) returns void
@@ -348,7 +359,6 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
   c int;
-  functions regprocedure[];
 begin
   lock table pgtide.collection in share row exclusive mode;
   select w.id into c from pgtide.collection w where w.name = forget.collection;
@@ -356,9 +366,7 @@ begin
     raise exception 'no collection is called %', collection using errcode = '42704',
       hint = 'select name from pgtide.collection lists them.';
   end if;
-  functions := array_remove(array[to_regprocedure(format('pgtide.capture_%s()', c)),
-                                  to_regprocedure(format('pgtide.truncate_%s()', c))], null);
-  perform pgtide.drop_functions(functions);
+  perform pgtide.drop_functions(pgtide.functions_of(c));
   perform pgtide.mark_changed(c);
   delete from pgtide.collection w where w.id = c;
 end $$;

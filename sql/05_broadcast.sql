@@ -1,4 +1,5 @@
--- Custom events, written to the log inside the caller's transaction. EXECUTE is revoked from PUBLIC:
+-- Custom events, written to the log inside the caller's transaction. EXECUTE is revoked from
+-- PUBLIC:
 --   grant usage on schema pgtide to app;
 --   grant execute on function pgtide.broadcast(text, json), pgtide.broadcast_all(json) to app;
 

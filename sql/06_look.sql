@@ -1,0 +1,225 @@
+-- The leader's look at the watched tables, every 30 seconds, and `pgtide status`.
+--
+-- A table may have been rewritten, swapped for another, or left without its triggers for a while;
+-- what clients know of it is stale then, and an `s` in the log tells them so. Nothing is written
+-- while nothing has changed.
+
+-- The command that watches a collection's table as it was watched.
+create or replace function pgtide.watch_command(c pgtide.collection) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format('pgtide watch %I.%I', c.table_schema, c.table_name)
+    || case when c.name <> c.table_name then ' --as ' || c.name else '' end
+    || case when c.key_given then ' --key ' || array_to_string(c.key, ',') else '' end
+    || case when c.ignore_rls then ' --ignore-rls' else '' end
+    || case when c.old_rows then '' else ' --without-old-rows' end
+$$;
+
+-- What is wrong with the triggers of a collection's table; null: nothing.
+create or replace function pgtide.trigger_fault(c pgtide.collection) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case
+    when g.oid is null and w.tgname = '!pgtide' then format('table %s lacks its trigger', r.relid)
+    when g.oid is null then format('table %s lacks its trigger for TRUNCATE', r.relid)
+    when g.tgenabled <> 'A' and w.tgname = '!pgtide'
+      then format('the trigger of table %s is not ENABLE ALWAYS', r.relid)
+    else format('the trigger of table %s for TRUNCATE is not ENABLE ALWAYS', r.relid) end
+    from (select c.relation::regclass as relid, true as root
+          union all
+          select relid, false from pg_partition_tree(c.relation) where relid <> c.relation) r
+   cross join (values ('!pgtide'::name, format('pgtide.capture_%s()', c.id)),
+                      ('!pgtide_truncate', format('pgtide.truncate_%s()', c.id))) w(tgname, called)
+    left join pg_trigger g on g.tgrelid = r.relid and g.tgname = w.tgname
+                          and g.tgfoid = to_regprocedure(w.called) and g.tgqual is null
+   where (g.oid is null or g.tgenabled <> 'A')
+         -- A partition that came later has no trigger for TRUNCATE; its filenode tells.
+     and not (g.oid is null and not r.root and w.tgname = '!pgtide_truncate')
+   order by r.root desc, w.tgname limit 1
+$$;
+
+-- What is wrong with a collection and how to mend it; null: nothing. Reads only.
+create or replace function pgtide.fault(c pgtide.collection, out wrong text, out mend text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  t pg_class;
+  named regclass := to_regclass(format('%I.%I', c.table_schema, c.table_name));
+  cols int2[];
+begin
+  mend := pgtide.watch_command(c);
+  select * into t from pg_class where oid = c.relation;
+  if t.oid is null and named is null then
+    wrong := format('table %I.%I is gone', c.table_schema, c.table_name);
+    mend := 'pgtide unwatch ' || c.name;
+  elsif named is not null and named <> c.relation then
+    wrong := format('table %s is not the one that is watched: it was dropped and made anew, '
+                    'restored or swapped', named);
+  else
+    wrong := pgtide.trigger_fault(c);
+    if wrong is null and t.relrowsecurity and not c.ignore_rls then
+      wrong := format('table %s has row-level security now, which pgtide does not consult',
+                      t.oid::regclass);
+      mend := mend || ' --ignore-rls';
+    elsif wrong is null then
+      begin
+        cols := pgtide.check_key(t.oid, case when c.key_given then (
+          select array_agg(a.attname::text order by k.n)
+            from unnest(c.key_columns) with ordinality k(col, n)
+            join pg_attribute a on a.attrelid = t.oid and a.attnum = k.col and not a.attisdropped)
+          end);
+        if cols <> c.key_columns then
+          wrong := format('table %s has another primary key now', t.oid::regclass);
+        end if;
+      exception when others then
+        wrong := sqlerrm;
+      end;
+    end if;
+  end if;
+  if wrong is null then mend := null; end if;
+end $$;
+
+-- The table of a collection as it is now: oid, names, columns, filenodes and triggers.
+create or replace function pgtide.seen(c pgtide.collection) returns pgtide.collection
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  named regclass := to_regclass(format('%I.%I', c.table_schema, c.table_name));
+begin
+  -- After a dump was restored the table has another oid and still its triggers.
+  if named is not null and not exists (select from pg_class where oid = c.relation)
+     and exists (select from pg_trigger where tgrelid = named and tgname = '!pgtide'
+                   and tgfoid = to_regprocedure(format('pgtide.capture_%s()', c.id))) then
+    c.relation := named;
+  end if;
+  if not exists (select from pg_class where oid = c.relation) then
+    c.guard := '';
+    return c;
+  end if;
+  if named is null then
+    select s.nspname, t.relname into c.table_schema, c.table_name
+      from pg_class t join pg_namespace s on s.oid = t.relnamespace where t.oid = c.relation;
+  end if;
+  select coalesce(array_agg(a.attname::text order by k.n), c.key) into c.key
+    from unnest(c.key_columns) with ordinality k(col, n)
+    join pg_attribute a on a.attrelid = c.relation and a.attnum = k.col and not a.attisdropped;
+  c.columns := pgtide.columns_of(c.relation);
+  c.guard := pgtide.guard_of(c.id, c.relation);
+  select relfilenode into c.filenode from pg_class where oid = c.relation;
+  select p.partitions, p.filenodes into c.partitions, c.filenodes
+    from pgtide.partitions_of(c.relation) p;
+  return c;
+end $$;
+
+-- Whether the two differ by what TRUNCATE changes only, and the log knows of one since.
+create or replace function pgtide.truncated_only(was pgtide.collection, is_now pgtide.collection)
+returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
+  select row(was.relation, was.key, was.columns, was.partitions, was.guard)
+           is not distinct from row(is_now.relation, is_now.key, is_now.columns,
+                                    is_now.partitions, is_now.guard)
+     and exists (select from pgtide.log l where l.collection = was.id and l.record_hash = 0
+                    and l.action in ('t', 's') and l.at > was.looked_at)
+$$;
+
+-- Keeps what was seen of a collection, writes its function anew where the key's columns were
+-- renamed, and logs an `s` where clients must read anew.
+create or replace function pgtide.record_look(was pgtide.collection, is_now pgtide.collection,
+                                              wrong text, since timestamptz) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if wrong is distinct from was.reported and wrong is not null
+     or row(was.relation, was.key, was.columns, was.filenode, was.filenodes, was.partitions,
+            was.guard)
+        is distinct from row(is_now.relation, is_now.key, is_now.columns, is_now.filenode,
+                             is_now.filenodes, is_now.partitions, is_now.guard)
+        and not pgtide.truncated_only(was, is_now) then
+    perform pgtide.mark_changed(was.id);
+  end if;
+  update pgtide.collection w
+     set relation = is_now.relation, table_schema = is_now.table_schema,
+         table_name = is_now.table_name, key = is_now.key, columns = is_now.columns,
+         filenode = is_now.filenode, filenodes = is_now.filenodes, partitions = is_now.partitions,
+         guard = is_now.guard, reported = wrong, looked_at = since
+   where w.id = was.id;
+  if is_now.key <> was.key or is_now.relation <> was.relation then
+    perform pgtide.regenerate(was.id);
+  end if;
+end $$;
+
+-- Looks at every watched table: a row for each that is wrong, with the command that mends it.
+create or replace function pgtide.look() returns table (collection int, name text, wrong text,
+                                                        mend text)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  was pgtide.collection;
+  is_now pgtide.collection;
+  writing boolean := true;
+  started timestamptz := clock_timestamp();
+begin
+  begin
+    lock table pgtide.collection in share row exclusive mode nowait;
+  exception when lock_not_available then
+    writing := false;  -- a `watch` is at work: look, and keep nothing
+  end;
+  for was in select * from pgtide.collection order by id loop
+    is_now := pgtide.seen(was);
+    select f.wrong, f.mend into look.wrong, look.mend from pgtide.fault(is_now) f;
+    is_now.reported := look.wrong;
+    if writing and is_now is distinct from was then
+      perform pgtide.record_look(was, is_now, look.wrong, started);
+    end if;
+    if look.wrong is not null then
+      look.collection := was.id;
+      look.name := was.name;
+      return next;
+    end if;
+  end loop;
+end $$;
+
+-- What is wrong with the database as a whole, each with its mend.
+create or replace function pgtide.database_faults() returns table (wrong text, mend text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select 'sequence pgtide.change_id caches values: the log would be out of order',
+         'ALTER SEQUENCE pgtide.change_id CACHE 1;'
+    from pg_sequence where seqrelid = 'pgtide.change_id'::regclass and seqcache <> 1
+  union all
+  select format('publication %I is FOR ALL TABLES and carries the log', pubname),
+         'name the tables in it, or see that its subscribers have the log tables'
+    from pg_publication where puballtables
+  union all
+  select 'autovacuum is on for pgtide.' || relname,
+         format('ALTER TABLE pgtide.%s SET (autovacuum_enabled = off);', relname)
+    from pg_class
+   where relnamespace = 'pgtide'::regnamespace and relname in ('log0', 'log1', 'log2')
+     and not coalesce(reloptions @> '{autovacuum_enabled=off}', false)
+  union all
+  select 'this database is a copy: it was restored from a dump or its cluster is another one',
+         'the leader begins its log anew; nothing is to be done'
+    from pgtide.meta m, pg_control_system() s
+   where m.system_identifier <> s.system_identifier
+$$;
+
+-- What `pgtide status` prints; writes nothing.
+create or replace function pgtide.status() returns json
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select json_build_object(
+    'schema_version', m.schema_version,
+    'epoch', m.epoch,
+    'horizon', m.horizon,
+    'capture_role', m.capture_role,
+    'current_log', pg_sequence_last_value('pgtide.current'),
+    'armed_until', pg_sequence_last_value('pgtide.armed'),
+    'rotated_at', m.rotated_at,
+    'last_tick', (select json_build_object('number', t.n, 'at', t.at) from pgtide.tick t
+                   order by t.n desc limit 1),
+    'log_bytes', (select sum(pg_total_relation_size(format('pgtide.log%s', n)::regclass))
+                    from generate_series(0, 2) n),
+    'logs', (select json_agg(json_build_object(
+                      'log', r.log, 'switched_at', r.switched_at, 'sealed', r.seal is not null,
+                      'bytes', pg_total_relation_size(format('pgtide.log%s', r.log)::regclass))
+                    order by r.log) from pgtide.rotation r),
+    'collections', (select coalesce(json_agg(json_build_object(
+        'id', c.id, 'name', c.name, 'table', format('%I.%I', c.table_schema, c.table_name),
+        'key', c.key, 'old_rows', c.old_rows, 'watched_at', c.watched_at,
+        'wrong', f.wrong, 'mend', f.mend) order by c.name), '[]')
+      from pgtide.collection c, pgtide.fault(c) f),
+    'faults', (select coalesce(json_agg(d), '[]') from pgtide.database_faults() d))
+    from pgtide.meta m
+$$;

@@ -1,0 +1,89 @@
+-- Rotation: three log tables, of which one is written, and nobody ever waits for a TRUNCATE.
+--
+-- The leader calls, each in a statement of its own: switch_log(), then seal_log() with a new xid;
+-- once pg_snapshot_xmin(pg_current_snapshot()) is past the seal no writer of the old table is left.
+-- When retention's lowest tick covers the table (its snapshot's xmin is past the seal),
+-- set_horizon(tick), committed, then empty_log(table). A reader reads its batch first and
+-- meta.horizon in a new statement after it.
+
+-- Lets the writers take the next log table; its number, or null while that one is not empty yet.
+create or replace function pgtide.switch_log() returns int
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  old_log constant int := pg_sequence_last_value('pgtide.current');
+  new_log constant int := (old_log + 1) % 3;
+  used boolean;
+begin
+  execute format('select exists (select from pgtide.log%s)', new_log) into used;
+  if used then return null; end if;
+  update pgtide.rotation set seal = null, switched_at = null where log = new_log;
+  update pgtide.rotation set seal = null, switched_at = clock_timestamp() where log = old_log;
+  update pgtide.meta set rotated_at = clock_timestamp();
+  perform setval('pgtide.current', new_log);
+  return new_log;
+end $$;
+
+-- After switch_log() committed: notes an xid that no one is younger than who still writes the old
+-- tables. A leader that died between the two leaves this to the next one.
+create or replace function pgtide.seal_log() returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+  update pgtide.rotation set seal = pg_current_xact_id()
+   where seal is null and log <> pg_sequence_last_value('pgtide.current')
+     and switched_at is not null
+$$;
+
+create or replace function pgtide.set_horizon(tick bigint) returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+  update pgtide.meta set horizon = tick where horizon < tick
+$$;
+
+-- Empties a log table that is sealed and lies at or below the horizon; false: not now.
+create or replace function pgtide.empty_log(number int) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if number = pg_sequence_last_value('pgtide.current') or not coalesce((
+       select pg_snapshot_xmin(t.snapshot) > r.seal
+          and pg_snapshot_xmin(pg_current_snapshot()) > r.seal
+         from pgtide.rotation r, pgtide.meta m, pgtide.tick t
+        where r.log = number and t.n = m.horizon), false) then
+    return false;
+  end if;
+  execute format('lock table pgtide.log%s in access exclusive mode nowait', number);
+  execute format('truncate pgtide.log%s', number);
+  update pgtide.rotation set seal = null, switched_at = null where log = number;
+  return true;
+exception when lock_not_available then
+  return false;
+end $$;
+
+-- Empties a tick table whose ticks all lie below the horizon; false: not now. The leader does this
+-- before the first tick of a block of 65,536 that would lie there.
+create or replace function pgtide.empty_ticks(number int) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  highest bigint;
+begin
+  execute format('select max(n) from pgtide.tick%s', number) into highest;
+  if highest >= (select horizon from pgtide.meta) then return false; end if;
+  execute format('lock table pgtide.tick%s in access exclusive mode nowait', number);
+  execute format('truncate pgtide.tick%s', number);
+  return true;
+exception when lock_not_available then
+  return false;
+end $$;
+
+-- Begins the log anew under another epoch: after a dump was restored into another cluster its xids
+-- mean nothing any more. Every cursor from before expires.
+create or replace function pgtide.begin_anew() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pgtide.lock_patiently(
+    array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
+          'pgtide.tick2']::regclass[], 'access exclusive');
+  truncate pgtide.log0, pgtide.log1, pgtide.log2, pgtide.tick0, pgtide.tick1, pgtide.tick2;
+  update pgtide.rotation set seal = null, switched_at = null;
+  update pgtide.meta m
+     set epoch = pgtide.random_bigint(), horizon = 0, rotated_at = clock_timestamp(),
+         system_identifier = (select s.system_identifier from pg_control_system() s),
+         database_oid = (select oid from pg_database where datname = current_database());
+end $$;

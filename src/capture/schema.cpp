@@ -1,0 +1,188 @@
+#include "capture/schema.hpp"
+
+#include <memory>
+#include <pqxx/pqxx>
+
+#include "capture/connection_string.hpp"
+#include "capture/fault.hpp"
+#include "capture/sql_files.hpp"
+
+namespace pgtide {
+namespace {
+
+// Keeps the server's warnings and lets its notices go.
+class WarningReceiver : public pqxx::errorhandler {
+ public:
+  WarningReceiver(pqxx::connection_base& connection, const WarningSink& sink)
+      : pqxx::errorhandler(connection), sink_(sink) {}
+
+  bool operator()(const char message[]) noexcept override {
+    const std::string_view text = message;
+    try {
+      if (sink_ && text.starts_with("WARNING:")) sink_(text);
+    } catch (...) {  // a sink that fails must not end the server's work
+    }
+    return true;
+  }
+
+ private:
+  const WarningSink& sink_;
+};
+
+// libpqxx 6 reconnects silently; a half of our work on another connection would be a lie.
+void never_reconnect([[maybe_unused]] pqxx::connection& connection) {
+#if defined(PQXX_VERSION_MAJOR) && PQXX_VERSION_MAJOR < 7
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  connection.inhibit_reactivation(true);
+#pragma GCC diagnostic pop
+#endif
+}
+
+// "ERROR:  table posts ...\nHINT:  GRANT ..." as one line of text: "table posts ...; GRANT ...".
+std::string sentence_of(std::string_view text) {
+  std::string sentence;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (line.starts_with("ERROR:  ")) {
+      sentence = line.substr(8);
+    } else if (line.starts_with("HINT:  ")) {
+      sentence.append("; ").append(line.substr(7));
+    }
+  }
+  return sentence;
+}
+
+ErrorKind kind_of(const std::string& sqlstate) {
+  if (sqlstate == "42501") return ErrorKind::denied;
+  if (sqlstate == "42P01" || sqlstate == "42704" || sqlstate == "3F000" || sqlstate == "42883")
+    return ErrorKind::not_found;
+  if (sqlstate == "55000" || sqlstate == "42710" || sqlstate == "23505") return ErrorKind::conflict;
+  if (sqlstate == "55P03" || sqlstate == "25006" || sqlstate.starts_with("57P") ||
+      sqlstate.starts_with("08") || sqlstate.starts_with("40"))
+    return ErrorKind::unavailable;
+  if (sqlstate.starts_with("22") || sqlstate.starts_with("42") || sqlstate == "0A000")
+    return ErrorKind::invalid;
+  return ErrorKind::internal;
+}
+
+// PostgreSQL's own refusals do not say what to do; ours do.
+std::string mend_for(const std::string& sqlstate, const std::string& text) {
+  if (sqlstate == "3F000" || sqlstate == "42883" || text.find("\"pgtide.") != std::string::npos)
+    return sqlstate == "42501" ? "" : "; run: pgtide install";
+  if (sqlstate == "42501" && text.find("schema pgtide") != std::string::npos)
+    return "; connect as the role that ran pgtide install, or GRANT that role to yours";
+  return "";
+}
+
+Error failure(const std::string& context) {
+  try {
+    throw;
+  } catch (const pqxx::broken_connection&) {
+    Error error = current_failure();
+    error.context = context;
+    return error;
+  } catch (const pqxx::sql_error& error) {
+    const std::string& state = error.sqlstate();
+    if (state.empty()) return {ErrorKind::unavailable, error.what(), context};
+    const std::string text = sentence_of(error.what());
+    return {kind_of(state), text + mend_for(state, text), context};
+  } catch (...) {
+    Error error = current_failure();
+    error.context = context;
+    return error;
+  }
+}
+
+// One connection, one piece of work, and no exception past here.
+template <class Work>
+auto with_connection(const std::string& url, const std::string& context, Work work)
+    -> Result<decltype(work(std::declval<pqxx::connection&>()))> {
+  try {
+    pqxx::connection connection(make_connection_string(url));
+    never_reconnect(connection);
+    if constexpr (std::is_void_v<decltype(work(connection))>) {
+      work(connection);
+      return {};
+    } else {
+      return work(connection);
+    }
+  } catch (...) {
+    return failure(context);
+  }
+}
+
+void set_for_transaction(pqxx::work& transaction, const char* name, bool on) {
+  transaction.exec_params("select set_config($1, $2, true)", name, on ? "on" : "off");
+}
+
+// PostgreSQL's array literal of the names: each quoted, with \ and " escaped.
+std::string array_of(const std::vector<std::string>& names) {
+  std::string text = "{";
+  for (const std::string& name : names) {
+    if (text.size() > 1) text += ',';
+    text += '"';
+    for (const char c : name) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += '"';
+  }
+  return text + "}";
+}
+
+void unwatch_all(pqxx::connection& connection) {
+  pqxx::nontransaction look(connection);
+  const pqxx::result names = look.exec("select name from pgtide.collection order by id");
+  for (const auto& row : names) look.exec_params("select pgtide.forget($1)", row[0].c_str());
+}
+
+}  // namespace
+
+Result<void> install(const std::string& url, const InstallOptions& options) {
+  return with_connection(url, "pgtide install", [&](pqxx::connection& connection) {
+    const WarningReceiver receiver(connection, options.warn);
+    pqxx::work transaction(connection);
+    set_for_transaction(transaction, "pgtide.force", options.force);
+    set_for_transaction(transaction, "pgtide.force_logged_sequences",
+                        options.force_logged_sequences);
+    for (const SqlFile& file : sql_files()) transaction.exec(std::string(file.text));
+    transaction.commit();
+  });
+}
+
+Result<void> uninstall(const std::string& url, const WarningSink& warn) {
+  return with_connection(url, "pgtide uninstall", [&](pqxx::connection& connection) {
+    const WarningReceiver receiver(connection, warn);
+    unwatch_all(connection);
+    pqxx::work transaction(connection);
+    transaction.exec("select pgtide.uninstall()");
+    transaction.commit();
+  });
+}
+
+Result<std::string> watch(const std::string& url, const WatchOptions& options) {
+  return with_connection(url, "pgtide watch " + options.table, [&](pqxx::connection& connection) {
+    pqxx::work transaction(connection);
+    const pqxx::result answer = transaction.exec_params(
+        "select pgtide.watch($1::regclass, nullif($2, ''), nullif($3, '{}')::text[], $4, $5)",
+        options.table, options.collection, array_of(options.key), options.ignore_rls,
+        options.old_rows);
+    transaction.commit();
+    return std::string(answer[0][0].c_str());
+  });
+}
+
+Result<void> unwatch(const std::string& url, const std::string& table) {
+  return with_connection(url, "pgtide unwatch " + table, [&](pqxx::connection& connection) {
+    pqxx::work transaction(connection);
+    transaction.exec_params(
+        "select case when exists (select from pgtide.collection where relation = to_regclass($1))"
+        " then pgtide.unwatch(to_regclass($1)) else pgtide.forget($1) end",
+        table);
+    transaction.commit();
+  });
+}
+
+}  // namespace pgtide
