@@ -14,20 +14,23 @@ constexpr std::size_t length_in_64_bits = 127;
 }  // namespace
 
 void append_text_frame(std::string& out, std::string_view payload) {
-  const std::size_t size = payload.size();
+  append_text_header(out, payload.size());
+  out.append(payload);
+}
+
+void append_text_header(std::string& out, std::size_t payload_bytes) {
   const auto put = [&out](std::size_t byte) { out += static_cast<char>(byte & 0xff); };
   put(final_text);
-  if (size < length_in_16_bits) {
-    put(size);
-  } else if (size <= 0xffff) {
+  if (payload_bytes < length_in_16_bits) {
+    put(payload_bytes);
+  } else if (payload_bytes <= 0xffff) {
     put(length_in_16_bits);
-    put(size >> 8);
-    put(size);
+    put(payload_bytes >> 8);
+    put(payload_bytes);
   } else {
     put(length_in_64_bits);
-    for (int shift = 56; shift >= 0; shift -= 8) put(size >> shift);
+    for (int shift = 56; shift >= 0; shift -= 8) put(payload_bytes >> shift);
   }
-  out.append(payload);
 }
 
 std::size_t frame_size_at(std::string_view frames) {
