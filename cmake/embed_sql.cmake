@@ -1,5 +1,5 @@
-# pgtide_embed_sql(TARGET): compiles sql/*.sql into TARGET as capture/sql_files.hpp declares them, so
-# that the program carries what `install` runs and `psql -f` runs the very same text.
+# pgtide_embed_sql(TARGET): compiles sql/*.sql into TARGET as capture/sql_files.hpp declares them,
+# so that the program carries what `install` runs and `psql -f` runs the very same text.
 function(pgtide_embed_sql target)
   file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/sql/*.sql)
   list(SORT files)

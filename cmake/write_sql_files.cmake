@@ -1,10 +1,11 @@
 # Writes OUT, a C++ source that holds each of FILES as a raw string, in the order of their numbers.
-set(text "// Generated from sql/*.sql.\n#include \"capture/sql_files.hpp\"\n\nnamespace pgtide {\n\n")
-string(APPEND text "const std::vector<SqlFile>& sql_files() {\n  static const std::vector<SqlFile> files = {\n")
+set(text "// Generated from sql/*.sql.\n#include \"capture/sql_files.hpp\"\n\n")
+string(APPEND text "namespace pgtide {\n\nconst std::vector<SqlFile>& sql_files() {\n")
+string(APPEND text "  static const std::vector<SqlFile> files = {\n")
 foreach(file IN LISTS FILES)
   get_filename_component(name ${file} NAME)
   file(READ ${file} body)
-  # A raw string may be at most 65,536 bytes long by the standard; pieces of 8,000 are joined by the compiler.
+  # A raw string may be at most 65,536 bytes long by the standard; the compiler joins pieces.
   string(LENGTH "${body}" length)
   set(at 0)
   string(APPEND text "      {\"${name}\", ")
