@@ -39,7 +39,7 @@ BANNED = {"manager", "managers", "helper", "helpers", "util", "utils", "common",
 
 SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(")
 SHELL_SLEEP = re.compile(r"\btime\.sleep\s*\(|^\s*sleep\s+[0-9.$]", re.M)
-FIXED_PORT = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\]):([1-9]\d{1,4})\b"
+FIXED_PORT = re.compile(r"(?<!Origin: http://)(?:127\.0\.0\.1|localhost|\[::1\]):([1-9]\d{1,4})\b"
                         r"|\bport\w*\s*[={(]\s*([1-9]\d{2,4})\b|--port[= ]([1-9]\d{1,4})\b")
 PROMISE = re.compile(r"\b(TODO|FIXME|XXX)\b")
 
