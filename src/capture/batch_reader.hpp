@@ -1,0 +1,43 @@
+#pragma once
+#include <optional>
+#include <pqxx/pqxx>
+
+#include "capture/pager.hpp"
+#include "capture/source_context.hpp"
+#include "capture/tick.hpp"
+
+namespace pgtide {
+
+// Reads the batch of one tick and gives it to the feed: in one go where it is small, else in pages
+// through a connection of its own, made when first needed.
+class BatchReader {
+ public:
+  BatchReader(SourceContext& context, Session& main) : context_(context), main_(main) {}
+
+  // `rows` is what tick_statement() returned. False where it was stopped before the end.
+  bool deliver_fresh(const Tick& tick, const pqxx::result& rows);
+  // A tick that somebody made before.
+  bool deliver_stored(const Tick& tick);
+  // Closes the connection for pages if nothing was paged since the last call.
+  void rest();
+
+ private:
+  struct Pages {
+    explicit Pages(SourceContext& context);
+    Session session;
+    SourceContext::Cancellable cancellable;
+  };
+
+  bool deliver(const Tick& tick, const pqxx::result& rows);
+  bool deliver_pages(const Tick& tick, std::uint64_t after);
+  void take(const pqxx::result& rows, int first);
+  void require_kept(Session& session, const Tick& tick);
+
+  SourceContext& context_;
+  Session& main_;
+  std::unique_ptr<Pages> pages_;
+  std::unique_ptr<Pager> pager_;
+  bool paged_ = false;
+};
+
+}  // namespace pgtide

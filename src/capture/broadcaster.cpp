@@ -1,0 +1,98 @@
+#include "capture/broadcaster.hpp"
+
+#include <mutex>
+
+#include "capture/connection_string.hpp"
+#include "capture/fault.hpp"
+#include "capture/session.hpp"
+#include "model/json_row.hpp"
+#include "model/pattern.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr std::size_t event_bytes_max = 1'048'576;  // PROTOCOL 3
+
+Result<void> check(std::string_view json) {
+  if (json.size() > event_bytes_max)
+    return Error{ErrorKind::too_large, "an event's data may have 1 MiB, this has " +
+                                           std::to_string(json.size()) + " bytes"};
+  if (const Result<void> valid = check_json(json); !valid)
+    return Error{ErrorKind::invalid, "the data is no JSON: " + valid.error().message};
+  return {};
+}
+
+}  // namespace
+
+struct Broadcaster::State {
+  std::string url;
+  std::mutex mutex;  // one call at a time
+  std::atomic<std::uint64_t> queries = 0;
+  std::unique_ptr<Session> session;
+
+  Result<void> commit(const std::string& sql, const std::vector<std::string>& values);
+  void connect();
+};
+
+// A connection that was lost while it lay idle is found out before anything is sent: afterwards
+// nobody could say whether the event was committed.
+void Broadcaster::State::connect() {
+  if (session != nullptr) {
+    try {
+      session->take_notices();
+      return;
+    } catch (const std::exception&) {
+      session.reset();
+    }
+  }
+  session = std::make_unique<Session>(make_connection_string(url), queries);
+}
+
+Result<void> Broadcaster::State::commit(const std::string& sql,
+                                        const std::vector<std::string>& values) {
+  const std::lock_guard lock(mutex);
+  try {
+    connect();
+    if (values.size() == 1)
+      session->run_with(sql, values[0]);
+    else
+      session->run_with(sql, values[0], values[1]);
+    return {};
+  } catch (const pqxx::sql_error& error) {
+    const std::string state = error.sqlstate();
+    Error failure = current_failure();
+    if (state == "42501")
+      failure.message = "the role may not broadcast; as the role that ran `pgtide install`: grant "
+                        "usage on schema pgtide to <role>; grant execute on function "
+                        "pgtide.broadcast(text, json), pgtide.broadcast_all(json) to <role>";
+    if (state.starts_with("22")) failure.kind = ErrorKind::invalid;
+    if (state.empty() || state.starts_with("57P") || state.starts_with("08")) session.reset();
+    return failure;
+  } catch (...) {
+    session.reset();
+    return current_failure();
+  }
+}
+
+Broadcaster::Broadcaster(std::string url) : state_(std::make_unique<State>()) {
+  state_->url = std::move(url);
+}
+
+Broadcaster::~Broadcaster() = default;
+
+Result<void> Broadcaster::broadcast(std::string_view collection, std::string_view json) {
+  if (!is_collection_name(collection))
+    return Error{ErrorKind::invalid, "'" + std::string(collection) +
+                                         "' is no name of a collection: letters, digits and _, at "
+                                         "most 63, not beginning with a digit"};
+  if (Result<void> valid = check(json); !valid) return valid;
+  return state_->commit("select pgtide.broadcast($1, $2::json)",
+                        {std::string(collection), std::string(json)});
+}
+
+Result<void> Broadcaster::broadcast_all(std::string_view json) {
+  if (Result<void> valid = check(json); !valid) return valid;
+  return state_->commit("select pgtide.broadcast_all($1::json)", {std::string(json)});
+}
+
+}  // namespace pgtide

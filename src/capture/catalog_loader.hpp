@@ -1,0 +1,29 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "capture/session.hpp"
+#include "model/catalog.hpp"
+
+namespace pgtide {
+
+// Reads what the database watches, and which of the rules' tables it does not. Keeps the last it
+// has read, so that nobody is told of a change that is none. One thread.
+class CatalogLoader {
+ public:
+  // Null where nothing has changed since the last load.
+  std::shared_ptr<const Catalog> load(Session& session,
+                                      const std::vector<std::string>& listed_tables);
+  // Lets the database look at each watched table (trigger, key, columns, files), log what clients
+  // must know of it, and say what is wrong; the next load() carries the faults. By the leader.
+  void look(Session& session);
+
+ private:
+  std::vector<Collection> collections_;
+  std::vector<std::string> unwatched_;
+  std::vector<std::pair<std::int32_t, std::string>> faults_;
+  bool loaded_ = false;
+};
+
+}  // namespace pgtide

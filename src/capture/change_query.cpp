@@ -1,0 +1,117 @@
+#include "capture/change_query.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr const char* change_columns =
+    "id, at, collection, action, record, old_row, new_row";
+
+// The same selection from each log table, as one.
+std::string from_logs(const std::string& columns, const std::string& where) {
+  std::string sql;
+  for (const char* number : {"0", "1", "2"}) {
+    if (!sql.empty()) sql += " union all ";
+    sql += "select " + columns + " from pgtide.log" + number + " where " + where;
+  }
+  return sql;
+}
+
+// The batch between $1 and $2 by its two index scans. `late` is a CTE: what ran in $1 and has
+// ended in $2. Transactions that still run are not looked for at all, for each of their rows would
+// be visited in vain.
+std::string batch_between(const std::string& columns, const std::string& extra) {
+  return from_logs(columns, "xid >= pg_snapshot_xmax($1::pg_snapshot) "
+                            "and xid < pg_snapshot_xmax($2::pg_snapshot) "
+                            "and pg_visible_in_snapshot(xid, $2::pg_snapshot)" + extra) +
+         " union all " +
+         from_logs(columns, "xid = any((select xids from late)::xid8[])" + extra);
+}
+
+constexpr const char* late_between =
+    "late as materialized (select array(select x from pg_snapshot_xip($1::pg_snapshot) x "
+    "where pg_visible_in_snapshot(x, $2::pg_snapshot)) as xids)";
+
+// One by one in the window, by the index on id.
+constexpr const char* in_window =
+    "id > $3::bigint and id <= $4::bigint and pg_visible_in_snapshot(xid, $2::pg_snapshot) "
+    "and not pg_visible_in_snapshot(xid, $1::pg_snapshot)";
+
+constexpr const char* row_bytes =
+    "(coalesce(octet_length(old_row::text), 0)::bigint "
+    "+ coalesce(octet_length(new_row::text), 0))";
+
+constexpr const char* printed_at =
+    "to_char(at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+
+// The changes of CTE `few`, whose rows' texts are withheld past page_bytes_max in total.
+std::string few_changes() {
+  const std::string fits = "total <= " + std::to_string(page_bytes_max);
+  return "select null::text, null::bool, null::bigint, null::int, id, collection, action::text, "
+         "record, " + std::string(printed_at) + ", case when " + fits + " then old_row::text end, "
+         "case when " + fits + " then new_row::text end, not (" + fits + ") "
+         "from (select few.*, sum(" + row_bytes + ") over (order by id) as total from few "
+         "where (select count(*) from few) <= " + std::to_string(small_batch_changes_max) +
+         ") weighed";
+}
+
+constexpr const char* no_change =
+    ", null::bigint, null::int, null::text, null::text, null::text, null::text, null::text, "
+    "null::bool ";
+
+std::string limit() { return " limit " + std::to_string(small_batch_changes_max + 1); }
+
+}  // namespace
+
+std::string tick_statement(unsigned into, bool with_rows) {
+  const std::string table = "pgtide.tick" + std::to_string(into);
+  const std::string before = "pgtide.tick" + std::to_string((into + 2) % 3);
+  const std::string known = " where n = $1::bigint and nonce = $2::bigint)";
+  // In one statement everything sees one snapshot, so what is visible here is in the tick's.
+  return "with snap as materialized (select pg_current_snapshot() as snapshot, "
+         "(exists (select from " + table + known + " or exists (select from " + before + known +
+         ") as known, case when $6::bigint > 0 then setval('pgtide.armed', "
+         "extract(epoch from clock_timestamp())::bigint + $6::bigint) end), "
+         "late as materialized (select array(select x from pg_snapshot_xip($4::pg_snapshot) x "
+         "where pg_visible_in_snapshot(x, snapshot)) as xids from snap), "
+         "few as materialized (select * from (" +
+         from_logs(change_columns, "xid >= pg_snapshot_xmax($4::pg_snapshot)") + " union all " +
+         from_logs(change_columns, "xid = any((select xids from late)::xid8[])") + ") found" +
+         limit() + "), "
+         "made as (insert into " + table + " (n, nonce, snapshot, at) "
+         "select $1::bigint + 1, $3::bigint, snapshot, clock_timestamp() from snap "
+         "where known and exists (select from few) returning at, "
+         "case when $5::bool then pg_notify('pgtide_tick', n::text)::text end) "
+         "select snapshot::text, known, (extract(epoch from made.at) * 1000000)::bigint, "
+         "(select count(*) from few)::int" + no_change + "from snap left join made on true" +
+         (with_rows ? " union all " + few_changes() : std::string());
+}
+
+std::string stored_tick_statement() {
+  return std::string("with ") + late_between + ", few as materialized (select * from (" +
+         batch_between(change_columns, " and id > $3::bigint") + ") found" + limit() +
+         ") select $2::text, true, 0::bigint, (select count(*) from few)::int" + no_change +
+         "union all " + few_changes();
+}
+
+std::string extent_statement() {
+  return std::string("with ") + late_between +
+         " select count(*), coalesce(min(id), 0), coalesce(max(id), 0) from (" +
+         batch_between("id", " and id > $3::bigint") + ") found";
+}
+
+std::string next_id_statement() {
+  return std::string("with ") + late_between + " select coalesce(min(id), 0) from (" +
+         batch_between("id", " and id > $3::bigint") + ") found";
+}
+
+std::string window_statement() {
+  return from_logs("id, " + std::string(row_bytes) + " as bytes", in_window) + " order by id";
+}
+
+std::string page_statement() {
+  const std::string columns = "id, collection, action::text, record, " + std::string(printed_at) +
+                              ", old_row::text, new_row::text, false";
+  return from_logs(columns, in_window) + " order by id";
+}
+
+}  // namespace pgtide

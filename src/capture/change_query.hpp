@@ -1,0 +1,59 @@
+#pragma once
+#include <string>
+
+// The texts of the statements that read the change log and write ticks, and the columns that they
+// return (CAPTURE, "Ticks").
+//
+// The batch of a tick is found by xid and never by id, which is handed out before commit. Two index
+// scans per log table find it: what began after the predecessor's snapshot, and what was running
+// then and has ended since. All three tables are read at all times, because a batch may lie on
+// both sides of a switch and an empty table costs next to nothing.
+//
+// Rejected: two statements for tick and batch (in one transaction the tick would see its own xid;
+// in two, a crash between them costs a read), and a cursor, which holds its snapshot as long as the
+// slowest receiver.
+namespace pgtide {
+
+// A batch of more changes than this is read in pages.
+inline constexpr int small_batch_changes_max = 2000;
+// Bytes of rows that one result may hold, but for a single row that is longer: libpqxx keeps
+// whole results in memory.
+inline constexpr int page_bytes_max = 4 * 1'048'576;
+
+// The order of columns in every result that carries changes.
+struct ChangeColumn {
+  enum Index : int { id, collection, action, record, at, old_row, new_row, withheld, count };
+};
+// A small read begins with one row about itself, and its changes follow in these columns after it.
+struct HeaderColumn {
+  enum Index : int { snapshot, known, tick_at_us, changes, count };
+};
+
+// Makes tick $1 + 1 in table `into` (0..2) if there is something in it, and reads it.
+// $1 the predecessor's number, $2 its nonce, $3 the new nonce, $4 a snapshot that has nothing more in
+// it than the predecessor's, $5 tell followers, $6 seconds from now to renew the lease in `armed` for (0: do not).
+// `with_rows` false makes the tick and reads nothing: for a row that PostgreSQL cannot print.
+std::string tick_statement(unsigned into, bool with_rows);
+
+// Reads the batch between two stored snapshots: $1 before, $2 its own, $3 only ids past this one.
+std::string stored_tick_statement();
+
+// Pages of a large batch; $1 and $2 as above. All return rows in the order of id.
+std::string extent_statement();   // ids past $3: how many, the least, the greatest
+std::string next_id_statement();  // the least id past $3, by xid
+std::string window_statement();   // ids in ($3, $4] with the bytes of their rows
+std::string page_statement();     // the changes in ($3, $4]
+
+// Every tick that is kept, of all three tables.
+inline constexpr const char* ticks_sql =
+    "(select n, nonce, snapshot, at from pgtide.tick0 union all "
+    "select n, nonce, snapshot, at from pgtide.tick1 union all "
+    "select n, nonce, snapshot, at from pgtide.tick2)";
+
+// A tick's columns as read_tick() takes them: n, nonce, snapshot, at_us.
+inline constexpr const char* tick_columns_sql =
+    "n, nonce, snapshot::text, (extract(epoch from at) * 1000000)::bigint";
+
+inline constexpr unsigned ticks_per_table = 65'536;
+
+}  // namespace pgtide

@@ -1,0 +1,121 @@
+#include "capture/change_row.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+#include <chrono>
+
+#include "capture/change_query.hpp"
+#include "capture/fault.hpp"
+#include "model/json_row.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr unsigned lines_per_minute = 10;
+
+Action to_action(char letter) {
+  switch (letter) {
+    case 'c': return Action::create;
+    case 'u': return Action::update;
+    case 'd': return Action::delete_;
+    case 't': return Action::truncate;
+    case 's': return Action::schema_changed;
+    case 'x': return Action::custom;
+    default: break;
+  }
+  throw CaptureFault(ErrorKind::conflict,
+                     std::string("the log holds an action '") + letter +
+                         "' that this pgtide does not know; use the one that installed it");
+}
+
+bool needs_new_row(Action action) {
+  return action == Action::create || action == Action::update || action == Action::custom;
+}
+
+std::int64_t seconds_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+std::string_view text_of(const pqxx::field& field) { return {field.c_str(), field.size()}; }
+
+std::int64_t integer_of(const pqxx::field& field) {
+  std::int64_t value = 0;
+  std::from_chars(field.c_str(), field.c_str() + field.size(), value);
+  return value;
+}
+
+std::uint64_t bits_of(const pqxx::field& field) {
+  return static_cast<std::uint64_t>(integer_of(field));
+}
+
+void ChangeRows::learn(const Catalog& catalog) {
+  for (const Collection& collection : catalog.collections())
+    known_[collection.id] = {collection.name, collection.old_rows};
+}
+
+bool ChangeRows::knows(std::int32_t collection) const {
+  return collection == 0 || known_.contains(collection);
+}
+
+std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {
+  const auto field = [&](ChangeColumn::Index column) { return row[first + column]; };
+  Event event;
+  event.id = bits_of(field(ChangeColumn::id));
+  event.action = to_action(field(ChangeColumn::action).c_str()[0]);
+  event.collection_id = static_cast<std::int32_t>(integer_of(field(ChangeColumn::collection)));
+  event.timestamp = text_of(field(ChangeColumn::at));
+  event.old_row = text_of(field(ChangeColumn::old_row));
+  event.new_row = text_of(field(ChangeColumn::new_row));
+  if (event.action == Action::custom) {
+    event.to_everyone = field(ChangeColumn::record).is_null();
+    event.collection = text_of(field(ChangeColumn::record));
+  } else {
+    event.record_id = text_of(field(ChangeColumn::record));
+    if (const auto known = known_.find(event.collection_id); known != known_.end())
+      event.collection = known->second.name;
+  }
+  const std::string_view fault = fault_of(event);
+  if (fault.empty()) return event;
+  skip(event.collection_id, event.record_id, fault);
+  return std::nullopt;
+}
+
+// Why an event cannot be sent; empty: it can.
+std::string_view ChangeRows::fault_of(const Event& event) const {
+  if (event.action == Action::truncate || event.action == Action::schema_changed)
+    return event.collection.empty() ? "its collection is watched no longer" : "";
+  const bool custom = event.action == Action::custom;
+  if (!custom && event.collection.empty()) return "its collection is watched no longer";
+  if (!custom && event.record_id.empty()) return "its key could not be read";
+  if (needs_new_row(event.action) && event.new_row.empty()) return "it cannot be turned into JSON";
+  if (!event.new_row.empty() && !check_json(event.new_row)) return "it is no JSON in UTF-8";
+  if (custom) return "";
+  const bool needs_old_row =
+      event.action == Action::delete_ ||
+      (event.action == Action::update && known_.at(event.collection_id).old_rows);
+  if (needs_old_row && event.old_row.empty()) return "it cannot be turned into JSON";
+  if (!event.old_row.empty() && !check_json(event.old_row)) return "it is no JSON in UTF-8";
+  return "";
+}
+
+void ChangeRows::skip(std::int32_t collection, std::string_view record, std::string_view why) {
+  ++skipped_;
+  const std::int64_t now = seconds_now();
+  if (now >= quiet_until_s_) {
+    quiet_until_s_ = now + 60;
+    lines_left_ = lines_per_minute;
+  }
+  if (lines_left_ == 0) return;
+  --lines_left_;
+  const auto known = known_.find(collection);
+  spdlog::warn("a change of {} is skipped, record {}: {}{}",
+               known == known_.end() ? std::to_string(collection) : known->second.name, record, why,
+               lines_left_ == 0 ? " (more of these are only counted for a minute)" : "");
+}
+
+}  // namespace pgtide

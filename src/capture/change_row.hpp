@@ -1,0 +1,48 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <pqxx/pqxx>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "model/catalog.hpp"
+#include "pgtide/event.hpp"
+
+namespace pgtide {
+
+// Reading of result fields. 64-bit values that PostgreSQL keeps as signed bigint are bits to us.
+std::string_view text_of(const pqxx::field& field);
+std::int64_t integer_of(const pqxx::field& field);
+std::uint64_t bits_of(const pqxx::field& field);
+
+// Turns rows of the log into events. A row that cannot be sent (PostgreSQL could not print it, or it
+// is no JSON in UTF-8) becomes none: it is counted, and logged by its key, at most some lines a
+// minute. One thread.
+class ChangeRows {
+ public:
+  // The collections of `catalog`, and those of earlier ones that are watched no longer: the log still
+  // speaks of them.
+  void learn(const Catalog& catalog);
+  bool knows(std::int32_t collection) const;
+
+  // `row` holds ChangeColumn's columns from `first` on.
+  std::optional<Event> read(const pqxx::row& row, int first);
+  std::uint64_t skipped() const { return skipped_; }
+  // Something of this record could not be read; what it was is not known any better.
+  void skip(std::int32_t collection, std::string_view record, std::string_view why);
+
+ private:
+  struct Known {
+    std::string name;
+    bool old_rows = true;
+  };
+  std::string_view fault_of(const Event& event) const;
+
+  std::unordered_map<std::int32_t, Known> known_;
+  std::uint64_t skipped_ = 0;
+  std::int64_t quiet_until_s_ = 0;
+  unsigned lines_left_ = 0;
+};
+
+}  // namespace pgtide

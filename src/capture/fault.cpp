@@ -1,0 +1,56 @@
+#include "capture/fault.hpp"
+
+#include <pqxx/pqxx>
+#include <string_view>
+
+namespace pgtide {
+namespace {
+
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+Error from_sql(const pqxx::sql_error& error) {
+  const std::string text = first_line(error.what());
+  const std::string& state = error.sqlstate();
+  if (state == "42501")
+    return {ErrorKind::denied, text + "; connect as the role that ran `pgtide install`, or as a "
+                                      "member of it"};
+  if (state == "3F000" || state == "42P01" || state == "42703" || state == "42883")
+    return {ErrorKind::not_found, text + "; run: pgtide install"};
+  if (state == "23505") return {ErrorKind::conflict, "another leader has made this tick"};
+  if (state == "25006")
+    return {ErrorKind::unavailable, text + "; give the address of the primary server"};
+  if (state.starts_with("57P") || state.starts_with("08"))
+    return {ErrorKind::unavailable, text};
+  if (state.empty()) return {ErrorKind::unavailable, text};  // the server said nothing: it is gone
+  return {ErrorKind::internal, text + " (SQLSTATE " + state + ")"};
+}
+
+}  // namespace
+
+// broken_connection comes before sql_error: libpqxx reports a loss as either, depending on when
+// it is noticed.
+Error current_failure() {
+  try {
+    throw;
+  } catch (const CaptureFault& fault) {
+    return {fault.kind(), fault.what()};
+  } catch (const pqxx::broken_connection& error) {
+    return {ErrorKind::unavailable, first_line(error.what())};
+  } catch (const pqxx::sql_error& error) {
+    return from_sql(error);
+  } catch (const std::exception& error) {
+    return {ErrorKind::internal, first_line(error.what())};
+  } catch (...) {
+    return {ErrorKind::internal, "an unknown exception"};
+  }
+}
+
+bool is_unprintable(const std::string& sqlstate) {
+  return sqlstate.starts_with("22") || sqlstate.starts_with("54") || sqlstate == "53200";
+}
+
+bool is_lock_refused(const std::string& sqlstate) { return sqlstate == "55P03"; }
+
+}  // namespace pgtide

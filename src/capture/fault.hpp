@@ -1,0 +1,35 @@
+#pragma once
+#include <stdexcept>
+#include <string>
+
+#include "pgtide/result.hpp"
+
+// How this floor fails. Inside it faults travel as exceptions, since libpqxx throws anyhow; they end
+// at the edge of the source's loop and in Broadcaster, where current_failure() turns them into an
+// Error that says how to mend it.
+namespace pgtide {
+
+// What we find ourselves: a missing schema, a pooler, a standby.
+class CaptureFault : public std::runtime_error {
+ public:
+  CaptureFault(ErrorKind kind, const std::string& message)
+      : std::runtime_error(message), kind_(kind) {}
+  ErrorKind kind() const { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+// Call in a catch block only. unavailable: the connection was lost or never made; denied: a right is
+// missing; conflict: another leader; not_found: no pgtide schema; internal: everything else.
+Error current_failure();
+
+// The SQLSTATE says that values could not be turned into text for us: not representable in our
+// encoding, or past what the server can hold in one message (PostgreSQL, appendix A: classes 22
+// and 54, 53200).
+bool is_unprintable(const std::string& sqlstate);
+
+// Lock not available (55P03): somebody is using the table now.
+bool is_lock_refused(const std::string& sqlstate);
+
+}  // namespace pgtide

@@ -1,0 +1,53 @@
+#pragma once
+#include "capture/batch_reader.hpp"
+#include "capture/rotation.hpp"
+#include "capture/session.hpp"
+#include "capture/sleeper.hpp"
+#include "capture/source_context.hpp"
+
+namespace pgtide {
+
+// The advisory locks of a database (classid, objid; 'tide' in ASCII): one bridge holds the leader's,
+// each follower shares the other, so that the leader knows whether anybody wants to be told.
+inline constexpr const char* leader_lock = "1953064037, 1";
+inline constexpr const char* follower_lock = "1953064037, 2";
+
+// The one bridge that makes ticks. It lives as long as the session that holds the leader's lock:
+// every tick and every setval goes through that very session, so who has lost the lock cannot tick.
+class Leader {
+ public:
+  // `session` holds the lock.
+  Leader(SourceContext& context, Session& session);
+
+  // Returns when stop was asked for; throws on every failure.
+  void run();
+  // Lets go of the lock, and tells writers and followers.
+  void resign();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Outcome {
+    bool made = false;
+    Tick tick{};  // where nothing was made: its snapshot only
+    pqxx::result rows{};
+  };
+
+  bool catch_up();
+  Outcome make_tick();
+  pqxx::result run_tick(std::uint64_t nonce, bool with_rows);
+  void keep_house();
+  void look_for_followers();
+  void wait(std::chrono::microseconds time);
+
+  SourceContext& context_;
+  Session& session_;
+  BatchReader reader_;
+  Sleeper sleeper_;
+  Rotation rotation_;
+  std::string searched_;          // a snapshot with nothing in it that the last tick's lacks
+  bool has_followers_ = false;
+  Clock::time_point made_at_{};   // when the last tick was made
+  Clock::time_point look_due_{};
+};
+
+}  // namespace pgtide

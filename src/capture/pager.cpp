@@ -1,0 +1,108 @@
+#include "capture/pager.hpp"
+
+#include <algorithm>
+
+#include "capture/change_query.hpp"
+#include "capture/change_row.hpp"
+#include "capture/fault.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr std::int64_t window_ids = 1000;
+constexpr std::int64_t window_ids_max = 1'024'000;
+// Below this a search by xid costs less than walking over the ids between (0.1 s per 100,000).
+constexpr std::int64_t searched_changes_max = 100'000;
+
+}  // namespace
+
+Pager::Pager(Session& session) : session_(session) {
+  session_.prepare("extent", extent_statement());
+  session_.prepare("next_id", next_id_statement());
+  session_.prepare("window", window_statement());
+  session_.prepare("page", page_statement());
+}
+
+// What was logged since the last summary lies outside of BRIN and would be visited by every window.
+void Pager::summarize() {
+  session_.run(
+      "select brin_summarize_new_values(i.indexrelid) from pg_index i "
+      "join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam "
+      "where a.amname = 'brin' and i.indrelid in ('pgtide.log0'::regclass, "
+      "'pgtide.log1'::regclass, 'pgtide.log2'::regclass)");
+}
+
+Pager::Extent Pager::measure(const Reading& reading) {
+  const auto rows = session_.run_prepared("extent", reading.before, reading.snapshot,
+                                          static_cast<std::int64_t>(reading.after));
+  return {integer_of(rows[0][0]), integer_of(rows[0][1]), integer_of(rows[0][2])};
+}
+
+std::int64_t Pager::next_start(const Reading& reading, std::int64_t after) {
+  const auto rows = session_.run_prepared("next_id", reading.before, reading.snapshot, after);
+  return integer_of(rows[0][0]) - 1;
+}
+
+bool Pager::read(const Reading& reading) {
+  summarize();
+  const Extent extent = measure(reading);
+  reading.require_kept();
+  std::int64_t from = extent.first - 1;
+  std::int64_t width = window_ids;
+  while (extent.changes > 0 && from < extent.last) {
+    if (reading.stopping()) return false;
+    const std::int64_t to = std::min(from + width, extent.last);
+    const auto weights =
+        session_.run_prepared("window", reading.before, reading.snapshot, from, to);
+    if (!weights.empty()) {
+      read_window(reading, weights, from);
+      width = window_ids;
+      from = to;
+    } else if (extent.changes <= searched_changes_max) {
+      from = std::max(next_start(reading, from), to);
+    } else {
+      width = std::min(width * 2, window_ids_max);
+      from = to;
+    }
+  }
+  reading.require_kept();
+  return !reading.stopping();
+}
+
+// Runs of rows of at most page_bytes_max in total; one past event_bytes by itself.
+void Pager::read_window(const Reading& reading, const pqxx::result& weights, std::int64_t from) {
+  const auto alone = static_cast<std::int64_t>(reading.event_bytes);
+  std::int64_t bytes = 0;
+  std::int64_t last = from;
+  const auto read_up_to = [&](std::int64_t id) {
+    if (id > from && !reading.stopping()) read_page(reading, from, id);
+    from = id;
+    bytes = 0;
+  };
+  for (const auto& row : weights) {
+    const std::int64_t weight = integer_of(row[1]);
+    if (weight > alone || bytes + weight > page_bytes_max) read_up_to(last);
+    bytes += weight;
+    last = integer_of(row[0]);
+    if (weight > alone) read_up_to(last);
+  }
+  read_up_to(last);
+}
+
+void Pager::read_page(const Reading& reading, std::int64_t from, std::int64_t to) {
+  try {
+    const auto rows =
+        session_.run_prepared("page", reading.before, reading.snapshot, from, to);
+    reading.require_kept();
+    reading.take(rows);
+    return;
+  } catch (const pqxx::sql_error& error) {
+    if (!is_unprintable(error.sqlstate())) throw;
+  }
+  if (from + 1 == to) return reading.lost(static_cast<std::uint64_t>(to));
+  const std::int64_t middle = from + (to - from) / 2;
+  read_page(reading, from, middle);
+  read_page(reading, middle, to);
+}
+
+}  // namespace pgtide

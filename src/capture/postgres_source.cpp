@@ -1,0 +1,137 @@
+#include <spdlog/spdlog.h>
+
+#include <thread>
+
+#include "capture/backoff.hpp"
+#include "capture/change_source.hpp"
+#include "capture/connection_string.hpp"
+#include "capture/fault.hpp"
+#include "capture/follower.hpp"
+#include "capture/leader.hpp"
+#include "capture/position.hpp"
+#include "capture/source_context.hpp"
+
+// The source over a PostgreSQL database: a thread that connects, finds its role and keeps it until
+// the connection ends, and then begins again, for ever.
+//
+//   connect ──► installed? ──► lock taken ──► Leader ────────────────┐
+//      ▲                          └─ not ──► Follower ─ lock taken ──┤
+//      └──────────── backoff ◄── any failure ◄───────────────────────┘
+//
+// Every failure is the same failure: the session is dropped, status says what is wrong and how to
+// mend it, and the stream goes on after the last change that was delivered. Nothing depends on a
+// notification having arrived.
+namespace pgtide {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PostgresSource final : public ChangeSource {
+ public:
+  explicit PostgresSource(SourceOptions options) : options_(std::move(options)) {}
+  ~PostgresSource() override { stop(); }
+
+  void start(ChangeSink& sink) override;
+  void stop() override;
+  SourceStatus status() const override { return board_.read(); }
+  void list_tables(std::vector<std::string> tables) override;
+
+ private:
+  void run();
+  void serve();
+  void follow(Session& session);
+  void lead(Session& session);
+  void report(const Error& error, std::chrono::milliseconds pause);
+
+  SourceOptions options_;
+  StatusBoard board_;
+  std::unique_ptr<SourceContext> context_;
+  std::thread thread_;
+  bool served_ = false;  // the last connection got as far as to work
+};
+
+void PostgresSource::start(ChangeSink& sink) {
+  PGTIDE_ASSERT(!thread_.joinable());
+  context_ = std::make_unique<SourceContext>(options_, sink, board_);
+  thread_ = std::thread([this] { run(); });
+}
+
+void PostgresSource::stop() {
+  if (!thread_.joinable()) return;
+  context_->ask_to_stop();
+  thread_.join();
+}
+
+void PostgresSource::list_tables(std::vector<std::string> tables) {
+  if (context_ == nullptr)
+    options_.listed_tables = std::move(tables);
+  else
+    context_->list_tables(std::move(tables));
+}
+
+// The edge where exceptions end.
+void PostgresSource::run() {
+  Backoff backoff(100ms, 10s);
+  while (!context_->stopping()) {
+    served_ = false;
+    try {
+      serve();
+    } catch (...) {
+      const Error error = current_failure();
+      if (context_->stopping()) break;
+      if (served_) backoff.reset();
+      const auto pause = backoff.next();
+      report(error, pause);
+      context_->signal.wait(-1, pause);
+    }
+  }
+  board_.update([](SourceStatus& status) { status.connected = status.leader = false; });
+}
+
+void PostgresSource::report(const Error& error, std::chrono::milliseconds pause) {
+  const std::string fault = error.to_string();
+  const bool is_new = board_.read().fault != fault;
+  board_.update([](SourceStatus& status) { ++status.reconnects; });
+  board_.stand(context_->sink, false, false, fault);
+  if (is_new) spdlog::warn("capture: {}; trying again in {} ms", fault, pause.count());
+}
+
+void PostgresSource::serve() {
+  Session session(make_connection_string(options_.url), board_.queries());
+  const SourceContext::Cancellable cancellable(*context_, session);
+  require_installed(session);
+  context_->refresh_catalog(session);
+  const auto taken =
+      session.run(std::string("select pg_try_advisory_lock(") + leader_lock + ")");
+  if (taken[0][0].as<bool>()) return lead(session);
+  follow(session);
+}
+
+void PostgresSource::follow(Session& session) {
+  establish_position(session, *context_);
+  Follower follower(*context_, session);
+  served_ = true;
+  board_.stand(context_->sink, true, false, "");
+  spdlog::info("capture: follows another bridge, at tick {}", context_->feed.progress().last.n);
+  follower.run();
+  if (follower.leads()) lead(session);
+}
+
+void PostgresSource::lead(Session& session) {
+  secure_history(session);
+  establish_position(session, *context_);
+  Leader leader(*context_, session);
+  served_ = true;
+  board_.stand(context_->sink, true, true, "");
+  spdlog::info("capture: leads, at tick {}", context_->feed.progress().last.n);
+  leader.run();
+  leader.resign();
+}
+
+}  // namespace
+
+std::unique_ptr<ChangeSource> make_postgres_source(SourceOptions options) {
+  return std::make_unique<PostgresSource>(std::move(options));
+}
+
+}  // namespace pgtide

@@ -1,0 +1,61 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+
+#include "capture/session.hpp"
+
+namespace pgtide {
+
+// Keeps the log within retention and size, without ever making a writer wait (CAPTURE, "Rotation";
+// the steps are functions of sql/, each called in a statement of its own).
+//
+//   current ──a third of retention or log_bytes──► left ──F noted──► sealed ──covered──► empty
+//
+// Three tables: one is written, one is full of what must be kept, the next is empty already. A table
+// is covered when the last tick that retention gives up sees everything in it; that tick becomes the
+// horizon, and then the table is truncated, if nobody uses it at that moment. Where the size is
+// what presses, the newest tick takes retention's place.
+// Tick tables go by number: the one that the next 65,536 ticks need is emptied in the second half of
+// the 65,536 before.
+// By the leader only.
+class Rotation {
+ public:
+  using Clock = std::chrono::steady_clock;
+  struct Limits {
+    std::chrono::milliseconds retention{};
+    std::uint64_t log_bytes = 0;
+  };
+
+  Rotation(Session& session, Limits limits);
+
+  Clock::time_point due() const { return due_; }
+  // Does what can be done now and returns; `newest` is the last tick's number. Returns the log
+  // tables' size in bytes.
+  std::uint64_t step(std::uint64_t newest);
+
+ private:
+  struct Log {
+    bool current = false;
+    bool left = false;      // not current, and not sealed yet
+    bool sealed = false;
+    std::uint64_t bytes = 0;
+  };
+  struct Survey {
+    Log logs[3];
+    bool current_used = false;
+    std::chrono::milliseconds age{};  // since the last switch
+    std::uint64_t bytes() const { return logs[0].bytes + logs[1].bytes + logs[2].bytes; }
+  };
+
+  Survey survey();
+  void empty_sealed(unsigned log, bool forced);
+  bool is_full(const Survey& found) const;
+  void empty_ticks(std::uint64_t newest);
+
+  Session& session_;
+  Limits limits_;
+  Clock::duration pace_;
+  Clock::time_point due_;
+};
+
+}  // namespace pgtide

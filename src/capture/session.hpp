@@ -1,0 +1,68 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <pqxx/pqxx>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace pgtide {
+
+// One connection to the database, with the settings that the log's statements rely on.
+//
+// Statements are autocommit. Everything throws pqxx's exceptions, or CaptureFault; after any of them
+// the session is thrown away, never used again: libpqxx 6 would reconnect silently, without the
+// lock, the LISTEN and the settings, so that is switched off at once.
+// One thread, but for cancel().
+class Session {
+ public:
+  struct Notice {
+    std::string channel;
+    std::string payload;
+  };
+
+  // `queries` counts the statements sent. Refuses a pooler in transaction mode: it would hand the
+  // session's lock and LISTEN to somebody else.
+  Session(const std::string& connection_string, std::atomic<std::uint64_t>& queries);
+  ~Session();
+
+  pqxx::result run(const std::string& sql);
+
+  // The first one of a name counts.
+  void prepare(const std::string& name, const std::string& sql);
+  template <class... Parameters>
+  pqxx::result run_prepared(const std::string& name, const Parameters&... parameters) {
+    ++queries_;
+    pqxx::nontransaction work(*connection_);
+    return work.exec_prepared(name, parameters...);
+  }
+  template <class... Parameters>
+  pqxx::result run_with(const std::string& sql, const Parameters&... parameters) {
+    ++queries_;
+    pqxx::nontransaction work(*connection_);
+    return work.exec_params(sql, parameters...);
+  }
+
+  void listen(const std::string& channel);
+  // What has arrived so far, without waiting. Throws broken_connection where the server is gone.
+  std::vector<Notice> take_notices();
+  int socket() const { return connection_->sock(); }
+  int server_version() const { return connection_->server_version(); }
+
+  // Ends a statement that is running, from any thread.
+  void cancel();
+
+ private:
+  class Receiver;
+  void settle();
+  void refuse_pooler();
+
+  std::atomic<std::uint64_t>& queries_;
+  std::unique_ptr<pqxx::connection> connection_;
+  std::set<std::string> prepared_;
+  std::vector<Notice> notices_;
+  std::vector<std::unique_ptr<Receiver>> receivers_;
+};
+
+}  // namespace pgtide

@@ -1,0 +1,62 @@
+#pragma once
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "capture/catalog_loader.hpp"
+#include "capture/feed.hpp"
+#include "capture/session.hpp"
+#include "capture/status_board.hpp"
+#include "capture/wake_signal.hpp"
+
+namespace pgtide {
+
+// What the parts of one running source share, from start() to stop(): it outlives every connection.
+// Belongs to the source's thread, but for what is said to be of any thread.
+class SourceContext {
+ public:
+  SourceContext(const SourceOptions& given, ChangeSink& receiver, StatusBoard& status)
+      : options(given), sink(receiver), board(status), feed(receiver, status),
+        listed_tables_(given.listed_tables) {}
+
+  const SourceOptions& options;
+  ChangeSink& sink;
+  StatusBoard& board;
+  Feed feed;
+  CatalogLoader catalogs;
+  WakeSignal signal;
+
+  // Any thread. Also ends a statement that is running now.
+  void ask_to_stop();
+  bool stopping() const { return stopping_; }
+  // Any thread; the source's takes it up with refresh_catalog().
+  void list_tables(std::vector<std::string> tables);
+
+  // Loads the catalog and tells the sink if it has changed.
+  void refresh_catalog(Session& session);
+  // list_tables() was called since the last refresh.
+  bool catalog_is_due() const { return tables_changed_; }
+
+  // Lets ask_to_stop() cancel what `session` runs, for as long as the guard lives.
+  class Cancellable {
+   public:
+    Cancellable(SourceContext& context, Session& session);
+    ~Cancellable();
+    Cancellable(const Cancellable&) = delete;
+    Cancellable& operator=(const Cancellable&) = delete;
+
+   private:
+    SourceContext& context_;
+    Session& session_;
+  };
+
+ private:
+  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> tables_changed_ = false;
+  std::mutex mutex_;  // of the two below
+  std::vector<Session*> sessions_;
+  std::vector<std::string> listed_tables_;
+};
+
+}  // namespace pgtide

@@ -1,0 +1,92 @@
+#include "integration/capture_recorder.hpp"
+
+using namespace pgtide;
+using namespace pgtide::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Posts {
+  Posts() {
+    install_in(database);
+    database.run("create table posts (id bigint primary key, title text)");
+    watch_in(database, "posts");
+  }
+  Database database;
+};
+
+}  // namespace
+
+TEST_CASE("capture: a change reaches the sink as it was committed") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  posts.database.run("insert into posts values (1, 'a')");
+  posts.database.run("update posts set title = 'b'");
+  posts.database.run("update posts set id = 2");
+  posts.database.run("delete from posts");
+  posts.database.run("select pgtide.broadcast('news', '{\"a\":1}')");
+  posts.database.run("select pgtide.broadcast_all('[1]')");
+  posts.database.run("truncate posts");
+  running.wait_for(8);
+  CHECK(lines_of(running.sink.events()) ==
+        std::vector<std::string>{
+            "create posts 1 {\"id\":1,\"title\":\"a\"}", "update posts 1 {\"id\":1,\"title\":\"b\"}",
+            "delete posts 1 ", "create posts 2 {\"id\":2,\"title\":\"b\"}", "delete posts 2 ",
+            "custom news  {\"a\":1}", "custom   [1]", "truncate posts  "});
+  const Event update = running.sink.events()[1];
+  CHECK(update.old_row == "{\"id\":1,\"title\":\"a\"}");
+  CHECK(update.timestamp.size() == std::string("2026-11-23T10:15:30.123456Z").size());
+  CHECK(running.sink.events()[6].to_everyone);
+  CHECK(running.sink.broken().empty());
+  CHECK(running.sink.faults().empty());
+}
+
+TEST_CASE("capture: an idle source sends under one statement a second and is woken by a commit") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  const auto armed = [&] {
+    return posts.database.value("select pg_sequence_last_value('pgtide.armed') > 0") == "t";
+  };
+  eventually(armed);
+  auto writer = posts.database.session();
+  for (int i = 1; i <= 20; ++i) {
+    eventually(armed);
+    const auto before = running.source->status().queries;
+    writer.run("insert into posts values (" + std::to_string(i) + ")");
+    const auto start = std::chrono::steady_clock::now();
+    running.wait_for(static_cast<std::size_t>(i));
+    const auto took = std::chrono::steady_clock::now() - start;
+    // The safety poll would find it as well, in two seconds: the notification must have.
+    CHECK(std::chrono::duration_cast<std::chrono::milliseconds>(took).count() < 1000);
+    CHECK(running.source->status().queries > before);
+  }
+  eventually(armed);
+  const auto start = std::chrono::steady_clock::now();
+  const auto before = running.source->status().queries;
+  eventually([&] { return running.source->status().queries >= before + 3; }, 20s);
+  CHECK(std::chrono::steady_clock::now() - start > 3s);
+}
+
+TEST_CASE("capture: stop returns at once, asleep or not") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  const auto start = std::chrono::steady_clock::now();
+  running.source->stop();
+  const auto took = std::chrono::steady_clock::now() - start;
+  CHECK(std::chrono::duration_cast<std::chrono::milliseconds>(took).count() < 100);
+  CHECK(posts.database.value("select pg_sequence_last_value('pgtide.armed')") == "0");
+}
+
+TEST_CASE("capture: what a database lacks is said with the command that mends it") {
+  Database database;
+  Running running(database);
+  eventually([&] { return !running.source->status().fault.empty(); });
+  CHECK(running.source->status().fault ==
+        "database " + database.name() + " has no pgtide schema; run: pgtide install");
+  install_in(database);
+  running.wait_until_leading();
+  CHECK(running.source->status().fault.empty());
+}
