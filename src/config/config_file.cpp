@@ -138,7 +138,7 @@ YamlNode list_of(const std::string& value) {
   const bool bracketed = !value.empty() && value.front() == '[';
   YamlText yaml = parse_yaml(bracketed ? value : "[" + value + "]");
   if (yaml.faults.empty()) return std::move(yaml.root);
-  return {.kind = YamlNode::Kind::scalar, .text = value};
+  return make_node(YamlNode::Kind::scalar, {}, value);
 }
 
 }  // namespace
@@ -170,8 +170,7 @@ Result<void> apply_value(Config& config, const std::string& path, const std::str
   const KeyEntry* known = find_key(path);
   if (known == nullptr) return refused(unknown_key(path));
   const bool list = known->key.fallback.front() == '[';
-  const YamlNode node =
-      list ? list_of(value) : YamlNode{.kind = YamlNode::Kind::scalar, .text = value};
+  const YamlNode node = list ? list_of(value) : make_node(YamlNode::Kind::scalar, {}, value);
   if (const auto refusal = known->apply(config, node)) return refused(refusal->why);
   return {};
 }

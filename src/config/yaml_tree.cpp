@@ -40,22 +40,21 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     refuse_anchor(mark, anchor);
-    add({.place = place_of(mark)});
+    add(make_node(YamlNode::Kind::null, place_of(mark)));
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     fault(place_of(mark), "aliases (*name) are not supported; write the value again");
-    add({.place = place_of(mark)});
+    add(make_node(YamlNode::Kind::null, place_of(mark)));
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
-    add({.kind = YamlNode::Kind::scalar,
-         .place = place_of(mark),
-         .quoted = tag == "!",
-         .text = value});
+    YamlNode node = make_node(YamlNode::Kind::scalar, place_of(mark), value);
+    node.quoted = tag == "!";
+    add(std::move(node));
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -103,7 +102,7 @@ class TreeBuilder : public YAML::EventHandler {
       fault(place_of(mark), "nested too deeply");
       throw EnoughFaults{};
     }
-    open_.emplace_back().node = {.kind = kind, .place = place_of(mark)};
+    open_.emplace_back().node = make_node(kind, place_of(mark));
   }
 
   void end() {
@@ -192,6 +191,14 @@ void read_documents(std::string_view text, TreeBuilder& builder) {
 }
 
 }  // namespace
+
+YamlNode make_node(YamlNode::Kind kind, SourcePlace place, std::string text) {
+  YamlNode node;
+  node.kind = kind;
+  node.place = place;
+  node.text = std::move(text);
+  return node;
+}
 
 YamlText parse_yaml(std::string_view text) {
   if (auto fault = unreadable(text)) return {{}, {std::move(*fault)}, false};

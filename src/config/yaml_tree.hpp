@@ -17,10 +17,10 @@ struct YamlNode {
 
   Kind kind = Kind::null;
   SourcePlace place{};
-  bool quoted = false;               // a scalar in quotes or of several lines: never a number
-  std::string text{};                // of a scalar
-  std::vector<YamlNode> items{};     // of a list
-  std::vector<YamlEntry> entries{};  // of a map, in the order of the file
+  bool quoted = false;             // a scalar in quotes or of several lines: never a number
+  std::string text{};              // of a scalar
+  std::vector<YamlNode> items{};   // of a list
+  std::vector<YamlEntry> entries;  // of a map, in the order of the file
 };
 
 struct YamlEntry {
@@ -28,6 +28,10 @@ struct YamlEntry {
   SourcePlace place{};  // of the key
   YamlNode value{};
 };
+
+// A node without items and entries. (YamlEntry is incomplete where YamlNode is declared, so its
+// list cannot have an initializer, and a designated one would be warned about.)
+YamlNode make_node(YamlNode::Kind kind, SourcePlace place, std::string text = {});
 
 // At most so many bytes are read: generous for a person's file, and bounded for anything else.
 constexpr std::size_t yaml_bytes_max = 1'048'576;
