@@ -56,7 +56,8 @@ class Gateway {
   void send_reply(ConnectionNumber connection, std::string frames);
   void close(ConnectionNumber connection, CloseCode code, std::string_view reason);
 
-  // Has no connection more than half its backlog waiting? And the call, once, when that is so again.
+  // Has no connection more than half its backlog waiting? (One that is behind does not count.)
+  // And the call, once, from the loop, when that is so: at once where it is.
   bool paced() const;
   void when_paced(std::function<void()> then);
 

@@ -1,0 +1,136 @@
+#include "gateway/acceptor.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace pgtide {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+// How long no socket is accepted when the system has none to give.
+constexpr std::chrono::milliseconds pause_when_out_of_descriptors{100};
+// Accepted in one turn, so that a storm of connections leaves the thread to others.
+constexpr int accepted_per_turn = 64;
+
+Error cannot_listen(const std::string& where, const boost::system::error_code& error) {
+  if (error == asio::error::address_in_use) {
+    return {ErrorKind::conflict,
+            "the port is taken: stop the program that has it, or choose another (server.listen; "
+            "port 0 picks a free one)",
+            where};
+  }
+  if (error == asio::error::access_denied) {
+    return {ErrorKind::denied,
+            "no right to listen there: ports below 1024 need CAP_NET_BIND_SERVICE", where};
+  }
+  return {ErrorKind::invalid, "cannot listen: " + error.message(), where};
+}
+
+std::optional<asio::ip::address> find_address(const std::string& host) {
+  if (host == "localhost") return asio::ip::address_v4::loopback();
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error) return std::nullopt;
+  return address;
+}
+
+std::string print(const tcp::endpoint& endpoint) {
+  const auto address = endpoint.address();
+  const auto text = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
+  return text + ":" + std::to_string(endpoint.port());
+}
+
+bool is_out_of_descriptors(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+struct Acceptor::State : std::enable_shared_from_this<State> {
+  explicit State(asio::io_context& context) : acceptor(context), pause(context) {}
+
+  void wait() {
+    acceptor.async_wait(tcp::acceptor::wait_read,
+                        [self = shared_from_this()](boost::system::error_code error) {
+                          if (!error) self->accept_some();
+                        });
+  }
+
+  void accept_some() {
+    for (int i = 0; i < accepted_per_turn && acceptor.is_open(); ++i) {
+      const int native = ::accept4(acceptor.native_handle(), nullptr, nullptr,
+                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (native < 0 && errno == EAGAIN) break;
+      if (native < 0 && is_out_of_descriptors(errno)) return wait_for_descriptors();
+      if (native < 0) continue;  // this one is gone already
+      const int on = 1;
+      ::setsockopt(native, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      take(native);
+    }
+    if (acceptor.is_open()) wait();
+  }
+
+  void wait_for_descriptors() {
+    pause.expires_after(pause_when_out_of_descriptors);
+    pause.async_wait([self = shared_from_this()](boost::system::error_code error) {
+      if (!error && self->acceptor.is_open()) self->accept_some();
+    });
+  }
+
+  tcp::acceptor acceptor;
+  asio::steady_timer pause;
+  tcp::endpoint endpoint{};
+  std::function<void(int)> take{};
+};
+
+Result<std::unique_ptr<Acceptor>> Acceptor::listen(asio::io_context& context,
+                                                   const std::string& host, std::uint16_t port) {
+  const auto where = host + ":" + std::to_string(port);
+  const auto address = find_address(host);
+  if (!address) {
+    return Error{ErrorKind::invalid, "not an address: write an IP address or localhost", where};
+  }
+  auto state = std::make_shared<State>(context);
+  const tcp::endpoint wanted(*address, port);
+  boost::system::error_code error;
+  auto& acceptor = state->acceptor;
+  acceptor.open(wanted.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(wanted, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor.native_non_blocking(true, error);
+  if (!error) state->endpoint = acceptor.local_endpoint(error);
+  if (error) return cannot_listen(where, error);
+  return std::unique_ptr<Acceptor>(new Acceptor(std::move(state)));
+}
+
+Acceptor::Acceptor(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Acceptor::~Acceptor() { stop(); }
+
+void Acceptor::start(std::function<void(int)> take) {
+  state_->take = std::move(take);
+  state_->wait();
+}
+
+void Acceptor::stop() {
+  boost::system::error_code ignored;
+  state_->acceptor.close(ignored);
+  state_->pause.cancel();
+}
+
+std::uint16_t Acceptor::port() const { return state_->endpoint.port(); }
+std::string Acceptor::address() const { return print(state_->endpoint); }
+bool Acceptor::loopback() const { return state_->endpoint.address().is_loopback(); }
+
+}  // namespace pgtide

@@ -1,0 +1,89 @@
+#include "gateway/core.hpp"
+
+#include <utility>
+
+namespace pgtide {
+namespace {
+
+class DrainLimit final : public Timed {
+ public:
+  DrainLimit(SteadyTime due, std::function<void()> then) : due_(due), then_(std::move(then)) {}
+  void on_deadline(SteadyTime now) override {
+    if (now >= due_ && then_) std::exchange(then_, nullptr)();
+  }
+
+ private:
+  SteadyTime due_;
+  std::function<void()> then_;
+};
+
+}  // namespace
+
+GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
+                         Operator& shard_operator, GatewayOptions with)
+    : context(io),
+      broker(shard_broker),
+      op(shard_operator),
+      options(std::move(with)),
+      routes{options.path, options.allowed_origins, options.loopback_listener},
+      traffic(io),
+      deadlines(std::make_shared<Deadlines>(io)) {}
+
+void GatewayCore::add(std::shared_ptr<Guest> guest) {
+  auto* key = guest.get();
+  guests_.emplace(key, std::move(guest));
+}
+
+void GatewayCore::remove(Guest& guest) {
+  const auto at = guests_.find(&guest);
+  if (at == guests_.end()) return;
+  const auto held = std::move(at->second);  // dies after the table is whole again
+  guests_.erase(at);
+  tell_drained();
+}
+
+void GatewayCore::seat(ConnectionNumber number, Session& session) {
+  if (number >= seats_.size()) seats_.resize(number + std::size_t{1});
+  seats_[number] = &session;
+}
+
+void GatewayCore::unseat(ConnectionNumber number) { seats_[number] = nullptr; }
+
+Session* GatewayCore::find(ConnectionNumber number) const {
+  return number < seats_.size() ? seats_[number] : nullptr;
+}
+
+void GatewayCore::drain(std::chrono::milliseconds limit, std::function<void()> done) {
+  draining = true;
+  drained_ = std::move(done);
+  const auto until = std::chrono::steady_clock::now() + limit;
+  drain_limit_ = std::make_shared<DrainLimit>(
+      until, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->end_all();
+      });
+  deadlines->arm(drain_limit_, until);
+  const auto guests = guests_;
+  for (const auto& [key, guest] : guests) guest->drain(until);
+  tell_drained();
+}
+
+void GatewayCore::end_all() {
+  const auto guests = guests_;
+  for (const auto& [key, guest] : guests) guest->end();
+}
+
+void GatewayCore::tell_drained() {
+  if (draining && guests_.empty() && drained_) {
+    boost::asio::post(context, std::exchange(drained_, nullptr));
+  }
+}
+
+void GatewayCore::stop() {
+  draining = true;
+  drained_ = nullptr;
+  traffic.stop();
+  end_all();
+  deadlines->stop();
+}
+
+}  // namespace pgtide

@@ -1,0 +1,71 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/deadlines.hpp"
+#include "gateway/gateway.hpp"
+#include "gateway/http_routes.hpp"
+#include "gateway/traffic.hpp"
+#include "gateway/wire.hpp"
+
+namespace pgtide {
+
+// Somebody on an accepted socket: a Visit (HTTP) or a Session (WebSocket).
+class Guest : public Timed {
+ public:
+  // Ends with what is under way; a session within `until`.
+  virtual void drain(SteadyTime until) = 0;
+  // Ends now: the socket is closed, broker and operator are told.
+  virtual void end() = 0;
+};
+
+// A WebSocket that the broker knows.
+class Session : public Guest {
+ public:
+  virtual void send_run(const SharedRun& run) = 0;
+  virtual void send_reply(std::string frames) = 0;
+  // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
+  // not long.
+  virtual void close(CloseCode code, std::string_view reason) = 0;
+};
+
+// What the guests of one shard share. Outlives the Gateway as long as a guest's operation is
+// pending; after stop() none of them touches broker or operator any more.
+struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
+  GatewayCore(boost::asio::io_context& io, Broker& shard_broker, Operator& shard_operator,
+              GatewayOptions with);
+
+  void add(std::shared_ptr<Guest> guest);
+  void remove(Guest& guest);
+  void seat(ConnectionNumber number, Session& session);
+  void unseat(ConnectionNumber number);
+  Session* find(ConnectionNumber number) const;  // null: gone
+  void drain(std::chrono::milliseconds limit, std::function<void()> done);
+  void stop();
+
+  boost::asio::io_context& context;
+  Broker& broker;
+  Operator& op;
+  const GatewayOptions options;
+  const RouteRules routes;
+  Traffic traffic;
+  std::shared_ptr<Deadlines> deadlines;
+  bool draining = false;
+
+ private:
+  void end_all();
+  void tell_drained();
+
+  std::unordered_map<Guest*, std::shared_ptr<Guest>> guests_;
+  std::vector<Session*> seats_;  // by the broker's number
+  std::function<void()> drained_{};
+  std::shared_ptr<Timed> drain_limit_{};
+};
+
+// Begins to read an HTTP request from an accepted socket.
+void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket);
+
+}  // namespace pgtide

@@ -1,0 +1,90 @@
+#include "gateway/gateway.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "gateway/core.hpp"
+
+namespace pgtide {
+
+struct Gateway::State : GatewayCore {
+  using GatewayCore::GatewayCore;
+};
+
+namespace {
+
+// An accepted socket on its way between two threads.
+class OwnedSocket {
+ public:
+  explicit OwnedSocket(int native) : native_(native) {}
+  OwnedSocket(OwnedSocket&& other) noexcept : native_(std::exchange(other.native_, -1)) {}
+  OwnedSocket& operator=(OwnedSocket&&) = delete;
+  ~OwnedSocket() {
+    if (native_ >= 0) ::close(native_);
+  }
+  int release() { return std::exchange(native_, -1); }
+  int native() const { return native_; }
+
+ private:
+  int native_;
+};
+
+boost::asio::ip::tcp family_of(int native) {
+  int family = AF_INET;
+  socklen_t size = sizeof family;
+  ::getsockopt(native, SOL_SOCKET, SO_DOMAIN, &family, &size);
+  return family == AF_INET6 ? boost::asio::ip::tcp::v6() : boost::asio::ip::tcp::v4();
+}
+
+void receive_guest(const std::shared_ptr<GatewayCore>& core, OwnedSocket accepted) {
+  if (core->draining) return;
+  Socket socket(core->context.get_executor());
+  boost::system::error_code error;
+  socket.assign(family_of(accepted.native()), accepted.native(), error);
+  if (error) return;
+  accepted.release();
+  start_visit(core, std::move(socket));
+}
+
+}  // namespace
+
+Gateway::Gateway(boost::asio::io_context& context, Broker& broker, Operator& op,
+                 GatewayOptions options)
+    : state_(std::make_shared<State>(context, broker, op, std::move(options))) {}
+
+Gateway::~Gateway() { state_->stop(); }
+
+void Gateway::adopt(int native_socket) {
+  boost::asio::post(state_->context, [weak = std::weak_ptr<State>(state_),
+                                      accepted = OwnedSocket(native_socket)]() mutable {
+    if (const auto state = weak.lock()) receive_guest(state, std::move(accepted));
+  });
+}
+
+void Gateway::send(const Delivery& delivery) {
+  if (auto* session = state_->find(delivery.connection)) session->send_run(delivery.run);
+}
+
+void Gateway::send_reply(ConnectionNumber connection, std::string frames) {
+  if (auto* session = state_->find(connection)) session->send_reply(std::move(frames));
+}
+
+void Gateway::close(ConnectionNumber connection, CloseCode code, std::string_view reason) {
+  if (auto* session = state_->find(connection)) session->close(code, reason);
+}
+
+bool Gateway::paced() const { return state_->traffic.paced(); }
+
+void Gateway::when_paced(std::function<void()> then) {
+  state_->traffic.when_paced(std::move(then));
+}
+
+void Gateway::drain(std::chrono::milliseconds limit, std::function<void()> done) {
+  state_->drain(limit, std::move(done));
+}
+
+const GatewayCounters& Gateway::counters() const { return state_->traffic.counters; }
+
+}  // namespace pgtide

@@ -1,0 +1,25 @@
+#pragma once
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <memory>
+#include <string>
+
+#include "gateway/core.hpp"
+
+namespace pgtide {
+
+// A WebSocket's opening handshake that has passed all checks and was admitted.
+struct Handshake {
+  Socket socket;
+  boost::beast::http::request<boost::beast::http::string_body> request{};
+  std::string leftover{};  // read past the request
+  boost::asio::ip::tcp::endpoint peer{};
+  std::string address{};   // the peer's, as it was admitted
+  bool answer_subprotocol = false;
+  bool bad_credential = false;
+};
+
+// Answers the handshake and runs the connection. Releases the admission exactly once.
+void start_session(const std::shared_ptr<GatewayCore>& core, Handshake handshake);
+
+}  // namespace pgtide

@@ -1,0 +1,92 @@
+#include "gateway/http_checks.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace pgtide {
+namespace {
+
+char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+
+bool equal_without_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+bool starts_without_case(std::string_view text, std::string_view start) {
+  return equal_without_case(text.substr(0, start.size()), start);
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+// "127.0.0.1" to "127.255.255.255": only digits and dots, so that "127.evil.example" is none.
+bool is_loopback_v4(std::string_view host) {
+  return host.starts_with("127.") && std::ranges::count(host, '.') == 3 &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+std::string_view host_of_origin(std::string_view origin) {
+  const auto at = origin.find("://");
+  if (at == std::string_view::npos) return {};
+  return host_name(origin.substr(at + 3));
+}
+
+}  // namespace
+
+std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
+
+std::string_view host_name(std::string_view host) {
+  host = trimmed(host);
+  if (host.starts_with('[')) {
+    const auto end = host.find(']');
+    return end == std::string_view::npos ? std::string_view{} : host.substr(1, end - 1);
+  }
+  return host.substr(0, host.find(':'));
+}
+
+bool host_allowed(std::string_view host, const std::vector<std::string>& allowed_origins) {
+  const auto name = host_name(host);
+  if (name.empty()) return false;
+  if (equal_without_case(name, "localhost") || name == "::1" || is_loopback_v4(name)) return true;
+  return std::ranges::any_of(allowed_origins, [&](const std::string& allowed) {
+    return allowed == "*" || equal_without_case(host_of_origin(allowed), name);
+  });
+}
+
+bool origin_allowed(std::string_view origin, std::string_view host,
+                    const std::vector<std::string>& allowed_origins) {
+  if (origin.empty()) return true;
+  const auto name = host_of_origin(origin);
+  if (!name.empty() && equal_without_case(name, host_name(host))) return true;
+  return std::ranges::any_of(allowed_origins, [&](const std::string& allowed) {
+    return allowed == "*" || equal_without_case(allowed, origin);
+  });
+}
+
+bool is_json_type(std::string_view content_type) {
+  const auto type = content_type.substr(0, content_type.find(';'));
+  return equal_without_case(trimmed(type), "application/json");
+}
+
+bool is_bearer(std::string_view authorization) {
+  authorization = trimmed(authorization);
+  if (!starts_without_case(authorization, "bearer")) return false;
+  return authorization.size() == 6 || authorization[6] == ' ' || authorization[6] == '\t';
+}
+
+Subprotocols find_subprotocols(std::string_view offered) {
+  Subprotocols found;
+  while (!offered.empty()) {
+    const auto comma = offered.find(',');
+    const auto token = trimmed(offered.substr(0, comma));
+    found.pgtide |= token == "pgtide";
+    found.bearer |= token.starts_with("pgtide.bearer.");
+    offered = comma == std::string_view::npos ? std::string_view{} : offered.substr(comma + 1);
+  }
+  return found;
+}
+
+}  // namespace pgtide

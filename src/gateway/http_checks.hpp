@@ -1,0 +1,38 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What single header fields say (PROTOCOL 1 and 5). Pure; total over any bytes. Names of hosts and
+// schemes are compared without regard to case.
+namespace pgtide {
+
+// "/a/b" of "/a/b?token=x": what routes are chosen by, and all that is ever logged of a target.
+std::string_view path_of(std::string_view target);
+
+// "example.org" of "example.org:8080", "::1" of "[::1]:8080"; empty where it is no host.
+std::string_view host_name(std::string_view host);
+
+// May a listener on loopback be addressed as `host` (DNS rebinding)? A loopback name or address,
+// or the host of an allowed origin.
+bool host_allowed(std::string_view host, const std::vector<std::string>& allowed_origins);
+
+// Is `origin` the very host that the request was sent to (any port), or allowed? An empty one is
+// no Origin header and passes: such a request comes from no browser.
+bool origin_allowed(std::string_view origin, std::string_view host,
+                    const std::vector<std::string>& allowed_origins);
+
+// "application/json", with or without parameters.
+bool is_json_type(std::string_view content_type);
+
+// "Bearer <something>"; other schemes are somebody else's.
+bool is_bearer(std::string_view authorization);
+
+// What Sec-WebSocket-Protocol offers, among other things.
+struct Subprotocols {
+  bool pgtide = false;  // is then the answer
+  bool bearer = false;  // "pgtide.bearer.<token>"
+};
+Subprotocols find_subprotocols(std::string_view offered);
+
+}  // namespace pgtide

@@ -1,0 +1,141 @@
+#include "gateway/http_routes.hpp"
+
+#include <algorithm>
+
+#include "gateway/http_checks.hpp"
+#include "model/server_message.hpp"
+
+namespace pgtide {
+namespace {
+
+Verdict refuse(unsigned status, std::string_view code, std::string_view message) {
+  return {.route = Route::refused, .reply = make_http_error(status, code, message)};
+}
+
+Verdict refuse_method(std::string allow) {
+  auto verdict = refuse(405, "method_not_allowed", "this path answers to " + allow);
+  verdict.reply.headers.emplace_back("Allow", std::move(allow));
+  return verdict;
+}
+
+Verdict refuse_credential() {
+  auto verdict = refuse(401, "invalid_token",
+                        "this server knows no tokens and no API keys: connect without one");
+  verdict.reply.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return verdict;
+}
+
+bool has_credential(const RequestHead& head) {
+  return head.api_key || is_bearer(head.authorization);
+}
+
+Verdict refuse_origin() {
+  return refuse(403, "forbidden_origin",
+                "requests of this Origin are refused: list it in server.allowed_origins");
+}
+
+Verdict choose_socket(const RequestHead& head, const RouteRules& rules) {
+  if (head.method != "GET") return refuse_method("GET");
+  if (!head.upgrade) {
+    auto verdict = refuse(426, "upgrade_required", "this is a WebSocket endpoint (RFC 6455)");
+    verdict.reply.headers = {{"Upgrade", "websocket"},
+                             {"Connection", "Upgrade"},
+                             {"Sec-WebSocket-Version", "13"}};
+    return verdict;
+  }
+  if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
+  if (has_credential(head)) return refuse_credential();
+  const auto offered = find_subprotocols(head.subprotocols);
+  return {.route = Route::socket,
+          .answer_subprotocol = offered.pgtide,
+          .bad_credential = offered.bearer};
+}
+
+Verdict choose_broadcast(const RequestHead& head, const RouteRules& rules, bool loopback) {
+  if (head.method != "POST") return refuse_method("POST");
+  if (!loopback) {
+    return refuse(403, "loopback_only", "this path answers on loopback only, without a proxy");
+  }
+  if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
+  if (has_credential(head)) return refuse_credential();
+  if (!is_json_type(head.content_type)) {
+    return refuse(415, "unsupported_media_type", "send Content-Type: application/json");
+  }
+  const bool to_all = path_of(head.target).ends_with("_all");
+  return {.route = to_all ? Route::broadcast_all : Route::broadcast};
+}
+
+Verdict choose_page(const RequestHead& head, Route route, bool loopback) {
+  if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
+  if (route == Route::metrics && !loopback) {
+    return refuse(403, "loopback_only", "this path answers on loopback only, without a proxy");
+  }
+  return {.route = route};
+}
+
+Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool loopback) {
+  const auto path = path_of(head.target);
+  if (path == rules.path) return choose_socket(head, rules);
+  if (path == "/realtime/broadcast" || path == "/realtime/broadcast_all") {
+    return choose_broadcast(head, rules, loopback);
+  }
+  if (path == "/healthz") return choose_page(head, Route::health, loopback);
+  if (path == "/readyz") return choose_page(head, Route::readiness, loopback);
+  if (path == "/metrics") return choose_page(head, Route::metrics, loopback);
+  if (path == "/") return choose_page(head, Route::page, loopback);
+  return refuse(404, "not_found", "nothing is here");
+}
+
+// What a Host header may stand for inside another header of ours.
+bool is_plain_host(std::string_view host) {
+  return !host.empty() && std::ranges::all_of(host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == '-' || c == ':' || c == '[' || c == ']';
+  });
+}
+
+}  // namespace
+
+HttpReply make_http_error(unsigned status, std::string_view code, std::string_view message) {
+  HttpReply reply;
+  reply.status = status;
+  reply.body = "{\"error\":{\"code\":" + pgtide::quoted(code) +
+               ",\"message\":" + pgtide::quoted(message) + "}}\n";
+  return reply;
+}
+
+Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
+  const bool loopback = head.peer_loopback && !head.forwarded;
+  // HTTP/1.0 knows no Host, and no browser speaks it: there is nothing to rebind.
+  if (head.host_count != 1 && !(head.http_1_0 && head.host_count == 0)) {
+    return refuse(400, "invalid_request", "send exactly one Host header");
+  }
+  if (rules.loopback_listener && head.host_count == 1 &&
+      !host_allowed(head.host, rules.allowed_origins)) {
+    return refuse(403, "forbidden_host",
+                  "this address answers to loopback names only: list the origin in "
+                  "server.allowed_origins");
+  }
+  auto verdict = choose_by_path(head, rules, loopback);
+  verdict.loopback = loopback;
+  return verdict;
+}
+
+HttpReply make_page(std::string_view html, std::string_view host) {
+  HttpReply reply;
+  reply.body = std::string(html);
+  reply.content_type = "text/html; charset=utf-8";
+  // Some browsers do not count ws: as 'self', so the socket's address stands there in full.
+  std::string connect = "connect-src 'self'";
+  if (is_plain_host(host)) {
+    connect += " ws://" + std::string(host) + " wss://" + std::string(host);
+  }
+  reply.headers = {{"Content-Security-Policy",
+                    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+                    "img-src data:; " + connect +
+                        "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+                   {"Referrer-Policy", "no-referrer"}};
+  return reply;
+}
+
+}  // namespace pgtide

@@ -1,0 +1,315 @@
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <boost/beast/websocket/teardown.hpp>
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
+#include <algorithm>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "gateway/handshake.hpp"
+#include "gateway/heartbeat.hpp"
+#include "model/frame.hpp"
+#include "model/server_message.hpp"
+
+// One WebSocket, from its handshake to its end. The only file with WebSocket operations: Beast's
+// stream over a Wire (wire.hpp says why) takes a quarter of a minute to compile.
+//
+// A session is accepting, then live, then closing, then ended, and never goes back:
+//   accepting  Beast answers the handshake; the handshake's time limit runs
+//   live       the broker knows it; one read is always under way
+//   closing    messages are read and ignored, what is queued goes out, then the close frame; a
+//              time limit runs, after which the close frame is tried in any case, and then the
+//              socket is cut
+//   ended      the socket is closed, broker and operator are told: once, in end()
+namespace pgtide {
+
+// How Beast ends a stream of ours; it finds them by their names.
+inline void beast_close_socket(Wire& wire) { wire.cut(); }
+
+inline void teardown(boost::beast::role_type role, Wire& wire, boost::system::error_code& error) {
+  boost::beast::websocket::teardown(role, wire.socket(), error);
+}
+
+template <class Token>
+void async_teardown(boost::beast::role_type role, Wire& wire, Token&& token) {
+  boost::beast::websocket::async_teardown(role, wire.socket(), std::forward<Token>(token));
+}
+
+namespace {
+
+namespace beast = boost::beast;
+namespace websocket = beast::websocket;
+using ErrorCode = boost::system::error_code;
+
+// How long a closing connection may take to fetch what is queued, and then to answer the close
+// frame. A peer within reach needs a round trip.
+constexpr std::chrono::milliseconds close_wait{2'000};
+// A message's buffer larger than this is given back.
+constexpr std::size_t kept_buffer_bytes = 2'048;
+
+std::string make_uuid() {
+  thread_local boost::uuids::random_generator generate;
+  return boost::uuids::to_string(generate());
+}
+
+std::string print(const boost::asio::ip::tcp::endpoint& endpoint) {
+  std::ostringstream out;
+  out << endpoint;
+  return out.str();
+}
+
+std::string make_frame(std::string_view message) {
+  std::string frame;
+  append_text_frame(frame, message);
+  return frame;
+}
+
+class WebSocketSession final : public Session,
+                               public WireOwner,
+                               public std::enable_shared_from_this<WebSocketSession> {
+ public:
+  WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake& handshake);
+
+  void start(const Handshake& handshake);
+
+  void send_run(const SharedRun& run) override;
+  void send_reply(std::string frames) override;
+  void close(CloseCode code, std::string_view reason) override;
+  void drain(SteadyTime until) override;
+  void end() override;
+  void on_deadline(SteadyTime now) override;
+
+  std::shared_ptr<WireOwner> keep() override { return shared_from_this(); }
+  void on_broken() override { end(); }
+  void on_drained() override;
+  void on_close_frame() override;
+  std::string on_recovered() override;
+
+ private:
+  enum class Stage { accepting, live, closing, ended };
+
+  std::shared_ptr<WebSocketSession> self() { return shared_from_this(); }
+  void arm(SteadyTime due);
+  void on_accepted(ErrorCode error);
+  void join();
+  void read_next();
+  void on_read(ErrorCode error);
+  void take_message();
+  void close_by(SteadyTime until, CloseCode code, std::string_view reason);
+  void send_close_frame();
+  void beat(SteadyTime now);
+
+  std::shared_ptr<GatewayCore> core_;
+  Wire wire_;
+  websocket::stream<Wire&, false> stream_;
+  beast::flat_buffer buffer_{};
+  boost::asio::ip::tcp::endpoint peer_;
+  std::string address_;
+  std::optional<ConnectionNumber> number_{};
+  Heartbeat heartbeat_;
+  Stage stage_ = Stage::accepting;
+  SteadyTime deadline_ = SteadyTime::max();  // of accepting and closing
+  CloseCode close_code_ = CloseCode::normal;
+  std::string close_reason_{};
+  bool close_frame_begun_ = false;
+  const bool bad_credential_;
+};
+
+WireLimits limits_of(const GatewayOptions& options) {
+  return {options.backlog_bytes, options.reply_bytes, options.frames_per_second};
+}
+
+WebSocketSession::WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake& handshake)
+    : core_(std::move(core)),
+      wire_(std::move(handshake.socket), std::move(handshake.leftover), limits_of(core_->options),
+            core_->traffic),
+      stream_(wire_),
+      peer_(handshake.peer),
+      address_(handshake.address),
+      heartbeat_(core_->options.heartbeat_interval, core_->options.heartbeat_timeout),
+      bad_credential_(handshake.bad_credential) {
+  wire_.set_owner(*this);
+}
+
+void WebSocketSession::start(const Handshake& handshake) {
+  core_->add(self());
+  deadline_ = std::chrono::steady_clock::now() + core_->options.handshake_timeout;
+  arm(deadline_);
+  stream_.read_message_max(core_->options.message_bytes);
+  stream_.set_option(websocket::stream_base::decorator(
+      [subprotocol = handshake.answer_subprotocol](websocket::response_type& response) {
+        response.set(beast::http::field::server, "pgtide/" PGTIDE_VERSION);
+        if (subprotocol) response.set(beast::http::field::sec_websocket_protocol, "pgtide");
+      }));
+  stream_.async_accept(handshake.request,
+                       [session = self()](ErrorCode error) { session->on_accepted(error); });
+}
+
+void WebSocketSession::arm(SteadyTime due) { core_->deadlines->arm(self(), due); }
+
+void WebSocketSession::on_accepted(ErrorCode error) {
+  if (stage_ != Stage::accepting) return;
+  if (error) {
+    ++core_->traffic.counters.handshakes_refused;
+    return end();
+  }
+  deadline_ = SteadyTime::max();
+  stage_ = Stage::live;
+  if (bad_credential_) {
+    ++core_->traffic.counters.handshakes_refused;
+    wire_.send_reply(make_frame(error_message(
+        {.code = WireCode::invalid_token,
+         .message = "this server knows no tokens: connect without one"})));
+    close(CloseCode::bad_credential, "invalid_token");
+  } else {
+    join();
+  }
+  read_next();
+}
+
+void WebSocketSession::join() {
+  const auto now = std::chrono::steady_clock::now();
+  auto opened = core_->broker.open({.id = make_uuid(),
+                                    .remote_address = print(peer_),
+                                    .connected_at = std::chrono::system_clock::now()},
+                                   now);
+  number_ = opened.number;
+  core_->seat(opened.number, *this);
+  ++core_->traffic.counters.connections_opened;
+  wire_.send_reply(std::move(opened.frames));
+  heartbeat_.start(now);
+  arm(heartbeat_.due());
+  if (core_->draining) close(CloseCode::going_away, "the server restarts");
+}
+
+void WebSocketSession::read_next() {
+  stream_.async_read(buffer_, [session = self()](ErrorCode error, std::size_t) {
+    session->on_read(error);
+  });
+}
+
+void WebSocketSession::on_read(ErrorCode error) {
+  if (stage_ == Stage::ended) return;
+  if (error) return end();
+  if (stage_ == Stage::live) take_message();
+  if (stage_ == Stage::ended) return;
+  buffer_.consume(buffer_.size());
+  if (buffer_.capacity() > kept_buffer_bytes) buffer_ = beast::flat_buffer();
+  read_next();
+}
+
+void WebSocketSession::take_message() {
+  if (!stream_.got_text()) return close(CloseCode::unsupported, "text frames only");
+  const auto bytes = buffer_.data();
+  const std::string_view text(static_cast<const char*>(bytes.data()), bytes.size());
+  auto reply = core_->broker.receive(*number_, text, std::chrono::steady_clock::now());
+  wire_.send_reply(std::move(reply.frames));
+  if (reply.close) close(*reply.close, "");
+}
+
+void WebSocketSession::send_run(const SharedRun& run) {
+  if (stage_ == Stage::live) wire_.send_run(run);
+}
+
+void WebSocketSession::send_reply(std::string frames) {
+  if (stage_ == Stage::live) wire_.send_reply(std::move(frames));
+}
+
+std::string WebSocketSession::on_recovered() {
+  return make_frame(resync_message("", ResyncReason::fell_behind));
+}
+
+void WebSocketSession::close(CloseCode code, std::string_view reason) {
+  close_by(std::chrono::steady_clock::now() + close_wait, code, reason);
+}
+
+void WebSocketSession::drain(SteadyTime until) {
+  if (stage_ == Stage::accepting) return end();
+  const auto left = until - std::chrono::steady_clock::now();
+  const auto for_closing = std::min<SteadyTime::duration>(close_wait, left / 4);
+  close_by(until - for_closing, CloseCode::going_away, "the server restarts");
+}
+
+void WebSocketSession::close_by(SteadyTime until, CloseCode code, std::string_view reason) {
+  if (stage_ != Stage::live) return;
+  stage_ = Stage::closing;
+  close_code_ = code;
+  close_reason_ = std::string(reason);
+  deadline_ = until;
+  arm(deadline_);
+  wire_.stop_gating_replies();
+  if (wire_.drained()) send_close_frame();
+}
+
+void WebSocketSession::on_drained() {
+  if (stage_ == Stage::closing) send_close_frame();
+}
+
+void WebSocketSession::send_close_frame() {
+  if (std::exchange(close_frame_begun_, true)) return;
+  deadline_ = std::chrono::steady_clock::now() + close_wait;
+  arm(deadline_);
+  const websocket::close_reason reason(static_cast<websocket::close_code>(close_code_),
+                                       close_reason_);
+  stream_.async_close(reason, [session = self()](ErrorCode) { session->end(); });
+}
+
+// Ours, or the WebSocket layer's answer to the peer's or to a broken frame.
+void WebSocketSession::on_close_frame() {
+  if (stage_ == Stage::ended) return;
+  stage_ = Stage::closing;
+  close_frame_begun_ = true;
+  wire_.stop_gating_replies();
+  deadline_ = std::chrono::steady_clock::now() + close_wait;
+  arm(deadline_);
+}
+
+void WebSocketSession::on_deadline(SteadyTime now) {
+  if (stage_ == Stage::ended) return;
+  if (stage_ == Stage::live) return beat(now);
+  if (now < deadline_) return arm(deadline_);
+  if (stage_ == Stage::accepting || close_frame_begun_) return end();
+  send_close_frame();
+}
+
+void WebSocketSession::beat(SteadyTime now) {
+  const Heartbeat::Signs signs{.received = wire_.bytes_received(),
+                               .acknowledged = wire_.bytes_acknowledged(),
+                               .queued = wire_.bytes_unacknowledged() + wire_.bytes_waiting()};
+  switch (heartbeat_.step(now, signs)) {
+    case Heartbeat::Step::lost:
+      ++core_->traffic.counters.heartbeats_lost;
+      return close_by(now, CloseCode::heartbeat_lost, "no sign of life");
+    case Heartbeat::Step::ping:
+      wire_.send_ping();
+      if (stage_ == Stage::live) wire_.send_reply(core_->broker.position_frame(*number_));
+      break;
+    case Heartbeat::Step::wait:
+      break;
+  }
+  if (stage_ == Stage::live) arm(heartbeat_.due());
+}
+
+void WebSocketSession::end() {
+  if (stage_ == Stage::ended) return;
+  stage_ = Stage::ended;
+  wire_.cut();
+  if (number_) {
+    core_->unseat(*number_);
+    core_->broker.close(*number_);
+    ++core_->traffic.counters.connections_closed;
+  }
+  core_->op.release(address_);
+  core_->remove(*this);
+}
+
+}  // namespace
+
+void start_session(const std::shared_ptr<GatewayCore>& core, Handshake handshake) {
+  std::make_shared<WebSocketSession>(core, handshake)->start(handshake);
+}
+
+}  // namespace pgtide

@@ -1,0 +1,360 @@
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "gateway/broadcast_body.hpp"
+#include "gateway/core.hpp"
+#include "gateway/handshake.hpp"
+#include "model/server_message.hpp"
+
+// An accepted socket before it is a WebSocket: HTTP/1.1 with keep-alive. A visit reads a request's
+// head, lets choose_route() decide by it, and reads a body only for who may broadcast; so nobody
+// else can make it hold more than a head. A timer bounds every read and write.
+namespace pgtide {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using ErrorCode = boost::system::error_code;
+
+// A request line and headers: what a browser with cookies and a token of 4 KiB needs, twice.
+constexpr std::uint32_t head_bytes_max = 16'384;
+// Room for the fields around the data, and for spaces; the data's own limit is exact.
+constexpr std::uint64_t body_bytes_max = broadcast_bytes_max + 65'536;
+// How long a client that was refused may go on sending before it is cut off.
+constexpr std::chrono::milliseconds linger_time{2'000};
+constexpr std::string_view retry_after_seconds = "5";
+
+// IPv4 as such where it comes mapped into IPv6, as on a listener for both.
+asio::ip::address plain_address(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  return address;
+}
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+HttpReply make_busy(std::string_view code, std::string_view message) {
+  auto reply = make_http_error(503, code, message);
+  reply.headers.emplace_back("Retry-After", retry_after_seconds);
+  return reply;
+}
+
+HttpReply make_admission_reply(Operator::Admission admission) {
+  switch (admission) {
+    case Operator::Admission::too_many_from_address:
+      return make_busy("too_many_connections", "too many connections from this address");
+    case Operator::Admission::starting:
+      return make_busy("starting", "the server is not ready yet: try again");
+    default:
+      return make_busy("too_many_connections", "the server has all the connections it takes");
+  }
+}
+
+HttpReply make_broadcast_reply(const BroadcastDone& done) {
+  if (done.result) {
+    if (done.warning.empty()) return {.status = 202, .body = "{}\n"};
+    return {.status = 202, .body = "{\"warning\":" + pgtide::quoted(done.warning) + "}\n"};
+  }
+  const auto& error = done.result.error();
+  switch (error.kind) {
+    case ErrorKind::invalid:
+      return make_http_error(400, "invalid_request", error.message);
+    case ErrorKind::too_large:
+      return make_http_error(413, "too_large", error.message);
+    case ErrorKind::unavailable:
+      return make_busy("unavailable", "the database is away: try again");
+    default:
+      return make_http_error(500, "internal", error.message);
+  }
+}
+
+class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
+ public:
+  Visit(std::shared_ptr<GatewayCore> core, Socket socket)
+      : core_(std::move(core)), socket_(std::move(socket)) {}
+
+  void start();
+  void drain(SteadyTime until) override;
+  void end() override;
+  void on_deadline(SteadyTime now) override;
+
+ private:
+  using Parser = http::request_parser<http::string_body>;
+
+  std::shared_ptr<Visit> self() { return shared_from_this(); }
+  void within(std::chrono::milliseconds time);
+  void read_head();
+  void on_head(ErrorCode error);
+  RequestHead head(std::string& subprotocols) const;
+  void follow(const Verdict& verdict);
+  void upgrade(const Verdict& verdict);
+  void send_metrics();
+  void read_body(bool to_all);
+  void on_body(ErrorCode error, bool to_all);
+  void broadcast(bool to_all);
+  void refuse_unread(ErrorCode error);
+  void answer(HttpReply reply);
+  void on_written(ErrorCode error, bool keep_alive);
+  void linger();
+
+  std::shared_ptr<GatewayCore> core_;
+  Socket socket_;
+  asio::ip::tcp::endpoint peer_{};
+  beast::flat_buffer buffer_{};
+  std::optional<Parser> parser_{};
+  std::array<char, 2048> ignored_{};
+  SteadyTime deadline_ = SteadyTime::max();
+  bool idle_ = false;  // waits for a request
+  bool ended_ = false;
+};
+
+void Visit::start() {
+  ErrorCode error;
+  peer_ = socket_.remote_endpoint(error);
+  if (error) return;
+  peer_.address(plain_address(peer_.address()));
+  core_->add(self());
+  read_head();
+}
+
+void Visit::within(std::chrono::milliseconds time) {
+  deadline_ = std::chrono::steady_clock::now() + time;
+  core_->deadlines->arm(self(), deadline_);
+}
+
+void Visit::on_deadline(SteadyTime now) {
+  if (ended_ || deadline_ == SteadyTime::max()) return;
+  if (now >= deadline_) return end();
+  core_->deadlines->arm(self(), deadline_);
+}
+
+void Visit::drain(SteadyTime) {
+  if (idle_) end();
+}
+
+void Visit::end() {
+  if (std::exchange(ended_, true)) return;
+  ErrorCode ignored;
+  socket_.close(ignored);
+  core_->remove(*this);
+}
+
+void Visit::read_head() {
+  parser_.emplace();
+  parser_->header_limit(head_bytes_max);
+  parser_->body_limit(body_bytes_max);
+  idle_ = true;
+  within(core_->options.handshake_timeout);
+  http::async_read_header(socket_, buffer_, *parser_,
+                          [visit = self()](ErrorCode error, std::size_t) {
+                            visit->on_head(error);
+                          });
+}
+
+void Visit::on_head(ErrorCode error) {
+  if (ended_) return;
+  idle_ = false;
+  if (error) return refuse_unread(error);
+  std::string subprotocols;
+  follow(choose_route(head(subprotocols), core_->routes));
+}
+
+// What could not be read: an answer where the peer still listens.
+void Visit::refuse_unread(ErrorCode error) {
+  parser_->get().keep_alive(false);
+  if (error == http::error::header_limit) {
+    return answer(make_http_error(431, "headers_too_large", "the headers are over 16 KiB"));
+  }
+  if (error == http::error::body_limit) {
+    return answer(make_http_error(413, "too_large", "the body is over 1 MiB"));
+  }
+  const bool unreadable = error.category() == make_error_code(http::error::bad_method).category();
+  if (unreadable && error != http::error::end_of_stream && error != http::error::partial_message) {
+    return answer(make_http_error(400, "invalid_request", "this is not HTTP: " + error.message()));
+  }
+  end();
+}
+
+RequestHead Visit::head(std::string& subprotocols) const {
+  const auto& request = parser_->get();
+  RequestHead head;
+  head.method = view(request.method_string());
+  head.target = view(request.target());
+  head.http_1_0 = request.version() == 10;
+  head.host = view(request[http::field::host]);
+  head.host_count = request.count(http::field::host);
+  // Of two nobody knows which is meant; no allowed origin is called so.
+  head.origin = request.count(http::field::origin) > 1 ? std::string_view("several")
+                                                       : view(request[http::field::origin]);
+  head.content_type = view(request[http::field::content_type]);
+  head.authorization = view(request[http::field::authorization]);
+  head.api_key = request.count("X-API-Key") > 0;
+  for (const auto& field : request) {
+    if (beast::iequals(field.name_string(), "Forwarded") ||
+        beast::iequals(field.name_string().substr(0, 12), "X-Forwarded-")) {
+      head.forwarded = true;
+    }
+    if (field.name() == http::field::sec_websocket_protocol) {
+      subprotocols += subprotocols.empty() ? "" : ",";
+      subprotocols += view(field.value());
+    }
+  }
+  head.subprotocols = subprotocols;
+  head.upgrade = beast::websocket::is_upgrade(request);
+  head.peer_loopback = peer_.address().is_loopback();
+  return head;
+}
+
+void Visit::follow(const Verdict& verdict) {
+  switch (verdict.route) {
+    case Route::socket:
+      return upgrade(verdict);
+    case Route::health:
+      return answer({.body = "{\"status\":\"ok\"}\n"});
+    case Route::readiness: {
+      auto readiness = core_->op.readiness();
+      auto brief = readiness.ready ? "{\"ready\":true}" : "{\"ready\":false}";
+      return answer({.status = readiness.ready ? 200U : 503U,
+                     .body = (verdict.loopback ? readiness.json : brief) + "\n"});
+    }
+    case Route::metrics:
+      return send_metrics();
+    case Route::page: {
+      const auto page = core_->op.page();
+      if (!page) return answer(make_http_error(404, "not_found", "nothing is here"));
+      return answer(make_page(*page, view(parser_->get()[http::field::host])));
+    }
+    case Route::broadcast:
+      return read_body(false);
+    case Route::broadcast_all:
+      return read_body(true);
+    case Route::refused:
+      break;
+  }
+  if (verdict.reply.status == 401 || verdict.reply.status == 403) {
+    ++core_->traffic.counters.handshakes_refused;
+  }
+  answer(verdict.reply);
+}
+
+void Visit::upgrade(const Verdict& verdict) {
+  const auto address = peer_.address().to_string();
+  const auto admission = core_->op.admit(address);
+  if (admission != Operator::Admission::admitted) {
+    ++core_->traffic.counters.handshakes_refused;
+    parser_->get().keep_alive(false);
+    return answer(make_admission_reply(admission));
+  }
+  ended_ = true;
+  const auto rest = buffer_.data();
+  start_session(core_, {.socket = std::move(socket_),
+                        .request = parser_->release(),
+                        .leftover = {static_cast<const char*>(rest.data()), rest.size()},
+                        .peer = peer_,
+                        .address = address,
+                        .answer_subprotocol = verdict.answer_subprotocol,
+                        .bad_credential = verdict.bad_credential});
+  core_->remove(*this);
+}
+
+void Visit::send_metrics() {
+  deadline_ = SteadyTime::max();
+  core_->op.metrics([weak = weak_from_this(), &context = core_->context](std::string text) {
+    asio::post(context, [weak, text = std::move(text)]() mutable {
+      const auto visit = weak.lock();
+      if (!visit || visit->ended_) return;
+      visit->answer({.body = std::move(text),
+                     .content_type = "text/plain; version=0.0.4; charset=utf-8"});
+    });
+  });
+}
+
+void Visit::read_body(bool to_all) {
+  within(core_->options.handshake_timeout);
+  if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
+    static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    // 25 bytes into an empty send buffer: they fit, and if not, the client goes on after a second.
+    ErrorCode ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.write_some(asio::buffer(go_on), ignored);
+  }
+  http::async_read(socket_, buffer_, *parser_,
+                   [visit = self(), to_all](ErrorCode error, std::size_t) {
+                     visit->on_body(error, to_all);
+                   });
+}
+
+void Visit::on_body(ErrorCode error, bool to_all) {
+  if (ended_) return;
+  if (error) return refuse_unread(error);
+  broadcast(to_all);
+}
+
+void Visit::broadcast(bool to_all) {
+  auto request = parse_broadcast(parser_->get().body(), to_all);
+  if (!request) return answer(make_broadcast_reply({.result = request.error()}));
+  deadline_ = SteadyTime::max();  // the operator answers, within its own time
+  core_->op.broadcast(std::move(*request), [weak = weak_from_this(),
+                                            &context = core_->context](BroadcastDone done) {
+    asio::post(context, [weak, done = std::move(done)] {
+      const auto visit = weak.lock();
+      if (visit && !visit->ended_) visit->answer(make_broadcast_reply(done));
+    });
+  });
+}
+
+void Visit::answer(HttpReply reply) {
+  const auto& request = parser_->get();
+  // A body that nobody reads would be taken for the next request.
+  const bool keep_alive = request.keep_alive() && parser_->is_done() && !core_->draining;
+  auto response = std::make_shared<http::response<http::string_body>>(
+      static_cast<http::status>(reply.status), request.version() == 10 ? 10U : 11U);
+  response->set(http::field::server, "pgtide/" PGTIDE_VERSION);
+  response->set(http::field::content_type, reply.content_type);
+  response->set("X-Content-Type-Options", "nosniff");
+  response->set(http::field::cache_control, "no-store");
+  response->keep_alive(keep_alive);
+  for (const auto& [name, value] : reply.headers) response->set(name, value);
+  response->content_length(reply.body.size());
+  if (request.method() != http::verb::head) response->body() = std::move(reply.body);
+  within(core_->options.handshake_timeout);
+  http::async_write(socket_, *response,
+                    [visit = self(), response, keep_alive](ErrorCode error, std::size_t) {
+                      visit->on_written(error, keep_alive);
+                    });
+}
+
+void Visit::on_written(ErrorCode error, bool keep_alive) {
+  if (ended_) return;
+  if (error) return end();
+  if (keep_alive && !core_->draining) return read_head();
+  within(linger_time);
+  ErrorCode ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  linger();
+}
+
+// Closing with unread bytes would reset the connection, and the answer with it.
+void Visit::linger() {
+  socket_.async_read_some(asio::buffer(ignored_), [visit = self()](ErrorCode error, std::size_t) {
+    if (visit->ended_) return;
+    if (error) return visit->end();
+    visit->linger();
+  });
+}
+
+}  // namespace
+
+void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket) {
+  std::make_shared<Visit>(core, std::move(socket))->start();
+}
+
+}  // namespace pgtide
