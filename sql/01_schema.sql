@@ -76,15 +76,17 @@ create table if not exists pgtide.collection (
   old_rows boolean not null,
   filenode oid not null default 0,
   partitions oid[] not null default '{}',
-  watched_at timestamptz not null default clock_timestamp(),
-  key_columns int2[] not null,
-  key_given boolean not null default false,
-  ignore_rls boolean not null default false,
-  filenodes oid[] not null default '{}',
-  guard text not null default '',
-  looked_at timestamptz not null default clock_timestamp(),
-  reported text
+  watched_at timestamptz not null default clock_timestamp()
 );
+-- What the look at a table compares; and so an older schema gets a column: by a line of its own.
+alter table pgtide.collection
+  add column if not exists key_columns int2[] not null default '{}',
+  add column if not exists key_given boolean not null default false,
+  add column if not exists ignore_rls boolean not null default false,
+  add column if not exists filenodes oid[] not null default '{}',
+  add column if not exists guard text not null default '',
+  add column if not exists looked_at timestamptz not null default clock_timestamp(),
+  add column if not exists reported text;
 
 create sequence if not exists pgtide.change_id as bigint cache 1;
 
@@ -115,8 +117,8 @@ end $$;
 
 -- The log. The index serves batches and, with old_tid, the repair of nested statements; a create
 -- has no old_tid. record_hash is 0 for t and s, 1 for a change whose key could not be read, 2 for
--- x. partition is set where the table has partitions, for there a ctid alone names no row version.
--- The tables are emptied by TRUNCATE; autovacuum's lock would refuse it.
+-- x. A ctid names a row version within a record: which partition a record lies in is decided by its
+-- key. The tables are emptied by TRUNCATE; autovacuum's lock would refuse it.
 do $$
 declare n int;
 begin
@@ -133,8 +135,7 @@ begin
         old_tid tid,
         new_tid tid,
         old_row json,
-        new_row json,
-        partition oid
+        new_row json
       ) with (autovacuum_enabled = off, toast.autovacuum_enabled = off);
       create index if not exists log%1$s_xid on pgtide.log%1$s (xid, record_hash, old_tid);
       create index if not exists log%1$s_id on pgtide.log%1$s using brin (id)
@@ -169,7 +170,7 @@ create or replace view pgtide.tick as
 
 create or replace function pgtide.random_bigint() returns bigint
 language sql volatile set search_path = pg_catalog, pg_temp as $$
-  select ('x' || translate(substr(gen_random_uuid()::text, 1, 18), '-', ''))::bit(64)::bigint
+  select ('x' || translate(substr(gen_random_uuid()::text, 1, 18), '-', ''))::bit(64)::bigint & 9223372036854775807
 $$;
 
 insert into pgtide.meta (schema_version, epoch, system_identifier, database_oid)

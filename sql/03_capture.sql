@@ -16,7 +16,7 @@
 -- says whether the last of them is a delete. `low` is the id of the last TRUNCATE: what is older
 -- speaks of other rows.
 create or replace function pgtide.follow(
-  c int, r text, part oid, version tid, low bigint, moving boolean) returns boolean
+  c int, r text, version tid, low bigint, moving boolean) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   e record;
@@ -26,7 +26,7 @@ begin
     select l.log, l.id, l.new_tid into e from pgtide.log l
      where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
        and l.old_tid = version and l.collection = c and l.record = r and l.id > low
-       and l.partition is not distinct from part and l.action in ('u', 'd')
+       and l.action in ('u', 'd')
      order by l.id desc limit 1;
     if not found then return false; end if;
     if moving then
@@ -54,7 +54,7 @@ end $$;
 
 -- Called after a change of record r was logged: `version` is its new row version, null for a
 -- delete.
-create or replace function pgtide.repair(c int, r text, part oid, version tid) returns void
+create or replace function pgtide.repair(c int, r text, version tid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   low bigint;
@@ -64,21 +64,21 @@ begin
    where l.xid = pg_current_xact_id() and l.record_hash = 0 and l.collection = c
      and l.action in ('t', 's');
   low := coalesce(low, 0);
-  if version is not null and not pgtide.follow(c, r, part, version, low, true) then
+  if version is not null and not pgtide.follow(c, r, version, low, true) then
     return;
   end if;
   -- The record is dead at this point of the log: what lives is a later life of it.
   for e in
-    select l.log, l.id, l.new_tid, l.partition from pgtide.log l
+    select l.log, l.id, l.new_tid from pgtide.log l
      where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
        and l.old_tid is null and l.collection = c and l.record = r and l.action = 'c' and l.id > low
      order by l.id
   loop
-    if pgtide.follow(c, r, e.partition, e.new_tid, low, false) then
+    if pgtide.follow(c, r, e.new_tid, low, false) then
       perform pgtide.bury(e.log, r, e.id);
     else
       perform pgtide.move(e.log, r, e.id);
-      perform pgtide.follow(c, r, e.partition, e.new_tid, low, true);
+      perform pgtide.follow(c, r, e.new_tid, low, true);
     end if;
   end loop;
 end $$;
@@ -117,7 +117,7 @@ end $$;
 -- The transaction has an xid before it reads which table is current: rotation rests on that, and
 -- the wake-up on the insert coming before the read of `armed`.
 create or replace function pgtide.append(
-  c int, act "char", r text, hash int, was tid, becomes tid, o json, n json, part oid) returns void
+  c int, act "char", r text, hash int, was tid, becomes tid, o json, n json) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   log bigint;
@@ -126,13 +126,13 @@ begin
   log := pg_sequence_last_value('pgtide.current');
   if log = 0 then
     insert into pgtide.log0 (collection, action, record, record_hash, old_tid, new_tid, old_row,
-      new_row, partition) values (c, act, r, hash, was, becomes, o, n, part);
+      new_row) values (c, act, r, hash, was, becomes, o, n);
   elsif log = 1 then
     insert into pgtide.log1 (collection, action, record, record_hash, old_tid, new_tid, old_row,
-      new_row, partition) values (c, act, r, hash, was, becomes, o, n, part);
+      new_row) values (c, act, r, hash, was, becomes, o, n);
   else
     insert into pgtide.log2 (collection, action, record, record_hash, old_tid, new_tid, old_row,
-      new_row, partition) values (c, act, r, hash, was, becomes, o, n, part);
+      new_row) values (c, act, r, hash, was, becomes, o, n);
   end if;
   if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
     perform pgtide.wake();
@@ -141,17 +141,17 @@ end $$;
 
 -- An update of the key: the record of the old key ends, one of the new key begins.
 create or replace function pgtide.rename_record(
-  c int, was text, r text, old_version tid, new_version tid, o json, n json, part oid,
+  c int, was text, r text, old_version tid, new_version tid, o json, n json,
   repairing boolean) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  perform pgtide.append(c, 'd', was, coalesce(hashtext(was), 1), old_version, null, o, null, part);
+  perform pgtide.append(c, 'd', was, coalesce(hashtext(was), 1), old_version, null, o, null);
   if repairing then
-    perform pgtide.repair(c, was, part, null);
+    perform pgtide.repair(c, was, null);
   end if;
-  perform pgtide.append(c, 'c', r, coalesce(hashtext(r), 1), null, new_version, null, n, part);
+  perform pgtide.append(c, 'c', r, coalesce(hashtext(r), 1), null, new_version, null, n);
   if repairing then
-    perform pgtide.repair(c, r, part, new_version);
+    perform pgtide.repair(c, r, new_version);
   end if;
 end $$;
 
@@ -172,7 +172,7 @@ begin
     if last_action in ('t', 's') then return; end if;
   end if;
   perform pgtide.append(c, (case place when 'root' then 't' else 's' end)::"char",
-                        null, 0, null, null, null, null, null);
+                        null, 0, null, null, null, null);
 end $$;
 
 -- The text of one key column's value as to_json prints it. The cast says the same for these types
@@ -206,8 +206,6 @@ declare
   t pgtide.collection;
   kinds oid[];
   plain boolean;      -- equal key values have equal texts, so that = may decide
-  partitioned boolean;
-  part text;
   columns constant text :=
     '(collection, action, record, record_hash, old_tid, new_tid, old_row, new_row';
   row_values text;
@@ -225,8 +223,6 @@ begin
     from unnest(t.key) with ordinality k(col, n)
     join pg_attribute a on a.attrelid = t.relation and a.attname = k.col
     join pg_type y on y.oid = a.atttypid;
-  select relkind = 'p' into partitioned from pg_class where oid = t.relation;
-  part := case when partitioned then 'tg_relid' else 'null' end;
   new_id := pgtide.record_text('new', t.key, kinds);
   old_id := pgtide.record_text('old', t.key, kinds);
   select format('json_build_object(%s)',
@@ -234,9 +230,7 @@ begin
     into key_object from unnest(t.key) with ordinality k(col, n);
   old_json := case when t.old_rows then 'to_json(old)' else key_object end;
   row_values := format(
-    '%s) values (%s, act, rec, coalesce(hashtext(rec), 1), was_tid, now_tid, o, n%s);',
-    case when partitioned then ', partition' else '' end, c,
-    case when partitioned then ', tg_relid' else '' end);
+    ') values (%s, act, rec, coalesce(hashtext(rec), 1), was_tid, now_tid, o, n);', c);
   if repairing then
     repair_change := format($x$
     if new.xmax <> '0'
@@ -246,8 +240,8 @@ begin
                      and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)
          or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
                      and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)) then
-      perform pgtide.repair(%s, rec, %s, now_tid);
-    end if;$x$, c, part);
+      perform pgtide.repair(%s, rec, now_tid);
+    end if;$x$, c);
     repair_delete := format($x$
     if exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
                 and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null)
@@ -255,8 +249,8 @@ begin
                 and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null)
        or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
                 and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null) then
-      perform pgtide.repair(%s, rec, %s, null);
-    end if;$x$, c, part);
+      perform pgtide.repair(%s, rec, null);
+    end if;$x$, c);
   end if;
   return format($body$
 declare
@@ -298,29 +292,29 @@ begin
         %5$s
       exception when others then o := null;
       end;
-      perform pgtide.rename_record(%7$s, was, rec, was_tid, now_tid, o, n, %8$s, %6$s);
+      perform pgtide.rename_record(%7$s, was, rec, was_tid, now_tid, o, n, %6$s);
       return null;
     end if;
   else
     act := 'd';
     was_tid := old.ctid;
     begin
-      rec := %9$s;
-      o := %10$s;
+      rec := %8$s;
+      o := %9$s;
       if octet_length(o::text) > 536870912 then o := null; end if;
     exception when others then o := null;
     end;
   end if;
   log := pg_sequence_last_value('pgtide.current');
   if log = 0 then
-    insert into pgtide.log0 %11$s%12$s
+    insert into pgtide.log0 %10$s%11$s
   elsif log = 1 then
-    insert into pgtide.log1 %11$s%12$s
+    insert into pgtide.log1 %10$s%11$s
   else
-    insert into pgtide.log2 %11$s%12$s
+    insert into pgtide.log2 %10$s%11$s
   end if;
-  if act <> 'd' then%13$s
-  else%14$s
+  if act <> 'd' then%12$s
+  else%13$s
   end if;
   if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
     perform pgtide.wake();
@@ -336,6 +330,6 @@ end $body$,
     case when t.old_rows then 'o := to_json(old);' else '' end,
     case when t.old_rows then '::bigint + octet_length(o::text)' else '' end,
     case when t.old_rows then '' else format('o := %s;', key_object) end,
-    repairing::text, c, part, old_id, old_json, columns, row_values,
+    repairing::text, c, old_id, old_json, columns, row_values,
     coalesce(nullif(repair_change, ''), ' null;'), coalesce(nullif(repair_delete, ''), ' null;'));
 end $outer$;

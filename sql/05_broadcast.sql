@@ -13,7 +13,7 @@ begin
     raise exception 'an event''s data may have 1 MiB, this has % bytes', octet_length(data::text)
       using errcode = '22023';
   end if;
-  perform pgtide.append(0, 'x', null, 2, null, null, null, data, null);
+  perform pgtide.append(0, 'x', null, 2, null, null, null, data);
 end $$;
 
 create or replace function pgtide.broadcast(collection text, data json) returns void
@@ -30,5 +30,5 @@ begin
     raise exception 'an event''s data may have 1 MiB, this has % bytes', octet_length(data::text)
       using errcode = '22023';
   end if;
-  perform pgtide.append(0, 'x', collection, 2, null, null, null, data, null);
+  perform pgtide.append(0, 'x', collection, 2, null, null, null, data);
 end $$;

@@ -147,7 +147,7 @@ Result<void> install(const std::string& url, const InstallOptions& options) {
     set_for_transaction(transaction, "pgtide.force", options.force);
     set_for_transaction(transaction, "pgtide.force_logged_sequences",
                         options.force_logged_sequences);
-    for (const SqlFile& file : sql_files()) transaction.exec(std::string(file.text));
+    for (const EmbeddedFile& file : sql_files()) transaction.exec(file.text);
     transaction.commit();
   });
 }

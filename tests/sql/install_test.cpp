@@ -1,0 +1,163 @@
+#include <doctest/doctest.h>
+
+#include "capture/schema.hpp"
+#include "support/database.hpp"
+
+using namespace pgtide;
+using namespace pgtide::test;
+
+namespace {
+
+const char* const everything =
+    "select coalesce(string_agg(format('%s %s', classid::regclass, objid), ',' order by classid, "
+    "objid), '') from (select 'pg_class'::regclass classid, oid objid from pg_class where "
+    "relnamespace > 16383 or relnamespace = 'public'::regnamespace union all select "
+    "'pg_namespace'::regclass, oid from pg_namespace where nspname !~ '^pg_' union all select "
+    "'pg_trigger'::regclass, oid from pg_trigger union all select 'pg_proc'::regclass, oid from "
+    "pg_proc where oid > 16383 union all select 'pg_authid'::regclass, oid from pg_roles) x";
+
+std::string text_of(const Result<void>& result) {
+  return result.ok() ? "ok" : std::string(to_string(result.error().kind)) + ": " +
+                                  result.error().message;
+}
+
+bool mentions(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void one_change_is_logged(const std::string& url) {
+  Session session(url);
+  session.run("create table posts (id int primary key, title text)");
+  REQUIRE(watch(url, {.table = "posts"}).ok());
+  session.run("insert into posts values (1, 'Hi')");
+  CHECK(session.run("select action, record, new_row from pgtide.log") ==
+        std::vector<Row>{{"c", "1", R"({"id":1,"title":"Hi"})"}});
+}
+
+}  // namespace
+
+TEST_CASE("install: as superuser, and a second time it changes nothing") {
+  Database database;
+  REQUIRE(text_of(install(database.url())) == "ok");
+  const auto epoch = database.value("select epoch from pgtide.meta");
+  REQUIRE(text_of(install(database.url())) == "ok");
+  CHECK(database.value("select epoch from pgtide.meta") == epoch);
+  CHECK(database.value("select proowner::regrole from pg_proc where proname = 'broadcast'") ==
+        "pgtide_capture");
+  one_change_is_logged(database.url());
+}
+
+TEST_CASE("install: as the owner of the database with CREATEROLE") {
+  const Role owner("createrole");
+  Database database("owner " + owner.name());
+  REQUIRE(text_of(install(database.url(owner.name()))) == "ok");
+  database.run("grant create on schema public to " + owner.name());
+  one_change_is_logged(database.url(owner.name()));
+  CHECK(database.value("select capture_role from pgtide.meta") == "pgtide_capture");
+  CHECK(text_of(uninstall(database.url(owner.name()))) == "ok");
+}
+
+TEST_CASE("install: as an owner without CREATEROLE it warns, names the GRANT, and works") {
+  const Role owner;
+  Database database("owner " + owner.name());
+  std::string warnings;
+  InstallOptions options;
+  options.warn = [&](std::string_view text) { warnings += text; };
+  REQUIRE(text_of(install(database.url(owner.name()), options)) == "ok");
+  CHECK(mentions(warnings, "CREATE ROLE pgtide_capture"));
+  database.run("grant create on schema public to " + owner.name());
+  one_change_is_logged(database.url(owner.name()));
+}
+
+TEST_CASE("install: a role that may not create a schema is told the GRANT") {
+  const Role stranger;
+  Database database;
+  const std::string text = text_of(install(database.url(stranger.name())));
+  CHECK_MESSAGE(mentions(text, "GRANT CREATE ON DATABASE"), text);
+  REQUIRE(text_of(install(database.url())) == "ok");
+  const std::string again = text_of(install(database.url(stranger.name())));
+  CHECK_MESSAGE(mentions(again, "GRANT postgres TO " + stranger.name()), again);
+}
+
+TEST_CASE("install: over an older schema it upgrades, over a newer one it refuses") {
+  Database database;
+  REQUIRE(install(database.url()).ok());
+  one_change_is_logged(database.url());
+  database.run(
+      "update pgtide.meta set schema_version = 0; drop function pgtide.look();"
+      "alter table pgtide.collection drop column reported;"
+      "create or replace function pgtide.capture_1() returns trigger language plpgsql as "
+      "'begin return null; end'");
+  REQUIRE(text_of(install(database.url())) == "ok");
+  database.run("insert into posts values (2, 'Ho')");
+  CHECK(database.value("select count(*) from pgtide.log") == "2");
+  CHECK(database.value("select schema_version from pgtide.meta") == std::to_string(schema_version));
+  CHECK(database.value("select count(*) from pgtide.look()") == "0");
+  database.run("update pgtide.meta set schema_version = 99");
+  const auto refused = install(database.url());
+  REQUIRE(!refused.ok());
+  CHECK(refused.error().kind == ErrorKind::conflict);
+  CHECK(mentions(refused.error().message, "newer pgtide"));
+}
+
+TEST_CASE("install: the way of PostgreSQL 13 and 14 takes logged sequences") {
+  Database database;
+  const char* const persistence =
+      "select relpersistence from pg_class where oid = 'pgtide.armed'::regclass";
+  REQUIRE(install(database.url(), {.force_logged_sequences = true}).ok());
+  CHECK(database.value(persistence) == "p");
+  one_change_is_logged(database.url());
+  REQUIRE(install(database.url()).ok());
+  CHECK(database.value(persistence) == "u");
+  CHECK(database.value("select pg_sequence_last_value('pgtide.armed')") == "0");
+}
+
+TEST_CASE("install: refuses a publication FOR ALL TABLES unless forced") {
+  Database database;
+  database.run("create publication everything for all tables");
+  CHECK(mentions(text_of(install(database.url())), "FOR ALL TABLES"));
+  CHECK(text_of(install(database.url(), {.force = true})) == "ok");
+}
+
+TEST_CASE("uninstall: leaves no trace, while a table is watched and has partitions") {
+  Database database;
+  database.run("drop role if exists pgtide_capture");  // an earlier case's, whose database is gone
+  database.run("create table posts (id int primary key); create table parts (id int primary key) "
+               "partition by range (id); create table part partition of parts default");
+  const auto before = database.value(everything);
+  REQUIRE(install(database.url()).ok());
+  REQUIRE(watch(database.url(), {.table = "posts"}).ok());
+  REQUIRE(watch(database.url(), {.table = "parts", .collection = "pieces"}).ok());
+  CHECK(database.value(everything) != before);
+  REQUIRE(text_of(uninstall(database.url())) == "ok");
+  CHECK(database.value(everything) == before);
+}
+
+TEST_CASE("uninstall: keeps the capture role while another database uses it") {
+  Database one, other;
+  REQUIRE(install(one.url()).ok());
+  REQUIRE(install(other.url()).ok());
+  REQUIRE(uninstall(one.url()).ok());
+  const char* const role = "select count(*) from pg_roles where rolname = 'pgtide_capture'";
+  CHECK(other.value(role) == "1");
+  REQUIRE(uninstall(other.url()).ok());
+  CHECK(other.value(role) == "0");
+}
+
+TEST_CASE("rights: nobody but the installer reads the log, and PUBLIC may call nothing") {
+  const Role stranger;
+  Database database;
+  database.run("alter default privileges grant select on tables to public");
+  REQUIRE(install(database.url()).ok());
+  database.run("create table posts (id int primary key); grant insert on posts to " +
+               stranger.name() + "; grant usage on schema pgtide to " + stranger.name());
+  REQUIRE(watch(database.url(), {.table = "posts"}).ok());
+  Session session = database.session(stranger.name());
+  CHECK(session.attempt("insert into posts values (1)").ok());
+  CHECK(session.attempt("select * from pgtide.log0").sqlstate == "42501");
+  CHECK(session.attempt("select pgtide.broadcast('a', '{}')").sqlstate == "42501");
+  CHECK(session.attempt("create temp table mine (id int); create trigger t after insert on mine "
+                        "for each row execute function pgtide.capture_1()").sqlstate == "42501");
+  database.run("grant execute on function pgtide.broadcast(text, json) to " + stranger.name());
+  CHECK(session.attempt("select pgtide.broadcast('a', '{}')").ok());
+}
