@@ -42,8 +42,8 @@ TEST_CASE("install: as superuser, and a second time it changes nothing") {
   const auto epoch = database.value("select epoch from pgtide.meta");
   REQUIRE(text_of(install(database.url())) == "ok");
   CHECK(database.value("select epoch from pgtide.meta") == epoch);
-  CHECK(database.value("select proowner::regrole from pg_proc where proname = 'broadcast'") ==
-        "pgtide_capture");
+  CHECK(database.value("select proowner::regrole from pg_proc where oid = "
+                       "'pgtide.broadcast_all(json)'::regprocedure") == "pgtide_capture");
   one_change_is_logged(database.url());
 }
 

@@ -97,9 +97,9 @@ class World {
                    "begin " + deed() + "; exception when integrity_constraint_violation or "
                    "triggered_data_change_violation or cardinality_violation then null; end; "
                    "end if; return null; end $$");
-      const std::string trigger =
-          names[n % 3] + std::to_string(n) + (n % 3 == 2 ? "\"" : "");
-      session_.run("create trigger " + trigger + " after " + events[pick(6)] + " on " + (pick(4) ? "a" : "b") + (pick(5) ? " for each row" : "") +
+      const std::string trigger = names[n % 3] + std::to_string(n) + (n % 3 == 2 ? "\"" : "");
+      session_.run("create trigger " + trigger + " after " + events[pick(6)] + " on " +
+                   (pick(4) ? "a" : "b") + (pick(5) ? " for each row" : "") +
                    " execute function " + name + "()");
     }
     session_.run("create or replace function touch(row_id int) returns int language plpgsql as "
