@@ -11,8 +11,8 @@
 //
 // A *subscription* is a seat in a *delivery class*: all subscriptions with the same pattern and
 // options, which therefore get the same frames out of a batch (subscription_index.hpp). An event
-// finds its classes by hash, so its cost grows with its receivers and not with the subscribers. What
-// a class gets out of a batch is one run of whole WebSocket frames, built once and shared
+// finds its classes by hash, so its cost grows with its receivers and not with the subscribers.
+// What a class gets out of a batch is one run of whole WebSocket frames, built once and shared
 // (fan_out.cpp, event_text.cpp); the gateway writes it to each socket as it is.
 //
 // Requests are answered at once and in order (requests.cpp), between two batches: so "live from
@@ -130,14 +130,28 @@ std::string Broker::position_frame(ConnectionNumber number) {
   return frame;
 }
 
-Cursor Broker::position() const { return state_->position; }
+Cursor Broker::position() const {
+  return state_->position;
+}
 
-std::size_t Broker::connection_count() const { return state_->connection_count; }
+std::size_t Broker::connection_count() const {
+  return state_->connection_count;
+}
 
-std::size_t Broker::subscription_count() const { return state_->subscription_count; }
+std::size_t Broker::subscription_count() const {
+  return state_->subscription_count;
+}
 
 const ConnectionRecord& Broker::record(ConnectionNumber number) const {
   return state_->at(number).record;
+}
+
+std::optional<ConnectionNumber> Broker::find(std::string_view id) const {
+  for (std::size_t i = 0; i < state_->connections.size(); ++i) {
+    const auto& connection = state_->connections[i];
+    if (connection && connection->record.id == id) return static_cast<ConnectionNumber>(i);
+  }
+  return std::nullopt;
 }
 
 std::vector<ConnectionRecord> Broker::connections() const {
@@ -149,8 +163,12 @@ std::vector<ConnectionRecord> Broker::connections() const {
   return records;
 }
 
-const BrokerCounters& Broker::counters() const { return state_->counters; }
+const BrokerCounters& Broker::counters() const {
+  return state_->counters;
+}
 
-std::vector<std::string> Broker::take_unlisted() { return state_->unlisted.take(); }
+std::vector<std::string> Broker::take_unlisted() {
+  return state_->unlisted.take();
+}
 
 }  // namespace pgtide

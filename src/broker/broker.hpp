@@ -54,7 +54,7 @@ struct ConnectionRecord {
 
 struct BrokerCounters {
   std::uint64_t events_in = 0;
-  std::uint64_t deliveries = 0;       // event x connection
+  std::uint64_t deliveries = 0;        // event x connection
   std::uint64_t events_truncated = 0;  // past limits.event_bytes
   std::uint64_t events_unlisted = 0;   // custom events of a name that the rules do not list
   std::uint64_t requests_refused = 0;
@@ -109,6 +109,8 @@ class Broker {
   std::size_t connection_count() const;
   std::size_t subscription_count() const;
   const ConnectionRecord& record(ConnectionNumber number) const;
+  // By its UUID; looks at every connection, for an administrator's rare wish.
+  std::optional<ConnectionNumber> find(std::string_view id) const;
   std::vector<ConnectionRecord> connections() const;
   const BrokerCounters& counters() const;
   // Names of unlisted custom events that came up since the last call, each once: to be logged.

@@ -24,7 +24,7 @@ struct Connection {
   std::size_t refusals_in_a_row = 0;
   std::vector<std::unique_ptr<Seat>> seats{};  // one per entry of record.patterns
   Seat everyone{};                             // what broadcast_all reaches it by
-  std::uint64_t told = 0;  // `moves` of the position it last was told as such
+  std::uint64_t told = 0;                      // `moves` of the position it last was told as such
 
   const Principal* user() const { return record.user ? &*record.user : nullptr; }
   // The subscription's place in record.patterns, or their number.

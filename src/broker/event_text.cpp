@@ -5,6 +5,7 @@
 
 #include "model/frame.hpp"
 #include "model/json_row.hpp"
+#include "pgtide/result.hpp"
 #include "rules/projected_row.hpp"
 
 // A frame is put together from parts: head, row, middle, `patterns`, tail. Only `patterns` depends
@@ -77,6 +78,13 @@ bool EventTexts::write(Parts& parts, const SeenEvent& seen, Form form) {
                                                             : write_change(parts, seen, form);
   if (!written) arena_.resize(start);
   return written;
+}
+
+EventTexts::Parts EventTexts::write_short(const SeenEvent& seen, Form form) {
+  Parts parts;
+  const bool written = write(parts, seen, form);
+  PGTIDE_ASSERT(written);  // as its longest form was
+  return parts;
 }
 
 bool EventTexts::write_custom(Parts& parts, const SeenEvent& seen, Form form) {
@@ -208,10 +216,10 @@ const EventTexts::Parts& EventTexts::fitting(Text& text, std::string_view patter
   if (text.seen.event->action == Action::truncate || fits(text.whole, patterns)) return text.whole;
   if (!text.key_and_changed) {
     ++truncated_;
-    write(text.key_and_changed.emplace(), text.seen, Form::key_and_changed);
+    text.key_and_changed = write_short(text.seen, Form::key_and_changed);
   }
   if (fits(*text.key_and_changed, patterns)) return *text.key_and_changed;
-  if (!text.key) write(text.key.emplace(), text.seen, Form::key);
+  if (!text.key) text.key = write_short(text.seen, Form::key);
   return *text.key;
 }
 

@@ -69,6 +69,7 @@ class EventTexts {
   struct Rows;
 
   bool write(Parts& parts, const SeenEvent& seen, Form form);
+  Parts write_short(const SeenEvent& seen, Form form);
   bool write_custom(Parts& parts, const SeenEvent& seen, Form form);
   bool write_change(Parts& parts, const SeenEvent& seen, Form form);
   void write_record(Parts& parts, const SeenEvent& seen, Form form, const Rows& rows);

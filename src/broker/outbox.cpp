@@ -45,7 +45,9 @@ void Outbox::push_control(std::string frame, std::size_t ticket) {
   controls_.push_back({std::move(frame), ticket});
 }
 
-bool Outbox::empty() const { return items_.empty() && controls_.empty(); }
+bool Outbox::empty() const {
+  return items_.empty() && controls_.empty();
+}
 
 // A control frame is next unless it would cut the frame that is half written.
 bool Outbox::control_is_next() const {

@@ -33,7 +33,7 @@ struct DeliveryClass {
   std::string text{};    // the pattern's
   std::string quoted{};  // as JSON
   ActionSet events{};
-  std::vector<Member> members{};      // in no order
+  std::vector<Member> members{};       // in no order
   std::vector<std::uint32_t> picks{};  // what the present batch brings: the fan-out's
 
   bool wants(Action action) const {

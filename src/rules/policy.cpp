@@ -9,8 +9,8 @@
 // because `hide` has a typing error. One collection's fault closes that one only.
 //
 // What `hide` lets through is a list of names that were there when the rules were loaded, not "all
-// but the hidden ones": of a column added later nobody has said yet whether it may be seen. The list
-// is handed from policy to policy while the rules stay the same.
+// but the hidden ones": of a column added later nobody has said yet whether it may be seen. The
+// list is handed from policy to policy while the rules stay the same.
 namespace pgtide {
 namespace {
 
@@ -135,8 +135,9 @@ void Policy::check_hide(const CollectionRule& rule, const Collection& watched) {
     if (contains(watched.key, column)) {
       report(place, rule, "the key column " + column + " cannot be hidden; take it out of `hide`");
     } else if (!contains(watched.columns, column)) {
-      report(place, rule, "table " + watched.table + " has no column " + column +
-                              "; correct its name in `hide`, or take it out");
+      report(place, rule,
+             "table " + watched.table + " has no column " + column +
+                 "; correct its name in `hide`, or take it out");
     }
   }
 }
@@ -166,6 +167,8 @@ const Projection* Policy::projection(std::string_view collection) const {
   return catalog_->find(collection) != nullptr ? &whole : nullptr;
 }
 
-bool Policy::lists(std::string_view collection) const { return opened_.contains(collection); }
+bool Policy::lists(std::string_view collection) const {
+  return opened_.contains(collection);
+}
 
 }  // namespace pgtide

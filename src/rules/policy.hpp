@@ -64,7 +64,7 @@ class Policy {
 
  private:
   struct Opened {
-    std::vector<std::string> known_columns{};  // when the rules were first held against it
+    std::vector<std::string> known_columns{};        // when the rules were first held against it
     std::shared_ptr<const Projection> projection{};  // null: the collection is closed
   };
   Policy(std::shared_ptr<const Rules> rules, std::shared_ptr<const Catalog> catalog);

@@ -60,9 +60,9 @@ void append_projected(std::string& out, const Row& row, const Projection& projec
   object.close();
 }
 
-void append_custom(std::string& out, const Row& data, const Projection& projection) {
+void append_custom(std::string& out, const Row& members, const Projection& projection) {
   ObjectText object(out);
-  for (const RowMember& member : data.members()) {
+  for (const RowMember& member : members.members()) {
     if (projection.shows_in_custom(member.column)) object.add(member);
   }
   object.close();

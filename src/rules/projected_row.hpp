@@ -17,7 +17,7 @@ void append_projected(std::string& out, const Row& row, const Projection& projec
                       std::string_view fallback_id = {});
 
 // The members of a custom event's data that may be seen, as an object.
-void append_custom(std::string& out, const Row& data, const Projection& projection);
+void append_custom(std::string& out, const Row& members, const Projection& projection);
 
 // The key columns, in key order, as an object; and "id", the record id as a string, where no key
 // column is called so (PROTOCOL 2). A key column that the row lacks is left out.

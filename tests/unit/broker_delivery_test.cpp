@@ -27,12 +27,13 @@ std::string custom_event(const std::string& collection, const std::string& value
 }
 
 std::string resync(const std::string& pattern, const std::string& reason) {
-  return R"({"type":"resync_required","pattern":")" + pattern + R"(","reason":")" + reason +
-         "\"}";
+  return R"({"type":"resync_required","pattern":")" + pattern + R"(","reason":")" + reason + "\"}";
 }
 
 // How many events each of these subscribers gets of one.
-std::size_t count(World& world, ConnectionNumber number) { return world.taken(number).size(); }
+std::size_t count(World& world, ConnectionNumber number) {
+  return world.taken(number).size();
+}
 
 }  // namespace
 
@@ -69,12 +70,9 @@ TEST_CASE("broker: an event reaches those whose pattern matches and nobody else"
   };
   const Case cases[] = {
       // posts.1  posts.2  users.1  truncate posts  custom posts  custom unlisted  broadcast_all
-      {"*", 1, 1, 1, 1, 1, 1, 1},
-      {"posts.*", 1, 1, 0, 1, 1, 0, 1},
-      {"posts.1", 1, 0, 0, 1, 0, 0, 1},
-      {"posts.11", 0, 0, 0, 1, 0, 0, 1},
-      {"comments.*", 0, 0, 0, 0, 0, 0, 1},
-      {"", 0, 0, 0, 0, 0, 0, 1},
+      {"*", 1, 1, 1, 1, 1, 1, 1},          {"posts.*", 1, 1, 0, 1, 1, 0, 1},
+      {"posts.1", 1, 0, 0, 1, 0, 0, 1},    {"posts.11", 0, 0, 0, 1, 0, 0, 1},
+      {"comments.*", 0, 0, 0, 0, 0, 0, 1}, {"", 0, 0, 0, 0, 0, 0, 1},
   };
   World world;
   for (const Case& each : cases) {
@@ -99,24 +97,21 @@ TEST_CASE("broker: a connection gets an event once, however many of its patterns
   World world;
   const auto reader = world.subscriber({"posts.1", "*", "posts.*", "posts.2"});
   world.deliver({created("posts", "1", row)});
-  CHECK(world.taken(reader) ==
-        Lines{record_event("posts", R"("create","record":)" + row, "\"1\"",
-                           R"("*","posts.*","posts.1")", world.cursor(1))});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + row, "\"1\"",
+                                                  R"("*","posts.*","posts.1")", world.cursor(1))});
   world.deliver({created("posts", "3", row), custom("posts", "{}"), to_everyone("[1, 2]")});
-  CHECK(world.taken(reader) ==
-        Lines{record_event("posts", R"("create","record":)" + row, "\"3\"", R"("*","posts.*")",
-                           world.cursor(2)),
-              custom_event("\"posts\"", "{}", world.cursor(3)),
-              custom_event("null", "[1, 2]", world.cursor(4))});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + row, "\"3\"",
+                                                  R"("*","posts.*")", world.cursor(2)),
+                                     custom_event("\"posts\"", "{}", world.cursor(3)),
+                                     custom_event("null", "[1, 2]", world.cursor(4))});
 }
 
 TEST_CASE("broker: a truncate reaches the records' subscribers too and names all their patterns") {
   World world;
   const auto reader = world.subscriber({"posts.b", "posts.a"});
   world.deliver({truncated("posts")});
-  CHECK(world.taken(reader) ==
-        Lines{record_event("posts", R"("truncate","record":null)", "null",
-                           R"("posts.a","posts.b")", world.cursor(1))});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("truncate","record":null)", "null",
+                                                  R"("posts.a","posts.b")", world.cursor(1))});
 }
 
 TEST_CASE("broker: events choose the actions of one subscription") {
@@ -124,14 +119,13 @@ TEST_CASE("broker: events choose the actions of one subscription") {
   const auto reader = world.subscriber({"posts.*"}, R"(["delete","custom"])");
   world.say(reader, World::subscribe("posts.1", R"(["create"])"));
   world.taken(reader);
-  world.deliver({created("posts", "1", row), created("posts", "2", row),
-                 deleted("posts", "1", row), truncated("posts"), custom("posts", "0")});
-  CHECK(world.taken(reader) ==
-        Lines{record_event("posts", R"("create","record":)" + row, "\"1\"", "\"posts.1\"",
-                           world.cursor(1)),
-              record_event("posts", R"("delete","record":{"id":1})", "\"1\"", "\"posts.*\"",
-                           world.cursor(3)),
-              custom_event("\"posts\"", "0", world.cursor(5))});
+  world.deliver({created("posts", "1", row), created("posts", "2", row), deleted("posts", "1", row),
+                 truncated("posts"), custom("posts", "0")});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + row, "\"1\"",
+                                                  "\"posts.1\"", world.cursor(1)),
+                                     record_event("posts", R"("delete","record":{"id":1})", "\"1\"",
+                                                  "\"posts.*\"", world.cursor(3)),
+                                     custom_event("\"posts\"", "0", world.cursor(5))});
 }
 
 TEST_CASE("broker: schema_changed becomes resync_required per pattern, whatever its events") {
@@ -141,9 +135,9 @@ TEST_CASE("broker: schema_changed becomes resync_required per pattern, whatever 
   world.deliver({created("posts", "2", row), schema_changed("posts"), created("posts", "2", row)});
   const Lines lines = world.taken(reader);
   REQUIRE(lines.size() == 5);
-  CHECK(Lines(lines.begin() + 1, lines.end() - 1) ==
-        Lines{resync("*", "schema_changed"), resync("posts.*", "schema_changed"),
-              resync("posts.1", "schema_changed")});
+  CHECK(Lines(lines.begin() + 1, lines.end() - 1) == Lines{resync("*", "schema_changed"),
+                                                           resync("posts.*", "schema_changed"),
+                                                           resync("posts.1", "schema_changed")});
   CHECK(world.taken(other) == Lines{});
 }
 
@@ -175,12 +169,13 @@ TEST_CASE("broker: what receivers must not notice is not sent") {
   World world(make_policy({posts, public_rule("comments")}));
   const auto reader = world.subscriber({"*"});
   const Event silent[] = {
-      updated("posts", "1", row, R"({"id":1,"title":"Hi","email":"other"})"),  // hidden columns alone
-      updated("comments", "1,1", R"({"post":1})", R"({"post":1})"),            // nothing
-      custom("posts", "[\"no object under hide\"]"),                           // not to be projected
-      created("posts", "1", "no object"),                                      // a broken row
-      created("posts", "1", ""),                                               // no row
-      created("nowhere", "1", row),                                            // neither nor
+      updated("posts", "1", row,
+              R"({"id":1,"title":"Hi","email":"other"})"),           // hidden columns alone
+      updated("comments", "1,1", R"({"post":1})", R"({"post":1})"),  // nothing
+      custom("posts", "[\"no object under hide\"]"),                 // not to be projected
+      created("posts", "1", "no object"),                            // a broken row
+      created("posts", "1", ""),                                     // no row
+      created("nowhere", "1", row),                                  // neither nor
   };
   for (const Event& event : silent) {
     world.deliver({event});
@@ -226,9 +221,9 @@ TEST_CASE("broker: an event past event_bytes is sent with its key, truncated") {
     return frame.size();
   };
   World probe;
-  const auto whole = record_event("posts", R"("update","record":)" + long_row +
-                                  R"(,"changed":["title"])", "\"1\"", "\"posts.*\"",
-                                  to_string(Cursor{9, 1, 5, 1}));
+  const auto whole =
+      record_event("posts", R"("update","record":)" + long_row + R"(,"changed":["title"])", "\"1\"",
+                   "\"posts.*\"", to_string(Cursor{9, 1, 5, 1}));
   struct Case {
     std::size_t event_bytes;
     const char* middle;
@@ -242,7 +237,8 @@ TEST_CASE("broker: an event past event_bytes is sent with its key, truncated") {
       {bytes_of(record_event("posts", middle, "\"1\"", "\"posts.*\"", to_string(Cursor{9, 1, 5}))),
        R"("update","record":{"id":1},"changed":["title"],"truncated":true)", false,
        "the truncated one fits to the byte"},
-      {bytes_of(record_event("posts", middle, "\"1\"", "\"posts.*\"", to_string(Cursor{9, 1, 5}))) - 1,
+      {bytes_of(record_event("posts", middle, "\"1\"", "\"posts.*\"", to_string(Cursor{9, 1, 5}))) -
+           1,
        R"("update","record":{"id":1},"truncated":true)", false, "then without changed"},
       {10, R"("update","record":{"id":1},"truncated":true)", false, "the shortest there is"},
   };
@@ -251,9 +247,9 @@ TEST_CASE("broker: an event past event_bytes is sent with its key, truncated") {
     World world(open_policy(), {.limits = {.event_bytes = each.event_bytes}});
     const auto reader = world.subscriber({"posts.*"});
     world.deliver({updated("posts", "1", row, long_row)});
-    const auto expected = each.is_whole ? whole
-                                        : record_event("posts", each.middle, "\"1\"",
-                                                       "\"posts.*\"", world.cursor(1));
+    const auto expected =
+        each.is_whole ? whole
+                      : record_event("posts", each.middle, "\"1\"", "\"posts.*\"", world.cursor(1));
     CHECK(world.taken(reader) == Lines{expected});
     CHECK(world.broker.counters().events_truncated == (each.is_whole ? 0 : 1));
   }
@@ -295,10 +291,10 @@ TEST_CASE("broker: a full deleted record gets an id where the row has none") {
   World world(make_policy({comments}));
   const auto reader = world.subscriber({"comments.*"});
   world.deliver({deleted("comments", "1,2", R"({"post":1,"n":2,"body":"b"})")});
-  CHECK(world.taken(reader) ==
-        Lines{record_event("comments",
-                           R"("delete","record":{"post":1,"n":2,"body":"b","id":"1,2"})",
-                           "\"1,2\"", "\"comments.*\"", world.cursor(1))});
+  CHECK(
+      world.taken(reader) ==
+      Lines{record_event("comments", R"("delete","record":{"post":1,"n":2,"body":"b","id":"1,2"})",
+                         "\"1,2\"", "\"comments.*\"", world.cursor(1))});
 }
 
 TEST_CASE("broker: one class shares one run, and so does each set of classes with frames") {

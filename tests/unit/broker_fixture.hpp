@@ -32,16 +32,22 @@ inline Lines payloads(std::string_view frames) {
 }
 
 inline Collection posts_table() {
-  return {.id = 1, .name = "posts", .table = "public.posts", .key = {"id"},
+  return {.id = 1,
+          .name = "posts",
+          .table = "public.posts",
+          .key = {"id"},
           .columns = {"id", "title", "email"}};
 }
 inline Collection comments_table() {
-  return {.id = 2, .name = "comments", .table = "public.comments", .key = {"post", "n"},
+  return {.id = 2,
+          .name = "comments",
+          .table = "public.comments",
+          .key = {"post", "n"},
           .columns = {"post", "n", "body"}};
 }
 inline Collection users_table() {
-  return {.id = 3, .name = "users", .table = "public.users", .key = {"id"},
-          .columns = {"id", "name"}};
+  return {
+      .id = 3, .name = "users", .table = "public.users", .key = {"id"}, .columns = {"id", "name"}};
 }
 inline std::vector<Collection> all_tables() {
   return {posts_table(), comments_table(), users_table()};
@@ -70,8 +76,7 @@ inline std::shared_ptr<const Policy> make_policy(const std::vector<CollectionRul
 
 // posts, comments and notifications (custom only), all public.
 inline std::shared_ptr<const Policy> open_policy() {
-  return make_policy(
-      {public_rule("posts"), public_rule("comments"), public_rule("notifications")});
+  return make_policy({public_rule("posts"), public_rule("comments"), public_rule("notifications")});
 }
 
 class World {
@@ -117,9 +122,7 @@ class World {
     made.events = std::move(events);
     return made;
   }
-  std::shared_ptr<const Catalog> catalog() const {
-    return {policy_, &policy_->catalog()};
-  }
+  std::shared_ptr<const Catalog> catalog() const { return {policy_, &policy_->catalog()}; }
   void deliver(std::vector<Event> events) { deliver(batch(std::move(events))); }
   void deliver(const Batch& made) {
     for (const Delivery& delivery : broker.deliver(made)) {
@@ -157,9 +160,12 @@ class World {
 inline Event created(const std::string& collection, const std::string& id, const std::string& row) {
   return {.action = Action::create, .collection = collection, .record_id = id, .new_row = row};
 }
-inline Event updated(const std::string& collection, const std::string& id, const std::string& before,
-                     const std::string& after) {
-  return {.action = Action::update, .collection = collection, .record_id = id, .new_row = after,
+inline Event updated(const std::string& collection, const std::string& id,
+                     const std::string& before, const std::string& after) {
+  return {.action = Action::update,
+          .collection = collection,
+          .record_id = id,
+          .new_row = after,
           .old_row = before};
 }
 inline Event deleted(const std::string& collection, const std::string& id, const std::string& row) {

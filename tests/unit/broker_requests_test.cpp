@@ -41,7 +41,9 @@ Lines errors_of(Lines lines) {
   return lines;
 }
 
-BrokerOptions without_rate() { return {.limits = {.requests_per_second = 0}}; }
+BrokerOptions without_rate() {
+  return {.limits = {.requests_per_second = 0}};
+}
 
 const Principal alice{"alice", {"editor"}};
 
@@ -54,10 +56,10 @@ TEST_CASE("broker: the first frame is connected, with the caller's id and the us
   CHECK(world.got[anonymous] ==
         Lines{R"({"type":"connected","connection_id":"c1","user":null,"expires_at":null,)"
               R"("heartbeat_interval":30,"server":"pgtide/)" PGTIDE_VERSION "\"}"});
-  CHECK(world.got[known] ==
-        Lines{R"({"type":"connected","connection_id":"c2","user":{"id":"alice","roles":["editor"]},)"
-              R"("expires_at":null,"heartbeat_interval":30,"server":"pgtide/)" PGTIDE_VERSION
-              "\"}"});
+  CHECK(
+      world.got[known] ==
+      Lines{R"({"type":"connected","connection_id":"c2","user":{"id":"alice","roles":["editor"]},)"
+            R"("expires_at":null,"heartbeat_interval":30,"server":"pgtide/)" PGTIDE_VERSION "\"}"});
 }
 
 TEST_CASE("broker: a subscription is live from the position at which it was answered") {
@@ -80,10 +82,10 @@ TEST_CASE("broker: each pattern of a batch gets its own reply, in order, with th
   Lines lines = world.ask(reader, message);
   REQUIRE(lines.size() == 7);
   for (const auto& line : lines) CHECK(line.ends_with(",\"id\":1.50}"));
-  CHECK(errors_of(lines) ==
-        Lines{subscribed("posts.*", "1.50"), "invalid_pattern bad", "permission_denied users.*",
-              "unknown_collection ghosts.1", subscribed("posts.*", "1.50"),
-              subscribed("*", "1.50"), "subscription_limit posts.2"});
+  CHECK(errors_of(lines) == Lines{subscribed("posts.*", "1.50"), "invalid_pattern bad",
+                                  "permission_denied users.*", "unknown_collection ghosts.1",
+                                  subscribed("posts.*", "1.50"), subscribed("*", "1.50"),
+                                  "subscription_limit posts.2"});
   CHECK(world.broker.record(reader).patterns == Lines{"posts.*", "*"});
   CHECK(world.broker.counters().requests_refused == 4);
 }
@@ -151,7 +153,8 @@ TEST_CASE("broker: unsubscribe tells how many subscriptions ended") {
   CHECK(world.taken(reader) == Lines{});
 }
 
-TEST_CASE("broker: past the rate a request is refused, with the time to wait, and changes nothing") {
+TEST_CASE(
+    "broker: past the rate a request is refused, with the time to wait, and changes nothing") {
   World world(open_policy(), {.limits = {.requests_per_second = 2}});
   const auto reader = world.open();
   world.say(reader, World::subscribe("posts.1"));
@@ -170,8 +173,7 @@ TEST_CASE("broker: pings cost no token, a misshapen request costs one, other non
   World world(open_policy(), {.limits = {.requests_per_second = 2}});
   const auto reader = world.open();
   for (int i = 0; i < 5; ++i) {
-    CHECK(world.ask(reader, R"({"type":"ping","id":"p"})") ==
-          Lines{R"({"type":"pong","id":"p"})"});
+    CHECK(world.ask(reader, R"({"type":"ping","id":"p"})") == Lines{R"({"type":"pong","id":"p"})"});
     CHECK(errors_of(world.ask(reader, "{")) == Lines{"invalid_json"});
     CHECK(errors_of(world.ask(reader, R"({"type":"dance"})")) == Lines{"unknown_type"});
   }
@@ -184,8 +186,9 @@ TEST_CASE("broker: pings cost no token, a misshapen request costs one, other non
 TEST_CASE("broker: a batch counts as one request") {
   World world(open_policy(), {.limits = {.requests_per_second = 1}});
   const auto reader = world.open();
-  CHECK(world.ask(reader, R"({"type":"subscribe","subscriptions":[{"pattern":"posts.1"},)"
-                          R"({"pattern":"posts.2"},{"pattern":"posts.3"}]})")
+  CHECK(world
+            .ask(reader, R"({"type":"subscribe","subscriptions":[{"pattern":"posts.1"},)"
+                         R"({"pattern":"posts.2"},{"pattern":"posts.3"}]})")
             .size() == 3);
   CHECK(errors_of(world.ask(reader, unsubscribe("*"))) == Lines{"rate_limited"});
 }
@@ -198,8 +201,7 @@ TEST_CASE("broker: checks run in the order shape, rate, pattern, permission, lim
         Lines{"subscription_limit posts.*"});
   CHECK(errors_of(world.ask(reader, World::subscribe("users.*"))) ==
         Lines{"unauthenticated users.*"});
-  CHECK(errors_of(world.ask(reader, World::subscribe("users"))) ==
-        Lines{"invalid_pattern users"});
+  CHECK(errors_of(world.ask(reader, World::subscribe("users"))) == Lines{"invalid_pattern users"});
   world.say(reader, unsubscribe("*"));
   CHECK(errors_of(world.ask(reader, World::subscribe("users"))) == Lines{"rate_limited"});
   CHECK(errors_of(world.ask(reader, R"({"type":"subscribe","patern":"users"})")) ==
@@ -243,8 +245,8 @@ TEST_CASE("broker: close forgets a connection and its subscriptions, and its num
 TEST_CASE("broker: connections are listed with user, address, time and patterns in order") {
   World world;
   const auto at = std::chrono::system_clock::time_point{123s};
-  const auto opened = world.broker.open({"id-1", alice, "127.0.0.1:5", at, {"not the caller's"}},
-                                        world.now);
+  const auto opened =
+      world.broker.open({"id-1", alice, "127.0.0.1:5", at, {"not the caller's"}}, world.now);
   world.say(opened.number, World::subscribe("posts.2"));
   world.say(opened.number, World::subscribe("posts.*"));
   const auto listed = world.broker.connections();
@@ -262,15 +264,15 @@ TEST_CASE("broker: new rules end what they do not allow, with an error each") {
   const auto known = world.open(alice);
   world.say(known, World::subscribe("*"));
   world.taken(known);
-  world.take(world.broker.replace_policy(make_policy({public_rule("comments")}, all_tables(),
-                                                     false)));
+  world.take(
+      world.broker.replace_policy(make_policy({public_rule("comments")}, all_tables(), false)));
   CHECK(errors_of(world.taken(anonymous)) ==
         Lines{"unauthenticated posts.*", "unauthenticated posts.1"});
   CHECK(errors_of(world.taken(known)) == Lines{"permission_denied *"});
   CHECK(world.broker.record(anonymous).patterns == Lines{"comments.*"});
   CHECK(world.broker.subscription_count() == 1);
-  world.deliver({created("posts", "1", R"({"id":1})"),
-                 created("comments", "1,1", R"({"post":1,"n":1})")});
+  world.deliver(
+      {created("posts", "1", R"({"id":1})"), created("comments", "1,1", R"({"post":1,"n":1})")});
   CHECK(world.taken(anonymous).size() == 1);
   CHECK(world.taken(known) == Lines{});
 }
@@ -289,8 +291,7 @@ TEST_CASE("broker: rules that show other columns ask for a resync, others say no
   closed.hide = {"ghost"};
   Collection another = posts_table();
   another.id = 77;
-  const std::vector<CollectionRule> rest = {public_rule("comments"),
-                                            public_rule("notifications")};
+  const std::vector<CollectionRule> rest = {public_rule("comments"), public_rule("notifications")};
   const auto with = [&](CollectionRule posts) {
     auto listed = rest;
     listed.push_back(std::move(posts));
@@ -312,9 +313,11 @@ TEST_CASE("broker: rules that show other columns ask for a resync, others say no
       {make_policy(with(public_rule("posts")), {another, comments_table(), users_table()}),
        {resync("posts.1", "schema_changed"), resync("*", "schema_changed")},
        "the name belongs to another table now"},
-      {make_policy(with_closed), {resync("*", "permissions_changed")},
+      {make_policy(with_closed),
+       {resync("*", "permissions_changed")},
        "* sees one collection less"},
-      {make_policy(with(public_rule("posts")), {posts_table(), comments_table()}), {},
+      {make_policy(with(public_rule("posts")), {posts_table(), comments_table()}),
+       {},
        "a table that is no longer watched: nothing to read anew"},
   };
   for (const Case& each : cases) {

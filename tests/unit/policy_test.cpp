@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rules/projected_row.hpp"
@@ -14,7 +15,10 @@ using Names = std::vector<std::string>;
 namespace {
 
 Collection posts(Names columns = {"id", "title", "email"}) {
-  return {.id = 1, .name = "posts", .table = "public.posts", .key = {"id"},
+  return {.id = 1,
+          .name = "posts",
+          .table = "public.posts",
+          .key = {"id"},
           .columns = std::move(columns)};
 }
 
@@ -90,8 +94,7 @@ TEST_CASE("policy: whatever is not listed, open and public is denied") {
 }
 
 TEST_CASE("policy: no rules deny everything") {
-  const auto policy =
-      Policy::bind(std::make_shared<Rules>(), catalog_of({posts()}), nullptr);
+  const auto policy = Policy::bind(std::make_shared<Rules>(), catalog_of({posts()}), nullptr);
   CHECK(ask(*policy, "posts.*") == Policy::Verdict::denied);
   CHECK(ask(*policy, "*") == Policy::Verdict::denied);
   CHECK_FALSE(policy->lists("posts"));
@@ -124,41 +127,61 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
       {plain, {posts()}, {}, {}, "all is well"},
       {asserted, {elsewhere}, {}, {}, "the asserted table"},
       {plain, {}, {}, {}, "no such table: custom events only"},
-      {plain, {}, {"public.posts"},
+      {plain,
+       {},
+       {"public.posts"},
        {"rules.yaml:3:5: posts: table public.posts is not watched; run: pgtide watch posts"},
        "never subscribed, then silence"},
-      {asserted, {}, {"blog.posts"},
+      {asserted,
+       {},
+       {"blog.posts"},
        {"rules.yaml:3:5: posts: table blog.posts is not watched; run: pgtide watch blog.posts"},
        "with its schema"},
-      {asserted, {}, {},
+      {asserted,
+       {},
+       {},
        {"rules.yaml:3:5: posts: there is no table blog.posts; correct the name, or leave `table` "
         "out where the collection carries custom events only"},
        "an asserted table that is missing is a typing error"},
-      {asserted, {posts()}, {},
+      {asserted,
+       {posts()},
+       {},
        {"rules.yaml:3:5: posts: the watched table is public.posts, not blog.posts; write "
         "`table: public.posts`, or watch the other one"},
        "another table than asserted"},
-      {plain, {elsewhere}, {},
+      {plain,
+       {elsewhere},
+       {},
        {"rules.yaml:3:5: posts: the watched table is blog.posts, not public.posts; write "
         "`table: blog.posts`, or watch the other one"},
        "the default asserts as well"},
-      {plain, {renamed}, {},
+      {plain,
+       {renamed},
+       {},
        {"rules.yaml:3:5: posts: table public.posts is watched as articles; list that name, or "
         "run: pgtide watch posts"},
        "watched under another name"},
-      {hiding({"id"}), {posts()}, {},
+      {hiding({"id"}),
+       {posts()},
+       {},
        {"rules.yaml:4:10: posts: the key column id cannot be hidden; take it out of `hide`"},
        "a record id shows the key anyway"},
-      {hiding({"email", "emial", "id"}), {posts()}, {},
+      {hiding({"email", "emial", "id"}),
+       {posts()},
+       {},
        {"rules.yaml:4:11: posts: table public.posts has no column emial; correct its name in "
         "`hide`, or take it out",
         "rules.yaml:4:12: posts: the key column id cannot be hidden; take it out of `hide`"},
        "all faults at once"},
-      {old, {without_old}, {},
+      {old,
+       {without_old},
+       {},
        {"rules.yaml:3:5: posts: `old` needs the old rows, and table public.posts is watched "
         "without them; take it out, or run: pgtide watch posts"},
        "a rule that needs old rows denies without them"},
-      {full, {without_old}, {},
+      {full,
+       {without_old},
+       {},
        {"rules.yaml:3:5: posts: `deleted_record: full` needs the old rows, and table public.posts "
         "is watched without them; take it out, or run: pgtide watch posts"},
        "the same for a delete's"},
@@ -168,8 +191,7 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
     const auto policy = bind(row.rule, row.watched, row.unwatched);
     CHECK(policy->problems() == row.problems);
     const bool open = row.problems.empty();
-    CHECK(ask(*policy, "posts.*") ==
-          (open ? Policy::Verdict::allowed : Policy::Verdict::denied));
+    CHECK(ask(*policy, "posts.*") == (open ? Policy::Verdict::allowed : Policy::Verdict::denied));
     CHECK((policy->projection("posts") != nullptr) == open);
     CHECK(policy->lists("posts"));
   }
@@ -186,8 +208,8 @@ TEST_CASE("policy: the command of a renamed collection names both") {
 }
 
 TEST_CASE("policy: one collection's fault closes that one only") {
-  const auto policy = Policy::bind(rules_of({hiding({"ghost"}), rule("news")}),
-                                   catalog_of({posts()}), nullptr);
+  const auto policy =
+      Policy::bind(rules_of({hiding({"ghost"}), rule("news")}), catalog_of({posts()}), nullptr);
   CHECK(policy->projection("posts") == nullptr);
   CHECK(policy->projection("news") != nullptr);
 }
@@ -260,7 +282,9 @@ std::string projected(const std::string& text, const Projection& projection,
   return out;
 }
 
-Projection showing(Names columns) { return {.everything = false, .columns = std::move(columns)}; }
+Projection showing(Names columns) {
+  return {.everything = false, .columns = std::move(columns)};
+}
 
 }  // namespace
 
@@ -287,7 +311,10 @@ TEST_CASE("policy: the key is typed as in the row, and id stands in where no col
   };
   const Case cases[] = {
       {R"({"id":7,"x":1})", {"id"}, "7", R"({"id":7})", "one column called id"},
-      {R"({"x":1,"n":"a,b","id":3})", {"n", "x"}, "a\\,b,1", R"({"n":"a,b","x":1,"id":"a\\,b,1"})",
+      {R"({"x":1,"n":"a,b","id":3})",
+       {"n", "x"},
+       "a\\,b,1",
+       R"({"n":"a,b","x":1,"id":"a\\,b,1"})",
        "a column id that is no key does not count"},
       {R"({"x":1})", {"gone"}, "9", R"({"id":"9"})", "a key column that the row lacks"},
       {R"({"ID":1})", {"ID"}, "1", R"({"ID":1,"id":"1"})", "names are compared to the letter"},
@@ -331,16 +358,16 @@ TEST_CASE("policy: changed names the visible columns whose texts differ") {
 }
 
 TEST_CASE("policy: a text is quoted as JSON, escaped where it must be") {
-  for (const std::string text : {"", "plain", "with \"quotes\"", "back\\slash", "\n\x01", "ä€😀"}) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"", R"("")"},
+      {"plain ~", R"("plain ~")"},
+      {"a\"b\\c", R"("a\"b\\c")"},
+      {"\n\x01", R"("\n\u0001")"},
+      {"\x7f\u00e4\u20ac", "\"\x7f\u00e4\u20ac\""},
+  };
+  for (const auto& [text, expected] : cases) {
     std::string out = "before ";
     append_quoted(out, text);
-    CHECK(out.substr(7).front() == '"');
-    const std::string wrapped = "{\"v\":" + out.substr(7) + ",\"" + "k\":" + out.substr(7) + "}";
-    const auto row = Row::parse(wrapped);
-    REQUIRE(row.ok());
-    CHECK(row->members()[0].value == row->members()[1].value);
+    CHECK(out == "before " + expected);
   }
-  std::string out;
-  append_quoted(out, "a\"b\\c\n");
-  CHECK(out == R"("a\"b\\c\n")");
 }
