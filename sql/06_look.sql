@@ -120,7 +120,7 @@ $$;
 -- Keeps what was seen of a collection, writes its function anew where the key's columns were
 -- renamed, and logs an `s` where clients must read anew.
 create or replace function pgtide.record_look(was pgtide.collection, is_now pgtide.collection,
-                                              wrong text, since timestamptz) returns void
+                                              wrong text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if wrong is distinct from was.reported and wrong is not null
@@ -135,7 +135,7 @@ begin
      set relation = is_now.relation, table_schema = is_now.table_schema,
          table_name = is_now.table_name, key = is_now.key, columns = is_now.columns,
          filenode = is_now.filenode, filenodes = is_now.filenodes, partitions = is_now.partitions,
-         guard = is_now.guard, reported = wrong, looked_at = since
+         guard = is_now.guard, reported = wrong, looked_at = clock_timestamp()
    where w.id = was.id;
   if is_now.key <> was.key or is_now.relation <> was.relation then
     perform pgtide.regenerate(was.id);
@@ -151,7 +151,6 @@ declare
   was pgtide.collection;
   is_now pgtide.collection;
   writing boolean := true;
-  started timestamptz := clock_timestamp();
 begin
   begin
     lock table pgtide.collection in share row exclusive mode nowait;
@@ -163,7 +162,7 @@ begin
     select f.wrong, f.mend into look.wrong, look.mend from pgtide.fault(is_now) f;
     is_now.reported := look.wrong;
     if writing and is_now is distinct from was then
-      perform pgtide.record_look(was, is_now, look.wrong, started);
+      perform pgtide.record_look(was, is_now, look.wrong);
     end if;
     if look.wrong is not null then
       look.collection := was.id;
