@@ -67,7 +67,8 @@ Result<void> DemoWorld::create_tables(const std::string& url) {
   Result<DemoDatabase> database = DemoDatabase::connect(url);
   if (!database) return database.error();
   std::vector<Statement> statements = {{sample_tables_sql(), {}}};
-  for (const Vehicle& vehicle : Traffic().fleet()) statements.push_back(to_insert(vehicle));
+  const Traffic traffic;
+  for (const Vehicle& vehicle : traffic.fleet()) statements.push_back(to_insert(vehicle));
   return run_all(*database, statements);
 }
 

@@ -141,10 +141,7 @@ Statement make_chatter(std::mt19937& chance) {
         "(select id from comments order by random() limit 1)",
         {pick(remarks, chance)}};
   if (dice < 95)
-    return {
-        "delete from posts where id = (select min(id) from posts "
-        "having count(*) > 12)",
-        {}};
+    return {"delete from posts where id in (select id from posts order by id desc offset 12)", {}};
   return {
       "delete from comments where id in "
       "(select id from comments order by id desc offset 20)",

@@ -1,0 +1,229 @@
+// The demo as its visitor has it: the program `pgtide demo`, and its page in a browser.
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/child_program.hpp"
+#include "support/browser.hpp"
+#include "support/database.hpp"
+#include "support/eventually.hpp"
+
+using namespace pgtide;
+using namespace pgtide::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto patience = 60s;  // a cluster is made, and a busy machine starts a browser slowly
+
+// `pgtide demo` in a directory of its own, stopped at the end.
+class Demo {
+ public:
+  explicit Demo(const std::string& listen = "127.0.0.1:0", const std::string& database = "") {
+    REQUIRE(mkdtemp(directory_.data()) != nullptr);
+    ChildProgram program;
+    program.arguments = {"/usr/bin/env",
+                         "-u",
+                         "DATABASE_URL",
+                         "-u",
+                         "PGHOST",
+                         "-u",
+                         "PGDATABASE",
+                         "TMPDIR=" + directory_,
+                         PGTIDE_PROGRAM,
+                         "demo",
+                         "--server.listen",
+                         listen,
+                         "--server.port-file",
+                         port_file()};
+    if (!database.empty())
+      program.arguments.insert(program.arguments.begin() + 8, "DATABASE_URL=" + database);
+    program.working_directory = directory_;
+    program.output = directory_ + "/output";
+    const Result<pid_t> started = start_program(program);
+    REQUIRE(started.ok());
+    pid_ = *started;
+  }
+
+  ~Demo() {
+    if (pid_ > 0) stop();
+    fs::remove_all(directory_);
+  }
+
+  // "127.0.0.1:4711", once it listens.
+  std::string address() {
+    eventually([&] { return fs::exists(port_file()) && fs::file_size(port_file()) > 0; }, patience,
+               [&] { return output(); });
+    std::string line;
+    std::getline(std::ifstream(port_file()) >> std::ws, line);
+    return line;
+  }
+
+  std::string output() const {
+    std::ifstream file(directory_ + "/output");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+  // Its exit code, after SIGINT, as by Ctrl-C.
+  int stop() {
+    kill(pid_, SIGINT);
+    return wait();
+  }
+
+  int wait() {
+    const int status = wait_for_program(std::exchange(pid_, 0));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  std::string port_file() const { return directory_ + "/port"; }
+  std::string directory_ = "/tmp/pgtide-demo-XXXXXX";
+  pid_t pid_ = 0;
+};
+
+const std::string live = "document.getElementById('link').dataset.state === 'live'";
+const std::string events =
+    "[...document.querySelectorAll('.chip .count')]"
+    ".reduce((sum, one) => sum + Number(one.textContent.replace(/,/g, '')), 0)";
+
+std::string rows_of(const std::string& collection) {
+  return "[...document.querySelectorAll('[data-collection=" + collection + "] tbody tr')]";
+}
+
+}  // namespace
+
+TEST_CASE("demo page: rows appear, change and vehicles move, in a browser") {
+  Demo demo;
+  Browser browser;
+  browser.open("http://" + demo.address() + "/");
+  browser.await(live, patience);
+  browser.await(rows_of("vehicles") + ".length >= 20", patience);
+  browser.await(rows_of("posts") + ".length > 0 && " + rows_of("comments") + ".length > 0",
+                patience);
+  browser.await("document.querySelectorAll('.vehicle').length >= 20", patience);
+
+  const std::string places =
+      "[...document.querySelectorAll('.vehicle')]"
+      ".map((one) => one.getAttribute('transform')).join()";
+  const std::string before = browser.text(places);
+  browser.await(places + " !== " + nlohmann::json(before).dump(), patience);
+  const std::string cells = rows_of("vehicles") + ".map((row) => row.textContent).sort().join()";
+  const std::string values = browser.text(cells);
+  browser.await(cells + " !== " + nlohmann::json(values).dump(), patience);
+  browser.await("document.querySelectorAll('.entry').length > 0", patience);
+  browser.await("document.getElementById('median').textContent.endsWith(' ms')", patience);
+  CHECK(browser.faults() == "");
+}
+
+TEST_CASE("demo page: it asks no other host for anything") {
+  Demo demo;
+  Browser browser;
+  const std::string address = demo.address();
+  browser.open("http://" + address + "/");
+  browser.await(live, patience);
+  CHECK(browser.text("performance.getEntriesByType('resource').map((one) => one.name)"
+                     ".filter((name) => !name.startsWith(location.origin)).join()") == "");
+  CHECK(browser.faults() == "");
+}
+
+TEST_CASE("demo page: a pattern can be typed, is followed, refused or mended, and dropped") {
+  Demo demo;
+  Browser browser;
+  browser.open("http://" + demo.address() + "/#posts.*");
+  browser.await(live, patience);
+  browser.await("document.querySelectorAll('.chip[data-state=live]').length === 1", patience);
+
+  const auto type = [&](const std::string& pattern) {
+    browser.value("document.getElementById('pattern').value = " + nlohmann::json(pattern).dump() +
+                  "; document.getElementById('subscribe').requestSubmit()");
+  };
+  type("vehicles");
+  CHECK(browser.text("document.getElementById('pattern-error').textContent").find("vehicles.*") !=
+        std::string::npos);
+  type("vehicles.tram 1-01");
+  browser.await(rows_of("vehicles") + ".length === 1", patience);
+  CHECK(browser.text(rows_of("vehicles") + "[0].cells[0].textContent") == "tram 1-01");
+  type("nowhere.*");
+  browser.await("document.querySelectorAll('.chip[data-state=refused]').length === 1", patience);
+
+  browser.value("document.querySelectorAll('.chip-close').forEach((one) => one.click())");
+  browser.await("!document.getElementById('no-chips').hidden", patience);
+  CHECK(browser.text("location.hash") == "");
+  CHECK(browser.faults() == "");
+}
+
+TEST_CASE("demo page: what somebody says reaches every open page, as text") {
+  Demo demo;
+  Browser one;
+  Browser other;
+  const std::string url = "http://" + demo.address() + "/";
+  for (Browser* browser : {&one, &other}) {
+    browser->open(url);
+    browser->await(live, patience);
+  }
+  one.value(
+      "document.getElementById('words').value = '<b id=evil>hello</b>';"
+      "document.getElementById('say').requestSubmit()");
+  for (Browser* browser : {&one, &other}) {
+    browser->await("document.querySelector('.toast')", patience);
+    CHECK(browser->text("document.querySelector('.toast span').textContent") ==
+          "<b id=evil>hello</b>");
+    CHECK(browser->text("document.getElementById('evil')") == "null");
+  }
+}
+
+TEST_CASE("demo page: it comes back by itself when the bridge does") {
+  std::optional<Demo> demo(std::in_place);
+  Browser browser;
+  const std::string address = demo->address();
+  browser.open("http://" + address + "/");
+  browser.await(live + " && " + events + " > 0", patience);
+
+  CHECK(demo->stop() == 0);
+  browser.await("!(" + live + ")", patience);
+  CHECK(browser.text("document.querySelectorAll('tr.stale').length > 0") == "true");
+  demo.emplace(address);  // where it listened before
+  browser.await(live, patience);
+  browser.await("document.querySelectorAll('.chip[data-state=live]').length === 3", patience);
+  const auto seen = browser.value(events).get<long>();
+  browser.await(events + " > " + std::to_string(seen), patience);
+  CHECK(browser.faults() == "");
+}
+
+TEST_CASE("demo page: it fits a phone, in light and dark") {
+  Demo demo;
+  Browser browser;
+  browser.set_size(360, 740);
+  browser.open("http://" + demo.address() + "/");
+  browser.await(rows_of("posts") + ".length > 0", patience);
+  CHECK(browser.value("document.documentElement.scrollWidth").get<int>() <= 360);
+  const std::string ground = "getComputedStyle(document.body).backgroundColor";
+  browser.set_dark(false);
+  const std::string light = browser.text(ground);
+  browser.set_dark(true);
+  CHECK(browser.text(ground) != light);
+  if (const char* shots = std::getenv("PGTIDE_SCREENSHOTS")) {
+    browser.save_screenshot(std::string(shots) + "/phone-dark.png");
+    browser.set_size(1440, 1000);
+    browser.save_screenshot(std::string(shots) + "/desktop-dark.png");
+    browser.set_dark(false);
+    browser.save_screenshot(std::string(shots) + "/desktop-light.png");
+  }
+}
+
+TEST_CASE("demo: with a database of one's own it changes nothing, and says what to run") {
+  Database database;
+  Demo demo("127.0.0.1:0", database.url());
+  CHECK(demo.wait() != 0);
+  CHECK(demo.output().find("pgtide install") != std::string::npos);
+  CHECK(demo.output().find("pgtide watch") != std::string::npos);
+  CHECK(database.value("select count(*) from pg_class where relnamespace::regnamespace::text "
+                       "not in ('pg_catalog', 'information_schema', 'pg_toast')") == "0");
+}

@@ -1,0 +1,56 @@
+#pragma once
+#include <sys/types.h>
+
+#include <chrono>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace pgtide::test {
+
+// A page in headless Chromium, driven over the DevTools protocol on a pipe, so that no port is
+// needed; the browser ends when the pipe closes, also when the test is killed. A machine without
+// Chromium fails the test, as does every call that gets no answer within 30 seconds.
+class Browser {
+ public:
+  Browser();
+  ~Browser();
+  Browser(const Browser&) = delete;
+  Browser& operator=(const Browser&) = delete;
+
+  // Goes to the address and waits until the page has loaded.
+  void open(const std::string& url);
+
+  // The value of a JavaScript expression in the page, awaited where it is a promise; an exception
+  // there fails the test.
+  nlohmann::json value(const std::string& expression);
+  // The same for an expression that is a string.
+  std::string text(const std::string& expression);
+
+  // Waits until the expression is true; fails with what `shown` is then.
+  void await(const std::string& expression, std::chrono::milliseconds limit,
+             const std::string& shown = "document.body.innerText");
+
+  void set_size(int width, int height);
+  void set_dark(bool dark);
+  void save_screenshot(const std::string& path);
+
+  // What the page has thrown or logged as an error since it was opened.
+  std::string faults() const { return faults_; }
+
+ private:
+  nlohmann::json call(const std::string& method, const nlohmann::json& parameters);
+  nlohmann::json next_message();
+  void note_fault(const nlohmann::json& message);
+  void launch();
+
+  pid_t browser_ = 0;
+  int to_browser_ = -1;
+  int from_browser_ = -1;
+  int calls_ = 0;
+  std::string profile_;
+  std::string unread_;
+  std::string session_;
+  std::string faults_;
+};
+
+}  // namespace pgtide::test
