@@ -28,6 +28,7 @@ struct Config {
   } server{};
 
   std::string rules = "rules.yaml";  // absolute, or relative to the configuration file
+  bool rules_named = false;          // it was set: then a missing file is an error
 
   struct Limits {
     std::size_t subscriptions_per_connection = 100;

@@ -12,7 +12,7 @@ std::unique_ptr<DeliveryClass> make_class(const Pattern& pattern, ActionSet even
   auto made = std::make_unique<DeliveryClass>();
   made->pattern = pattern;
   made->text = to_string(pattern);
-  made->quoted = quoted(made->text);
+  made->quoted = json_string(made->text);
   made->events = events;
   return made;
 }

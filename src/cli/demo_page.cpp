@@ -5,6 +5,7 @@
 
 #include "cli/demo_page.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
@@ -20,13 +21,13 @@ constexpr std::string_view style_files[] = {"scheme.css", "page.css"};
 constexpr std::string_view script_files[] = {"text.js",   "connection.js", "table.js",   "map.js",
                                              "stream.js", "patterns.js",   "figures.js", "page.js"};
 
-std::string text_of(std::string_view name) {
-  std::string text;
-  for (const PageFile& file : page_files())
-    if (file.name == name)
-      for (const std::string_view piece : file.pieces) text += piece;
-  PGTIDE_ASSERT(!text.empty());
-  return text;
+const std::string& text_of(std::string_view name) {
+  const auto& files = page_files();
+  const auto found = std::find_if(files.begin(), files.end(), [name](const EmbeddedFile& file) {
+    return file.name == name;
+  });
+  PGTIDE_ASSERT(found != files.end());
+  return found->text;
 }
 
 std::string joined(std::span<const std::string_view> names) {

@@ -1,16 +1,14 @@
 #pragma once
-#include <string_view>
 #include <vector>
+
+#include "model/embedded_file.hpp"
 
 namespace pgtide {
 
-// A file of src/cli/demo_page/, compiled into the program by cmake/embed_page.cmake. `pieces`
-// joined are its text: compilers limit how long one literal may be.
-struct PageFile {
-  std::string_view name;  // "page.css"
-  std::vector<std::string_view> pieces;
-};
+// src/cli/demo_page/*: the parts of the demo's page, by name.
+const std::vector<EmbeddedFile>& page_files();
 
-const std::vector<PageFile>& page_files();
+// rules.yaml: the demo's rules. One file.
+const std::vector<EmbeddedFile>& sample_rules_files();
 
 }  // namespace pgtide

@@ -16,7 +16,7 @@ Result<std::string> parse_collection(std::string_view json) {
   if (!value.is_string()) return invalid("\"collection\" must be a string");
   auto name = value.get<std::string>();
   if (!is_collection_name(name)) {
-    return invalid("\"collection\" is " + pgtide::quoted(name) +
+    return invalid("\"collection\" is " + json_string(name) +
                    ", which is no name of a collection: [A-Za-z_][A-Za-z0-9_]{0,62}");
   }
   return name;
@@ -27,10 +27,10 @@ std::string find_wrong_field(const std::vector<RowMember>& members, bool to_all)
   for (std::size_t i = 0; i < members.size(); ++i) {
     const auto name = members[i].column;
     if (name != "data" && (to_all || name != "collection")) {
-      return "unknown field " + pgtide::quoted(name);
+      return "unknown field " + json_string(name);
     }
     for (std::size_t j = 0; j < i; ++j) {
-      if (members[j].column == name) return "field " + pgtide::quoted(name) + " is there twice";
+      if (members[j].column == name) return "field " + json_string(name) + " is there twice";
     }
   }
   return {};

@@ -99,8 +99,8 @@ bool is_plain_host(std::string_view host) {
 HttpReply make_http_error(unsigned status, std::string_view code, std::string_view message) {
   HttpReply reply;
   reply.status = status;
-  reply.body = "{\"error\":{\"code\":" + pgtide::quoted(code) +
-               ",\"message\":" + pgtide::quoted(message) + "}}\n";
+  reply.body = "{\"error\":{\"code\":" + json_string(code) +
+               ",\"message\":" + json_string(message) + "}}\n";
   return reply;
 }
 

@@ -61,7 +61,7 @@ HttpReply make_admission_reply(Operator::Admission admission) {
 HttpReply make_broadcast_reply(const BroadcastDone& done) {
   if (done.result) {
     if (done.warning.empty()) return {.status = 202, .body = "{}\n"};
-    return {.status = 202, .body = "{\"warning\":" + pgtide::quoted(done.warning) + "}\n"};
+    return {.status = 202, .body = "{\"warning\":" + json_string(done.warning) + "}\n"};
   }
   const auto& error = done.result.error();
   switch (error.kind) {

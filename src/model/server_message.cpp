@@ -75,6 +75,6 @@ std::string error_message(const ErrorReply& reply) {
   return print_with_id(message, reply.id);
 }
 
-std::string quoted(std::string_view text) { return print(ordered_json(text)); }
+std::string json_string(std::string_view text) { return print(ordered_json(text)); }
 
 }  // namespace pgtide

@@ -36,6 +36,6 @@ std::string resync_message(std::string_view pattern, ResyncReason reason);
 std::string error_message(const ErrorReply& reply);
 
 // `text` as a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
-std::string quoted(std::string_view text);
+std::string json_string(std::string_view text);
 
 }  // namespace pgtide

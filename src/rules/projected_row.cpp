@@ -100,7 +100,7 @@ std::size_t append_changed(std::string& out, const Row& old_row, const Row& new_
 
 void append_quoted(std::string& out, std::string_view text) {
   if (!std::all_of(text.begin(), text.end(), passes_unescaped)) {
-    out += quoted(text);
+    out += json_string(text);
     return;
   }
   out += '"';

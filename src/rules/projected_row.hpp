@@ -29,7 +29,7 @@ void append_key(std::string& out, const Row& row, std::span<const std::string> k
 std::size_t append_changed(std::string& out, const Row& old_row, const Row& new_row,
                            const Projection& projection);
 
-// `text` as a JSON string with its quotes: quoted(), without a copy where there is no need to
+// `text` as a JSON string with its quotes: json_string(), without a copy where there is no need to
 // escape.
 void append_quoted(std::string& out, std::string_view text);
 

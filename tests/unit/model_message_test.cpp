@@ -123,5 +123,5 @@ TEST_CASE("server message: the texts are those of the contract") {
 }
 
 TEST_CASE("server message: bytes that are no UTF-8 are replaced, never an exception") {
-  CHECK(quoted("a\xff\"") == "\"a\xef\xbf\xbd\\\"\"");
+  CHECK(json_string("a\xff\"") == "\"a\xef\xbf\xbd\\\"\"");
 }

@@ -85,14 +85,14 @@ struct MadeEvent {
 std::string object(const Members& members) {
   std::string text;
   for (const auto& [name, value] : members) {
-    text += (text.empty() ? "" : ",") + quoted(name) + ":" + value;
+    text += (text.empty() ? "" : ",") + json_string(name) + ":" + value;
   }
   return "{" + text + "}";
 }
 
 std::string joined(const Lines& texts) {
   std::string text;
-  for (const auto& each : texts) text += (text.empty() ? "" : ",") + quoted(each);
+  for (const auto& each : texts) text += (text.empty() ? "" : ",") + json_string(each);
   return text;
 }
 
@@ -171,7 +171,7 @@ class Model {
     if (event.action == Action::custom) {
       const RuleSpec* rule = policy.find(event.collection);
       if (rule != nullptr && !rule->hide.empty() && !event.value.empty()) return {};
-      return {custom_frame(quoted(event.collection), event)};
+      return {custom_frame(json_string(event.collection), event)};
     }
     if (event.action == Action::schema_changed) {
       Lines notices;
@@ -235,7 +235,7 @@ class Model {
     for (const auto& member : members) {
       if (member.first == "id") return members;
     }
-    members.emplace_back("id", quoted(event.record_id));
+    members.emplace_back("id", json_string(event.record_id));
     return members;
   }
   std::string whole_record(const MadeEvent& event) const {
@@ -252,7 +252,7 @@ class Model {
       return R"({"type":"record_event","collection":")" + event.collection + R"(","action":")" +
              std::string(to_string(event.action)) + R"(","record":)" + middle +
              R"(,"timestamp":")" + World::timestamp + R"(","record_id":)" +
-             (truncate ? "null" : quoted(event.record_id)) + R"(,"patterns":[)" + joined(patterns) +
+             (truncate ? "null" : json_string(event.record_id)) + R"(,"patterns":[)" + joined(patterns) +
              R"(],"cursor":")" + event.cursor + "\"}";
     };
     const RuleSpec* rule = policy.find(event.collection);
@@ -440,7 +440,7 @@ class Traffic {
         }
       }
       if (!items.empty()) items += ',';
-      items += R"({"pattern":)" + quoted(item.pattern);
+      items += R"({"pattern":)" + json_string(item.pattern);
       if (!item.events.empty()) items += R"(,"events":[)" + joined(item.events) + "]";
       items += '}';
       expected.push_back(model_subscribe(open_[number], item));
@@ -477,7 +477,7 @@ class Traffic {
     std::string gone = held.empty() || chance(3) ? pattern() : any(held).pattern;
     const auto removed =
         std::erase_if(held, [&](const auto& each) { return gone == "*" || each.pattern == gone; });
-    REQUIRE(world_.ask(number, R"({"type":"unsubscribe","pattern":)" + quoted(gone) + "}") ==
+    REQUIRE(world_.ask(number, R"({"type":"unsubscribe","pattern":)" + json_string(gone) + "}") ==
             Lines{unsubscribed_message({}, gone, removed)});
   }
 

@@ -1,0 +1,280 @@
+#include "bridge/core.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <cstdio>
+#include <fstream>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
+
+#include "bridge/gathering.hpp"
+#include "bridge/metrics.hpp"
+#include "bridge/rules_loader.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr std::chrono::seconds drain_limit{10};      // PROTOCOL 7
+constexpr std::size_t broadcasts_waiting_max = 1'000;  // past it HTTP is told to come back
+
+std::int64_t now_us() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+std::int64_t age_us(std::int64_t since_us) {
+  return since_us == 0 ? 0 : std::max<std::int64_t>(now_us() - since_us, 0);
+}
+
+bool is_loopback(const std::string& host) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(host, error);
+  return host == "localhost" || (!error && address.is_loopback());
+}
+
+// Written whole under another name first, so that who waits for the file never reads half of it.
+Result<void> write_port_file(const std::string& path, const std::string& address) {
+  const std::string unfinished = path + ".new";
+  std::ofstream file(unfinished);
+  file << address << '\n';
+  file.close();
+  if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    return Error{ErrorKind::invalid, "cannot be written; correct server.port_file", path};
+  }
+  return {};
+}
+
+}  // namespace
+
+BridgeCore::BridgeCore(Config config, MakeSource make_source)
+    : config_(std::move(config)),
+      make_source_(std::move(make_source)),
+      limiter_(config_.limits.connections, config_.limits.connections_per_address),
+      broadcaster_(config_.database.url) {}
+
+BridgeCore::~BridgeCore() {
+  for (const auto& shard : shards_) shard->shut_gate();
+  if (source_) source_->stop();
+  if (acceptor_) stop_accepting();
+  broadcast_thread_.join();
+  shards_.clear();
+}
+
+Result<void> BridgeCore::start() {
+  auto rules = read_rules();
+  if (!rules) return rules.error();
+  if ((*rules)->collections.empty() && !(*rules)->all_public) {
+    spdlog::warn(
+        "{}: no rules, so every subscription is refused. Four lines to begin with:\n"
+        "version: 1\ncollections:\n  posts:\n    subscribe: public",
+        config_.rules);
+  }
+  policy_ = std::make_unique<PolicyKeeper>(*rules);
+  make_shards();
+  if (auto listening = listen(); !listening) return listening;
+  source_ = make_source_(source_options(**rules));
+  source_->start(*this);
+  return {};
+}
+
+Result<std::shared_ptr<const Rules>> BridgeCore::read_rules() const {
+  if (own_rules_) return own_rules_;
+  return load_rules(config_.rules, config_.rules_named);
+}
+
+void BridgeCore::make_shards() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = config_.server.threads == 0 ? cores : config_.server.threads;
+  const auto& limits = config_.limits;
+  ShardOptions options;
+  options.broker.limits.subscriptions_per_connection = limits.subscriptions_per_connection;
+  options.broker.limits.requests_per_second = limits.requests_per_second;
+  options.broker.limits.event_bytes = limits.event_bytes;
+  options.broker.heartbeat_interval = config_.heartbeat.interval;
+  options.gateway.path = config_.server.path;
+  options.gateway.allowed_origins = config_.server.allowed_origins;
+  options.gateway.loopback_listener = is_loopback(config_.server.host);
+  options.gateway.message_bytes = limits.message_bytes;
+  options.gateway.backlog_bytes = limits.backlog_bytes;
+  options.gateway.frames_per_second = limits.frames_per_second;
+  options.gateway.handshake_timeout = limits.handshake_timeout;
+  options.gateway.heartbeat_interval = config_.heartbeat.interval;
+  options.gateway.heartbeat_timeout = config_.heartbeat.timeout;
+  for (unsigned i = 0; i < count; ++i) {
+    options.reports_unlisted = i == 0;
+    shards_.push_back(std::make_unique<Shard>(static_cast<Operator&>(*this), options));
+  }
+}
+
+Result<void> BridgeCore::listen() {
+  auto acceptor =
+      Acceptor::listen(shards_.front()->context(), config_.server.host, config_.server.port);
+  if (!acceptor) return acceptor.error();
+  acceptor_ = std::move(*acceptor);
+  address_ = acceptor_->address();
+  acceptor_->start([this](int native_socket) {
+    shards_[next_shard_++ % shards_.size()]->adopt(native_socket);
+  });
+  if (config_.server.port_file.empty()) return {};
+  return write_port_file(config_.server.port_file, address_);
+}
+
+void BridgeCore::stop_accepting() {
+  std::promise<void> stopped;
+  boost::asio::post(shards_.front()->context(), [this, &stopped] {
+    acceptor_->stop();
+    stopped.set_value();
+  });
+  stopped.get_future().wait();
+  acceptor_.reset();
+}
+
+SourceOptions BridgeCore::source_options(const Rules& rules) const {
+  SourceOptions options;
+  options.url = config_.database.url;
+  options.wake_up = config_.database.wake_up;
+  options.retention = config_.resume.retention;
+  options.log_bytes = config_.resume.log_bytes;
+  options.event_bytes = config_.limits.event_bytes;
+  options.listed_tables = listed_tables(rules);
+  return options;
+}
+
+void BridgeCore::stop() {
+  if (!acceptor_) return;
+  stop_accepting();
+  for (const auto& shard : shards_) shard->shut_gate();
+  source_->stop();
+  broadcast_thread_.join();
+  std::promise<void> drained;
+  const auto all = std::make_shared<Gathering<bool>>(
+      shards_.size(), [&drained](const std::vector<bool>&) { drained.set_value(); });
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->drain(drain_limit, [done = all->slot(i)] { done(true); });
+  }
+  drained.get_future().wait();
+}
+
+Result<void> BridgeCore::reload_rules() {
+  auto rules = read_rules();
+  if (!rules) return rules.error();
+  source_->list_tables(listed_tables(**rules));
+  const std::lock_guard lock(publishing_);
+  const auto policy = policy_->use_rules(*rules);
+  for (const auto& shard : shards_) shard->replace_policy(policy);
+  return {};
+}
+
+void BridgeCore::begin_at(const Cursor& position, std::shared_ptr<const Catalog> catalog,
+                          std::optional<ResyncReason> why) {
+  const std::lock_guard lock(publishing_);
+  const auto policy = policy_->use_catalog(std::move(catalog));
+  for (const auto& shard : shards_) shard->begin_at(position, policy, why);
+  limiter_.open();
+}
+
+void BridgeCore::catalog_changed(std::shared_ptr<const Catalog> catalog) {
+  const std::lock_guard lock(publishing_);
+  const auto policy = policy_->use_catalog(std::move(catalog));
+  for (const auto& shard : shards_) shard->replace_policy(policy);
+}
+
+void BridgeCore::deliver(std::shared_ptr<const Batch> piece) {
+  for (const auto& shard : shards_) shard->deliver(piece);
+}
+
+void BridgeCore::status_changed(const SourceStatus& status) {
+  if (!status.fault.empty()) {
+    spdlog::error("{}", status.fault);
+  } else if (status.connected) {
+    spdlog::info("database connected; {}",
+                 status.leader ? "this bridge makes the ticks" : "another bridge makes the ticks");
+  }
+}
+
+Operator::Readiness BridgeCore::readiness() {
+  const SourceStatus status = source_->status();
+  const std::int64_t lag_us = age_us(status.oldest_unread_us);
+  const auto lag_ms = std::chrono::milliseconds(lag_us / 1'000);
+  const bool behind = lag_ms > config_.ready.lag;
+  Readiness answer;
+  answer.ready = limiter_.is_open() && status.connected && status.fault.empty() && !behind;
+  nlohmann::ordered_json json{{"ready", answer.ready},
+                              {"database", status.connected},
+                              {"capture", limiter_.is_open() && status.fault.empty()},
+                              {"leader", status.leader},
+                              {"lag_ms", lag_ms.count()},
+                              {"behind", behind}};
+  if (!status.fault.empty()) json["fault"] = status.fault;
+  const auto policy = policy_->current();
+  json["problems"] = policy->problems();
+  for (const Collection& collection : policy->catalog().collections()) {
+    if (!collection.fault.empty()) {
+      json["problems"].push_back(collection.name + ": " + collection.fault);
+    }
+  }
+  answer.json = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return answer;
+}
+
+void BridgeCore::metrics(std::function<void(std::string)> done) {
+  const auto finish = [this, done = std::move(done)](const std::vector<ShardFigures>& shards) {
+    done(to_prometheus(shards, source_->status(), now_us()));
+  };
+  const auto all = std::make_shared<Gathering<ShardFigures>>(shards_.size(), finish);
+  for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->collect(all->slot(i));
+}
+
+void BridgeCore::broadcast(BroadcastRequest request, std::function<void(BroadcastDone)> done) {
+  if (broadcasts_waiting_ >= broadcasts_waiting_max) {
+    return done({Error{ErrorKind::unavailable, "too many broadcasts wait; try again"}, {}});
+  }
+  ++broadcasts_waiting_;
+  boost::asio::post(broadcast_thread_,
+                    [this, request = std::move(request), done = std::move(done)] {
+                      BroadcastDone answer = commit(request);
+                      --broadcasts_waiting_;
+                      done(std::move(answer));
+                    });
+}
+
+BroadcastDone BridgeCore::commit(const BroadcastRequest& request) {
+  if (!request.collection) return {broadcaster_.broadcast_all(request.json), {}};
+  BroadcastDone answer{broadcaster_.broadcast(*request.collection, request.json), {}};
+  if (answer.result.ok() && !policy_->current()->lists(*request.collection)) {
+    answer.warning = "no rule lists '" + *request.collection +
+                     "': committed, but only subscribers of * get it";
+  }
+  return answer;
+}
+
+std::optional<std::string_view> BridgeCore::page() {
+  if (page_.empty()) return std::nullopt;
+  return page_;
+}
+
+std::vector<std::pair<std::size_t, ConnectionRecord>> BridgeCore::connections() const {
+  using Records = std::vector<ConnectionRecord>;
+  std::promise<std::vector<Records>> answer;
+  const auto all = std::make_shared<Gathering<Records>>(
+      shards_.size(), [&answer](std::vector<Records> records) {
+        answer.set_value(std::move(records));
+      });
+  for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->list(all->slot(i));
+  const std::vector<Records> by_shard = answer.get_future().get();
+  std::vector<std::pair<std::size_t, ConnectionRecord>> found;
+  for (std::size_t shard = 0; shard < by_shard.size(); ++shard) {
+    for (const ConnectionRecord& record : by_shard[shard]) found.emplace_back(shard, record);
+  }
+  return found;
+}
+
+void BridgeCore::close_connection(std::size_t shard, const std::string& id) {
+  shards_[shard]->close_connection(id);
+}
+
+}  // namespace pgtide

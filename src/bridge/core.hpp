@@ -1,0 +1,87 @@
+#pragma once
+#include <atomic>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "bridge/connection_limiter.hpp"
+#include "bridge/policy_keeper.hpp"
+#include "bridge/shard.hpp"
+#include "capture/broadcaster.hpp"
+#include "capture/change_source.hpp"
+#include "gateway/acceptor.hpp"
+#include "pgtide/config.hpp"
+
+namespace pgtide {
+
+// Makes the source of batches: the seam that tests replace.
+using MakeSource = std::function<std::unique_ptr<ChangeSource>(SourceOptions)>;
+
+// Where the floors meet: one source, N shards, one acceptor, and what their HTTP asks.
+//
+//   source thread ── begin_at, catalog_changed, deliver ──►  each shard's queue
+//   acceptor (on shard 0's thread) ── socket ──►  the shards in turn
+//   shard threads ── Operator ──►  readiness, metrics, broadcasts
+class BridgeCore : private ChangeSink, private Operator {
+ public:
+  BridgeCore(Config config, MakeSource make_source);
+  ~BridgeCore() override;
+
+  // The page at `/`; before start(). `pgtide demo` only.
+  void show_page(std::string page) { page_ = std::move(page); }
+
+  // These rules instead of a file's; before start(). The demo's.
+  void use_rules(std::shared_ptr<const Rules> rules) { own_rules_ = std::move(rules); }
+
+  Result<void> start();
+  void stop();  // drains; 10 s at most
+  Result<void> reload_rules();
+  std::string address() const { return address_; }
+  const Config& config() const { return config_; }
+
+  // Not on a shard's thread: they wait for the shards.
+  std::vector<std::pair<std::size_t, ConnectionRecord>> connections() const;  // shard, record
+  void close_connection(std::size_t shard, const std::string& id);
+
+ private:
+  void begin_at(const Cursor& position, std::shared_ptr<const Catalog> catalog,
+                std::optional<ResyncReason> why) override;
+  void catalog_changed(std::shared_ptr<const Catalog> catalog) override;
+  void deliver(std::shared_ptr<const Batch> piece) override;
+  void status_changed(const SourceStatus& status) override;
+
+  Operator::Readiness readiness() override;
+  void metrics(std::function<void(std::string)> done) override;
+  void broadcast(BroadcastRequest request, std::function<void(BroadcastDone)> done) override;
+  std::optional<std::string_view> page() override;
+  Admission admit(const std::string& address) override { return limiter_.admit(address); }
+  void release(const std::string& address) override { limiter_.release(address); }
+
+  Result<std::shared_ptr<const Rules>> read_rules() const;
+  void make_shards();
+  Result<void> listen();
+  void stop_accepting();
+  SourceOptions source_options(const Rules& rules) const;
+  BroadcastDone commit(const BroadcastRequest& request);
+
+  const Config config_;
+  const MakeSource make_source_;
+  std::string page_;
+  std::shared_ptr<const Rules> own_rules_;
+  std::string address_;
+  ConnectionLimiter limiter_;
+  std::unique_ptr<PolicyKeeper> policy_;
+  std::mutex publishing_;  // policies reach all shards in the order in which they were made
+  std::unique_ptr<ChangeSource> source_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Acceptor> acceptor_;
+  std::size_t next_shard_ = 0;  // the acceptor's thread
+  Broadcaster broadcaster_;
+  std::atomic<std::size_t> broadcasts_waiting_ = 0;
+  boost::asio::thread_pool broadcast_thread_{1};
+};
+
+}  // namespace pgtide

@@ -1,0 +1,34 @@
+#pragma once
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "model/catalog.hpp"
+#include "rules/policy.hpp"
+
+namespace pgtide {
+
+// The policy in force: the rules that were loaded last, held against the catalog that was seen
+// last. Each change gives a new one; what is newly wrong between the two is logged once. Any thread.
+class PolicyKeeper {
+ public:
+  explicit PolicyKeeper(std::shared_ptr<const Rules> rules);
+
+  std::shared_ptr<const Policy> current() const;
+  // Both return the policy that is in force from now on.
+  std::shared_ptr<const Policy> use_catalog(std::shared_ptr<const Catalog> catalog);
+  std::shared_ptr<const Policy> use_rules(std::shared_ptr<const Rules> rules);
+
+ private:
+  std::shared_ptr<const Policy> bind(const Policy* previous);
+  void log_new_problems();
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Rules> rules_;
+  std::shared_ptr<const Catalog> catalog_;
+  std::shared_ptr<const Policy> policy_;
+  std::vector<std::string> logged_;
+};
+
+}  // namespace pgtide

@@ -1,0 +1,19 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pgtide/result.hpp"
+#include "rules/rules.hpp"
+
+namespace pgtide {
+
+// Reads and parses a rules file. A missing file gives rules that deny everything, unless `required`.
+// Errors: invalid, with all faults of the file, a line each; not_found for a missing required file;
+// denied for one that cannot be read.
+Result<std::shared_ptr<const Rules>> load_rules(const std::string& path, bool required);
+
+// The tables ("schema.table") that the rules ask about.
+std::vector<std::string> listed_tables(const Rules& rules);
+
+}  // namespace pgtide

@@ -1,0 +1,62 @@
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/broker.hpp"
+#include "gateway/gateway.hpp"
+#include "model/batch.hpp"
+#include "rules/policy.hpp"
+
+namespace pgtide {
+
+struct ShardOptions {
+  BrokerOptions broker{};
+  GatewayOptions gateway{};
+  bool reports_unlisted = false;  // all shards see every event; one of them logs
+};
+
+// What a shard counts, and what it holds now.
+struct ShardFigures {
+  BrokerCounters broker{};
+  GatewayCounters gateway{};
+  std::size_t connections = 0;
+  std::size_t subscriptions = 0;
+};
+
+// One thread with an io_context, a Broker and its connections. Shards share nothing: what reaches
+// one is posted to it, and is immutable.
+class Shard {
+ public:
+  Shard(Operator& op, ShardOptions options);
+  ~Shard();  // ends the thread
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  // From any thread.
+  void adopt(int native_socket);
+  void collect(std::function<void(ShardFigures)> done);
+  void list(std::function<void(std::vector<ConnectionRecord>)> done);
+  void close_connection(std::string id);
+  // After the queue is empty, ends every connection with 1001; `done` on the shard's thread.
+  void drain(std::chrono::milliseconds limit, std::function<void()> done);
+
+  // From the source's thread, in stream order. deliver() waits while the shard is behind.
+  void begin_at(Cursor position, std::shared_ptr<const Policy> policy,
+                std::optional<ResyncReason> why);
+  void replace_policy(std::shared_ptr<const Policy> policy);
+  void deliver(std::shared_ptr<const Batch> piece);
+  // From any thread: deliver() never waits again.
+  void shut_gate();
+
+  boost::asio::io_context& context();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace pgtide

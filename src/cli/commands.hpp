@@ -1,0 +1,49 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/settings.hpp"
+
+// The subcommands (PROTOCOL 6). Each returns the program's exit code and has printed what there is
+// to say.
+namespace pgtide {
+
+int run_command(const SettingSources& sources);
+
+struct InstallCommand {
+  bool force = false;
+  bool logged_sequences = false;  // the way of PostgreSQL 13 and 14
+};
+int install_command(const SettingSources& sources, const InstallCommand& command);
+int uninstall_command(const SettingSources& sources);
+
+struct WatchCommand {
+  std::string table{};
+  std::optional<std::string> collection{};
+  std::vector<std::string> key{};
+  bool ignore_rls = false;
+  bool without_old_rows = false;
+};
+int watch_command(const SettingSources& sources, const WatchCommand& command);
+int unwatch_command(const SettingSources& sources, const std::string& table);
+
+int status_command(const SettingSources& sources, bool json);
+int check_command(const SettingSources& sources, bool json);
+
+struct TailCommand {
+  std::vector<std::string> patterns{};
+  std::string url{};  // empty: where the configuration says that the bridge listens
+  bool json = false;
+};
+int tail_command(const SettingSources& sources, const TailCommand& command);
+
+struct BroadcastCommand {
+  std::string collection{};  // empty: to everyone
+  std::string json{};
+};
+int broadcast_command(const SettingSources& sources, const BroadcastCommand& command);
+
+int demo_command(const SettingSources& sources);
+
+}  // namespace pgtide

@@ -1,0 +1,23 @@
+#include <spdlog/spdlog.h>
+
+#include "bridge/core.hpp"
+#include "cli/commands.hpp"
+#include "cli/serve.hpp"
+#include "cli/terminal.hpp"
+
+namespace pgtide {
+
+int run_command(const SettingSources& sources) {
+  const Signals signals({SIGINT, SIGTERM, SIGHUP});
+  const auto config = load_settings(sources);
+  if (!config) return report_settings_fault(config.error());
+  set_up_logging(config->log);
+  BridgeCore bridge(*config, make_postgres_source);
+  if (auto started = bridge.start(); !started) return report_start_fault(started.error());
+  spdlog::info("listening on http://{} (WebSocket: ws://{}{})", bridge.address(),
+               bridge.address(), config->server.path);
+  serve(bridge, signals);
+  return exit_fine;
+}
+
+}  // namespace pgtide

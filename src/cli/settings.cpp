@@ -1,0 +1,109 @@
+#include "cli/settings.hpp"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/json_log_formatter.hpp"
+#include "config/config_file.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr const char* usual_file = "config.yaml";
+
+std::optional<std::string> from_environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return std::string(value);
+}
+
+// The file to read, if any: one that is named must be there, the usual one may be missing.
+Result<std::string> choose_file(const SettingSources& sources) {
+  auto named = sources.config_file;
+  if (!named) named = from_environment("PGTIDE_CONFIG");
+  std::error_code ignored;
+  if (!named) return std::string(std::filesystem::exists(usual_file, ignored) ? usual_file : "");
+  if (!std::filesystem::exists(*named, ignored)) {
+    return Error{ErrorKind::not_found, "there is no such configuration file", *named};
+  }
+  return *named;
+}
+
+Result<void> apply_file(const std::string& path, Config& config) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file || file.bad()) {
+    return Error{ErrorKind::denied, std::string("cannot be read: ") + std::strerror(errno), path};
+  }
+  const std::vector<FileFault> faults = apply_yaml(text.str(), config);
+  if (!faults.empty()) return Error{ErrorKind::invalid, to_string(path, faults)};
+  return {};
+}
+
+Result<void> apply_environment(Config& config) {
+  for (const ConfigKey& key : config_keys()) {
+    const auto value = from_environment(key.environment);
+    if (!value) continue;
+    if (auto applied = apply_value(config, key.path, *value); !applied) {
+      return Error{applied.error().kind, applied.error().message, key.environment};
+    }
+  }
+  return {};
+}
+
+Result<void> apply_flags(const std::map<std::string, std::string>& flags, Config& config) {
+  for (const auto& [path, value] : flags) {
+    if (auto applied = apply_value(config, path, value); !applied) return applied;
+  }
+  return {};
+}
+
+// `rules` was emptied before anything was applied, so that one that is set can be told from the
+// default. A relative path counts from the configuration file's folder.
+void settle_rules(const std::string& config_file, Config& config) {
+  config.rules_named = !config.rules.empty();
+  if (!config.rules_named) config.rules = Config{}.rules;
+  const auto folder = std::filesystem::path(config_file).parent_path();
+  config.rules = (folder / config.rules).lexically_normal().string();
+}
+
+}  // namespace
+
+Result<Config> load_settings(const SettingSources& sources) {
+  Config config;
+  config.rules.clear();
+  const auto file = choose_file(sources);
+  if (!file) return file.error();
+  if (!file->empty()) {
+    if (auto applied = apply_file(*file, config); !applied) return applied.error();
+  }
+  if (auto applied = apply_environment(config); !applied) return applied.error();
+  if (auto applied = apply_flags(sources.flags, config); !applied) return applied.error();
+  settle_rules(*file, config);
+  if (config.database.url.empty()) {
+    config.database.url = from_environment("DATABASE_URL").value_or("");
+  }
+  return config;
+}
+
+void set_up_logging(const Config::Log& log) {
+  auto logger = spdlog::stderr_color_mt("pgtide");
+  logger->set_level(spdlog::level::from_str(log.level));
+  if (log.format == Config::LogFormat::json) {
+    logger->set_formatter(std::make_unique<JsonLogFormatter>());
+  } else {
+    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+  }
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace pgtide

@@ -1,0 +1,19 @@
+#pragma once
+#include <csignal>
+#include <initializer_list>
+
+namespace pgtide {
+
+// Blocks signals for this thread and those it starts, so that wait() takes them one by one where
+// the program wants them: no code runs inside a signal's interruption.
+class Signals {
+ public:
+  explicit Signals(std::initializer_list<int> signals);
+  // The next one that arrives.
+  int wait() const;
+
+ private:
+  sigset_t set_;
+};
+
+}  // namespace pgtide

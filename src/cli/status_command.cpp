@@ -1,0 +1,88 @@
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "capture/inspection.hpp"
+#include "cli/commands.hpp"
+#include "cli/terminal.hpp"
+
+namespace pgtide {
+namespace {
+
+using nlohmann::json;
+
+std::string text_of(const json& value) {
+  if (value.is_null()) return "-";
+  return harmless(value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+std::string size_of(const json& bytes) {
+  constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB"};
+  double amount = bytes.is_number() ? bytes.get<double>() : 0;
+  std::size_t unit = 0;
+  for (; amount >= 1024 && unit < 4; ++unit) amount /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", amount, units[unit]);
+  return text;
+}
+
+bool leader_is_alive(const json& status) { return status.value("leader", json()).is_object(); }
+
+// Prints a fault and its mend; used for tables and for the database as a whole.
+void print_fault(const json& fault) {
+  std::printf("    %s\n    mend: %s\n", coloured(Colour::red, text_of(fault["wrong"])).c_str(),
+              text_of(fault["mend"]).c_str());
+}
+
+void print_collection(const json& collection) {
+  const bool well = collection["wrong"].is_null();
+  std::printf("  %s %s  table %s  key %s%s\n",
+              well ? coloured(Colour::green, "ok   ").c_str()
+                   : coloured(Colour::red, "wrong").c_str(),
+              coloured(Colour::bold, text_of(collection["name"])).c_str(),
+              text_of(collection["table"]).c_str(), text_of(collection["key"]).c_str(),
+              collection["old_rows"].get<bool>() ? "" : "  without old rows");
+  if (!well) print_fault(collection);
+}
+
+void print_status(const json& status) {
+  std::printf("schema     version %s\n", text_of(status["schema_version"]).c_str());
+  const json& tick = status["last_tick"];
+  std::printf("last tick  %s\n",
+              tick.is_null() ? "none yet" : (text_of(tick["number"]) + " at " + text_of(tick["at"])).c_str());
+  std::printf("log        %s\n", size_of(status["log_bytes"]).c_str());
+  std::printf("leader     %s\n", leader_is_alive(status)
+                                     ? text_of(status["leader"]["since"]).c_str()
+                                     : "none: no bridge is running");
+  std::printf("watched    %zu\n", status["collections"].size());
+  for (const json& collection : status["collections"]) print_collection(collection);
+  for (const json& fault : status["faults"]) print_fault(fault);
+}
+
+bool is_wrong(const json& status) {
+  for (const json& collection : status["collections"]) {
+    if (!collection["wrong"].is_null()) return true;
+  }
+  return !status["faults"].empty();
+}
+
+}  // namespace
+
+int status_command(const SettingSources& sources, bool as_json) {
+  const auto config = load_settings(sources);
+  if (!config) return report_settings_fault(config.error());
+  const auto text = read_status(config->database.url);
+  if (!text) return report_failure(text.error());
+  const json status = json::parse(*text, nullptr, false);
+  if (!status.is_object()) {
+    return report_failure({ErrorKind::internal, "pgtide.status() returned no JSON object"});
+  }
+  if (as_json) {
+    std::printf("%s\n", status.dump(2, ' ', false, json::error_handler_t::replace).c_str());
+  } else {
+    print_status(status);
+  }
+  return is_wrong(status) ? exit_failure : exit_fine;
+}
+
+}  // namespace pgtide
