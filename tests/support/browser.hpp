@@ -9,7 +9,7 @@ namespace pgtide::test {
 
 // A page in headless Chromium, driven over the DevTools protocol on a pipe, so that no port is
 // needed; the browser ends when the pipe closes, also when the test is killed. A machine without
-// Chromium fails the test, as does every call that gets no answer within 30 seconds.
+// Chromium fails the test, as does every call without an answer for two minutes.
 class Browser {
  public:
   Browser();
