@@ -170,7 +170,8 @@ create or replace view pgtide.tick as
 
 create or replace function pgtide.random_bigint() returns bigint
 language sql volatile set search_path = pg_catalog, pg_temp as $$
-  select ('x' || translate(substr(gen_random_uuid()::text, 1, 18), '-', ''))::bit(64)::bigint & 9223372036854775807
+  select ('x' || translate(substr(gen_random_uuid()::text, 1, 18), '-', ''))::bit(64)::bigint
+         & 9223372036854775807
 $$;
 
 insert into pgtide.meta (schema_version, epoch, system_identifier, database_oid)

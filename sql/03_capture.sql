@@ -198,23 +198,54 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   from unnest(cols, kinds) with ordinality k(col, kind, n)
 $$;
 
+-- The INSERT into the current log table, in static branches: EXECUTE costs a third of the commits.
+create or replace function pgtide.insert_source(c int, act text, was_tid text, now_tid text,
+                                                o text, n text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select format($x$
+    if pg_sequence_last_value('pgtide.current') = 0 then%s
+    elsif pg_sequence_last_value('pgtide.current') = 1 then%s
+    else%s
+    end if;$x$, i.line[1], i.line[2], i.line[3])
+  from (select array_agg(format($x$
+      insert into pgtide.log%s (collection, action, record, record_hash, old_tid, new_tid, old_row,
+        new_row) values (%s, %L, rec, coalesce(hashtext(rec), 1), %s, %s, %s, %s);$x$,
+    log, c, act, was_tid, now_tid, o, n) order by log) as line from generate_series(0, 2) log) i
+$$;
+
+-- The look for own changes that should come later; old_tid is the version they follow from, or null
+-- for a later life.
+create or replace function pgtide.repair_source(c int, condition text, version text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select format($x$
+      if exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
+                  and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s)
+         or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
+                  and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s)
+         or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
+                  and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s) then
+        perform pgtide.repair(%2$s, rec, %3$s);
+      end if;$x$, condition, c, version)
+$$;
+
 -- The source of the trigger function of one collection. `repairing` is for the test that sees the
 -- order go wrong without the repair.
+--
+-- In a transaction of one row each PL/pgSQL expression costs about a point of the commits, and one
+-- that holds a query costs a query, whatever stands before an `and` in it. So there are few, and
+-- conditions that spare a query have an IF of their own.
 create or replace function pgtide.capture_source(c int, repairing boolean default true) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $outer$
 declare
   t pgtide.collection;
   kinds oid[];
-  plain boolean;      -- equal key values have equal texts, so that = may decide
-  columns constant text :=
-    '(collection, action, record, record_hash, old_tid, new_tid, old_row, new_row';
-  row_values text;
-  old_json text;
+  plain boolean;      -- equal key values have equal texts, so that <> may decide
   key_object text;
   new_id text;
   old_id text;
-  repair_change text := '';
-  repair_delete text := '';
+  key_changes text;
+  superseded text := '';
+  later_life text := '';
 begin
   select * into strict t from pgtide.collection where id = c;
   select array_agg(case when y.typtype = 'd' then y.typbasetype else y.oid end order by k.n),
@@ -226,110 +257,72 @@ begin
   new_id := pgtide.record_text('new', t.key, kinds);
   old_id := pgtide.record_text('old', t.key, kinds);
   select format('json_build_object(%s)',
-                string_agg(format('%L, old.%I', k.col, k.col), ', ' order by k.n))
-    into key_object from unnest(t.key) with ordinality k(col, n);
-  old_json := case when t.old_rows then 'to_json(old)' else key_object end;
-  row_values := format(
-    ') values (%s, act, rec, coalesce(hashtext(rec), 1), was_tid, now_tid, o, n);', c);
+                string_agg(format('%L, old.%I', k.col, k.col), ', ' order by k.n)),
+         string_agg(format('old.%I <> new.%I', k.col, k.col), ' or ' order by k.n)
+    into key_object, key_changes from unnest(t.key) with ordinality k(col, n);
+  if not plain then
+    -- The column's collation may take different texts for equal.
+    key_changes := format('(%s) collate "C" <> rec', old_id);
+  end if;
   if repairing then
-    repair_change := format($x$
-    if new.xmax <> '0'
-       and (exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
-                     and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)
-         or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
-                     and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)
-         or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
-                     and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid = now_tid)) then
-      perform pgtide.repair(%s, rec, now_tid);
-    end if;$x$, c);
-    repair_delete := format($x$
-    if exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
-                and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null)
-       or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
-                and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null)
-       or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
-                and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid is null) then
-      perform pgtide.repair(%s, rec, null);
-    end if;$x$, c);
+    superseded := format($x$
+    if new.xmax <> '0' then%s
+    end if;$x$, pgtide.repair_source(c, '= new.ctid', 'new.ctid'));
+    later_life := pgtide.repair_source(c, 'is null', 'null');
   end if;
   return format($body$
 declare
-  act "char";
   rec text;
-  was text;
+  was text;  -- the old record id where the key changes
   o json;
   n json;
-  was_tid tid;
-  now_tid tid;
-  log bigint;
 begin
-  if tg_op = 'INSERT' then
-    act := 'c';
-    now_tid := new.ctid;
+  if tg_op = 'UPDATE' then
+    -- An update that changes nothing is not logged, unless the version before it may be of this
+    -- very transaction: a chain of versions must not have a gap.
+    if old *= new and age(old.xmin) > 0 then return null; end if;
+    begin
+      rec := %1$s;
+      if %2$s then was := %3$s; end if;%4$s
+      n := to_json(new);
+      if octet_length(n::text)%5$s > 536870912 then o := null; n := null; end if;
+    exception when others then o := null; n := null;
+    end;
+    if was is not null then%6$s
+      perform pgtide.rename_record(%7$s, was, rec, old.ctid, new.ctid, o, n, %8$s);
+      return null;
+    end if;%9$s%10$s
+  elsif tg_op = 'INSERT' then
     begin
       rec := %1$s;
       n := to_json(new);
       if octet_length(n::text) > 536870912 then n := null; end if;
     exception when others then n := null;
-    end;
-  elsif tg_op = 'UPDATE' then
-    -- An update that changes nothing is not logged, unless the version before it may be of this
-    -- very transaction: a chain of versions must not have a gap.
-    if old *= new and age(old.xmin) > 0 then return null; end if;
-    act := 'u';
-    was_tid := old.ctid;
-    now_tid := new.ctid;
-    begin
-      rec := %1$s;
-      %2$s
-      %3$s
-      n := to_json(new);
-      if octet_length(n::text)%4$s > 536870912 then o := null; n := null; end if;
-    exception when others then o := null; n := null;
-    end;
-    if was is distinct from rec then
-      begin
-        %5$s
-      exception when others then o := null;
-      end;
-      perform pgtide.rename_record(%7$s, was, rec, was_tid, now_tid, o, n, %6$s);
-      return null;
-    end if;
+    end;%11$s%10$s
   else
-    act := 'd';
-    was_tid := old.ctid;
     begin
-      rec := %8$s;
-      o := %9$s;
+      rec := %3$s;
+      o := %12$s;
       if octet_length(o::text) > 536870912 then o := null; end if;
     exception when others then o := null;
-    end;
-  end if;
-  log := pg_sequence_last_value('pgtide.current');
-  if log = 0 then
-    insert into pgtide.log0 %10$s%11$s
-  elsif log = 1 then
-    insert into pgtide.log1 %10$s%11$s
-  else
-    insert into pgtide.log2 %10$s%11$s
-  end if;
-  if act <> 'd' then%12$s
-  else%13$s
+    end;%13$s%14$s
   end if;
   if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
     perform pgtide.wake();
   end if;
   return null;
 end $body$,
-    new_id,
-    case when plain
-         then format('if %s then was := %s; else was := rec; end if;',
-                     (select string_agg(format('old.%I <> new.%I', k, k), ' or ')
-                        from unnest(t.key) k), old_id)
-         else format('was := %s;', old_id) end,
-    case when t.old_rows then 'o := to_json(old);' else '' end,
+    new_id, key_changes, old_id,
+    case when t.old_rows then ' o := to_json(old);' else '' end,
     case when t.old_rows then '::bigint + octet_length(o::text)' else '' end,
-    case when t.old_rows then '' else format('o := %s;', key_object) end,
-    repairing::text, c, old_id, old_json, columns, row_values,
-    coalesce(nullif(repair_change, ''), ' null;'), coalesce(nullif(repair_delete, ''), ' null;'));
+    case when t.old_rows then '' else format($x$
+      begin
+        o := %s;
+      exception when others then o := null;
+      end;$x$, key_object) end,
+    c, repairing::text,
+    pgtide.insert_source(c, 'u', 'old.ctid', 'new.ctid', 'o', 'n'), superseded,
+    pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n'),
+    case when t.old_rows then 'to_json(old)' else key_object end,
+    pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life);
 end $outer$;
