@@ -1,5 +1,5 @@
-# pgtide_embed_files(TARGET FUNCTION FILES...): compiles FILES into TARGET, so that the program needs
-# none of them beside it: `const std::vector<EmbeddedFile>& pgtide::FUNCTION()`
+# pgtide_embed_files(TARGET FUNCTION FILES...): compiles FILES into TARGET, so that the program
+# needs none of them beside it: `const std::vector<EmbeddedFile>& pgtide::FUNCTION()`
 # (model/embedded_file.hpp) returns them in the given order.
 function(pgtide_embed_files target function)
   set(out ${PROJECT_BINARY_DIR}/generated/${function}.cpp)

@@ -29,8 +29,8 @@ class Bridge {
   Bridge(const Bridge&) = delete;
   Bridge& operator=(const Bridge&) = delete;
 
-  // Reads the rules, listens, starts the threads. Errors: invalid (configuration, rules: all faults,
-  // a line each), conflict (the port is taken).
+  // Reads the rules, listens, starts the threads. Errors: invalid (configuration, rules: all
+  // faults, a line each), conflict (the port is taken).
   Result<void> start();
   // Drains: accepts no one, sends what is queued, closes each connection with 1001; 10 s at most.
   void stop();

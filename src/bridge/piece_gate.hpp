@@ -15,8 +15,8 @@ class PieceGate {
   // Four pieces of a large batch: the next is read and checked while one is sent.
   static constexpr std::size_t bytes_max = 4'194'304;
 
-  // Source's thread: waits until fewer than `bytes_max` are inside, then adds `bytes`. False once the
-  // gate is shut.
+  // Source's thread: waits until fewer than `bytes_max` are inside, then adds `bytes`. False once
+  // the gate is shut.
   bool enter(std::size_t bytes) {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [this] { return shut_ || inside_ < bytes_max; });

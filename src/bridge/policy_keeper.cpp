@@ -8,9 +8,8 @@
 namespace pgtide {
 
 PolicyKeeper::PolicyKeeper(std::shared_ptr<const Rules> rules)
-    : rules_(std::move(rules)), catalog_(std::make_shared<Catalog>()) {
-  policy_ = Policy::bind(rules_, catalog_, nullptr);
-}
+    : rules_(std::move(rules)),
+      policy_(Policy::bind(std::make_shared<Rules>(), std::make_shared<Catalog>(), nullptr)) {}
 
 std::shared_ptr<const Policy> PolicyKeeper::current() const {
   const std::lock_guard lock(mutex_);
@@ -19,14 +18,15 @@ std::shared_ptr<const Policy> PolicyKeeper::current() const {
 
 std::shared_ptr<const Policy> PolicyKeeper::use_catalog(std::shared_ptr<const Catalog> catalog) {
   const std::lock_guard lock(mutex_);
+  const bool first = catalog_ == nullptr;
   catalog_ = std::move(catalog);
-  return bind(policy_.get());
+  return bind(first ? nullptr : policy_.get());
 }
 
 std::shared_ptr<const Policy> PolicyKeeper::use_rules(std::shared_ptr<const Rules> rules) {
   const std::lock_guard lock(mutex_);
   rules_ = std::move(rules);
-  return bind(nullptr);
+  return catalog_ == nullptr ? policy_ : bind(nullptr);
 }
 
 std::shared_ptr<const Policy> PolicyKeeper::bind(const Policy* previous) {

@@ -10,7 +10,8 @@
 namespace pgtide {
 
 // The policy in force: the rules that were loaded last, held against the catalog that was seen
-// last. Each change gives a new one; what is newly wrong between the two is logged once. Any thread.
+// last. Each change gives a new one; what is newly wrong between the two is logged once. Until the
+// first catalog was seen the policy denies everything, and nothing is called wrong. Any thread.
 class PolicyKeeper {
  public:
   explicit PolicyKeeper(std::shared_ptr<const Rules> rules);
@@ -26,7 +27,7 @@ class PolicyKeeper {
 
   mutable std::mutex mutex_;
   std::shared_ptr<const Rules> rules_;
-  std::shared_ptr<const Catalog> catalog_;
+  std::shared_ptr<const Catalog> catalog_;  // null until the first was seen
   std::shared_ptr<const Policy> policy_;
   std::vector<std::string> logged_;
 };

@@ -8,7 +8,7 @@
 
 namespace pgtide {
 
-// Reads and parses a rules file. A missing file gives rules that deny everything, unless `required`.
+// Reads and parses a rules file. A missing one gives rules that deny everything, unless `required`.
 // Errors: invalid, with all faults of the file, a line each; not_found for a missing required file;
 // denied for one that cannot be read.
 Result<std::shared_ptr<const Rules>> load_rules(const std::string& path, bool required);

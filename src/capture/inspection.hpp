@@ -6,9 +6,9 @@
 #include "model/catalog.hpp"
 #include "pgtide/result.hpp"
 
-// A look at a database from outside the stream, for `status` and `check`. Each makes a connection of
-// its own, writes nothing, blocks. Errors: unavailable, denied (names the GRANT), not_found (pgtide
-// is not installed; says what to run).
+// A look at a database from outside the stream, for `status` and `check`. Each makes a connection
+// of its own, writes nothing, blocks. Errors: unavailable, denied (names the GRANT), not_found (no
+// pgtide there; says what to run).
 namespace pgtide {
 
 // What pgtide.status() says, as JSON text (sql/06_look.sql).

@@ -30,7 +30,7 @@ Finding found(const Error& error, int exit_code) {
   return finding;
 }
 
-// All faults of the first thing that is wrong: configuration, rules, then both against the database.
+// All faults of the first thing that is wrong: configuration, rules, both against the database.
 Finding check(const SettingSources& sources) {
   const auto config = load_settings(sources);
   if (!config) return found(config.error(), exit_usage);

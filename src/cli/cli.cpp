@@ -8,9 +8,9 @@
 #include "cli/terminal.hpp"
 #include "config/config_file.hpp"
 
-// Each subcommand declares its options into an Invocation and leaves there what is to be called once
-// everything has parsed. Flags of the configuration come from its own table of keys, so that file,
-// environment, flag and --help cannot differ.
+// Each subcommand declares its options into an Invocation and leaves there what is to be called
+// once everything has parsed. Flags of the configuration come from its own table of keys, so that
+// file, environment, flag and --help cannot differ.
 namespace pgtide {
 namespace {
 
@@ -59,31 +59,38 @@ void add_database(CLI::App& app, Invocation& invocation) {
   }
 }
 
-CLI::App* add_command(CLI::App& app, const char* name, const char* what, Invocation& invocation,
+struct CommandText {
+  const char* name;
+  const char* what;
+};
+
+CLI::App* add_command(CLI::App& app, CommandText text, Invocation& invocation,
                       std::function<int()> run) {
-  CLI::App* command = app.add_subcommand(name, what);
+  CLI::App* command = app.add_subcommand(text.name, text.what);
   command->callback([&invocation, run = std::move(run)] { invocation.run = run; });
   return command;
 }
 
 void add_serving_commands(CLI::App& app, Invocation& in) {
-  CLI::App* run = add_command(app, "run", "The bridge: serves WebSocket subscribers", in,
+  CLI::App* run = add_command(app, {"run", "The bridge: serves WebSocket subscribers"}, in,
                               [&in] { return run_command(in.sources); });
-  run->footer("Every setting is a key of config.yaml and an environment variable as well:\n"
-              "limits.event_bytes is --limits.event-bytes and PGTIDE_LIMITS_EVENT_BYTES.");
+  run->footer(
+      "Every setting is a key of config.yaml and an environment variable as well:\n"
+      "limits.event_bytes is --limits.event-bytes and PGTIDE_LIMITS_EVENT_BYTES.");
   add_config_option(*run, in);
   add_all_settings(*run, in);
   CLI::App* demo = add_command(
-      app, "demo", "A private PostgreSQL, sample tables with traffic, the bridge and a page", in,
+      app, {"demo", "A private PostgreSQL, sample tables with traffic, the bridge and a page"}, in,
       [&in] { return demo_command(in.sources); });
-  demo->footer("With DATABASE_URL set it shows the tables already watched there, and changes "
-               "nothing.");
+  demo->footer(
+      "With DATABASE_URL set it shows the tables already watched there, and changes "
+      "nothing.");
   add_config_option(*demo, in);
   add_all_settings(*demo, in);
 }
 
 void add_schema_commands(CLI::App& app, Invocation& in) {
-  CLI::App* install = add_command(app, "install", "Put the pgtide schema into the database", in,
+  CLI::App* install = add_command(app, {"install", "Put the pgtide schema into the database"}, in,
                                   [&in] { return install_command(in.sources, in.install); });
   add_database(*install, in);
   install->add_flag("--force", in.install.force,
@@ -91,11 +98,11 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
   install->add_flag("--logged-sequences", in.install.logged_sequences,
                     "take the way of PostgreSQL 13 and 14 on a later one");
   CLI::App* uninstall =
-      add_command(app, "uninstall", "Take the schema and all triggers out, without a trace", in,
+      add_command(app, {"uninstall", "Take the schema and all triggers out, without a trace"}, in,
                   [&in] { return uninstall_command(in.sources); });
   add_database(*uninstall, in);
 
-  CLI::App* watch = add_command(app, "watch", "Install the triggers on a table", in,
+  CLI::App* watch = add_command(app, {"watch", "Install the triggers on a table"}, in,
                                 [&in] { return watch_command(in.sources, in.watch); });
   add_database(*watch, in);
   watch->add_option("TABLE", in.watch.table, "the table, with its schema where needed")->required();
@@ -108,7 +115,7 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
                   "also a table with row-level security, which is not consulted");
   watch->add_flag("--without-old-rows", in.watch.without_old_rows,
                   "cheaper for writers; updates then carry no 'changed'");
-  CLI::App* unwatch = add_command(app, "unwatch", "Remove the triggers from a table", in,
+  CLI::App* unwatch = add_command(app, {"unwatch", "Remove the triggers from a table"}, in,
                                   [&in] { return unwatch_command(in.sources, in.table); });
   add_database(*unwatch, in);
   unwatch->add_option("TABLE", in.table, "the table")->required();
@@ -116,13 +123,13 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
 
 void add_looking_commands(CLI::App& app, Invocation& in) {
   CLI::App* status = add_command(
-      app, "status", "What is watched, the log's size, lag; exits 1 when something is wrong", in,
+      app, {"status", "What is watched, the log's size, lag; exits 1 when something is wrong"}, in,
       [&in] { return status_command(in.sources, in.json); });
   add_database(*status, in);
   status->add_flag("--json", in.json, "for scripts");
   CLI::App* check =
-      add_command(app, "check", "Are configuration and rules valid, against the database too?", in,
-                  [&in] { return check_command(in.sources, in.json); });
+      add_command(app, {"check", "Are configuration and rules valid, against the database too?"},
+                  in, [&in] { return check_command(in.sources, in.json); });
   add_config_option(*check, in);
   check->add_flag("--json", in.json, "for scripts");
   add_all_settings(*check, in);
@@ -140,14 +147,14 @@ int run_broadcast(Invocation& in) {
 }
 
 void add_event_commands(CLI::App& app, Invocation& in) {
-  CLI::App* tail = add_command(app, "tail", "Print events as they come", in,
+  CLI::App* tail = add_command(app, {"tail", "Print events as they come"}, in,
                                [&in] { return tail_command(in.sources, in.tail); });
   add_config_option(*tail, in);
   tail->add_option("PATTERN", in.tail.patterns, "'posts.*', 'posts.17', '*'")->required();
   tail->add_option("--url", in.tail.url, "ws://host:port/path of the bridge")->type_name("URL");
   tail->add_flag("--json", in.tail.json, "whole frames, a line each");
 
-  CLI::App* broadcast = add_command(app, "broadcast", "Send a custom event", in,
+  CLI::App* broadcast = add_command(app, {"broadcast", "Send a custom event"}, in,
                                     [&in] { return run_broadcast(in); });
   add_database(*broadcast, in);
   broadcast->add_option("COLLECTION JSON", in.broadcast_words, "to whom, and the event's data")
@@ -162,8 +169,9 @@ int run_cli(int argc, char** argv) {
   CLI::App app{"pgtide pushes PostgreSQL row changes to WebSocket subscribers."};
   app.set_version_flag("--version", "pgtide " PGTIDE_VERSION);
   app.require_subcommand(1);
-  app.footer("pgtide COMMAND --help says more. Exit codes: 0 fine, 1 a failure at run time,\n"
-             "2 wrong usage or configuration.");
+  app.footer(
+      "pgtide COMMAND --help says more. Exit codes: 0 fine, 1 a failure at run time,\n"
+      "2 wrong usage or configuration.");
   Invocation invocation;
   add_serving_commands(app, invocation);
   add_schema_commands(app, invocation);

@@ -39,7 +39,7 @@ int serve_page(Config config, DemoScene scene, std::shared_ptr<const Rules> rule
   BridgeCore bridge(std::move(config), make_postgres_source);
   bridge.use_rules(std::move(rules));
   bridge.show_page(demo_page(scene));
-  if (auto started = bridge.start(); !started) return report_start_fault(started.error());
+  if (auto started = start(bridge); !started) return report_start_fault(started.error());
   std::printf("\n  Open %s   (Ctrl-C ends it)\n\n",
               coloured(Colour::bold, "http://" + bridge.address() + "/").c_str());
   std::fflush(stdout);

@@ -129,8 +129,8 @@ Statement make_chatter(std::mt19937& chance) {
         {}};
   if (dice < 70)
     return {
-        "insert into comments (post_id, author, body) "
-        "select id, $1, $2 from posts order by random() limit 1",
+        "insert into comments (post_id, author, email, body) "
+        "select id, $1, lower($1) || '@example.com', $2 from posts order by random() limit 1",
         {pick(authors, chance), pick(remarks, chance)}};
   if (dice < 80)
     return {"insert into posts (title, author) values ($1, $2)",
@@ -161,6 +161,7 @@ create table comments (
   id bigint generated always as identity primary key,
   post_id bigint not null references posts on delete cascade,
   author text not null,
+  email text not null,
   body text not null,
   edited boolean not null default false
 );
@@ -179,9 +180,11 @@ insert into posts (title, author, likes) values
   ('Low tide at the West Pier tonight', 'Ada', 3), ('The museum is free on Sundays', 'Grace', 8),
   ('Tram bells, ranked', 'Edsger', 21), ('New bakery at Old Square', 'Barbara', 5),
   ('Fog again at the lighthouse', 'Tony', 2), ('Who feeds the harbour seals?', 'Radia', 13);
-insert into comments (post_id, author, body) values
-  (1, 'Frances', 'Saw it too!'), (2, 'Niklaus', 'Worth the walk.'),
-  (3, 'Radia', 'There is a bench for that.'), (4, 'Ada', 'Take the number 4.');
+insert into comments (post_id, author, email, body) values
+  (1, 'Frances', 'frances@example.com', 'Saw it too!'),
+  (2, 'Niklaus', 'niklaus@example.com', 'Worth the walk.'),
+  (3, 'Radia', 'radia@example.com', 'There is a bench for that.'),
+  (4, 'Ada', 'ada@example.com', 'Take the number 4.');
 )";
 }
 

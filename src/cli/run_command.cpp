@@ -13,7 +13,7 @@ int run_command(const SettingSources& sources) {
   if (!config) return report_settings_fault(config.error());
   set_up_logging(config->log);
   BridgeCore bridge(*config, make_postgres_source);
-  if (auto started = bridge.start(); !started) return report_start_fault(started.error());
+  if (auto started = start(bridge); !started) return report_start_fault(started.error());
   spdlog::info("listening on http://{} (WebSocket: ws://{}{})", bridge.address(),
                bridge.address(), config->server.path);
   serve(bridge, signals);

@@ -11,7 +11,7 @@ void warn(std::string_view text) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
 }
 
-// What every one of these commands does: settings, the work, and its fault or a word that it is done.
+// What each of these commands does: settings, the work, and its fault or a word that it is done.
 template <class Work>
 int with_settings(const SettingSources& sources, Work work) {
   const auto config = load_settings(sources);

@@ -1,5 +1,6 @@
 #include "cli/serve.hpp"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
@@ -10,6 +11,16 @@
 namespace pgtide {
 namespace {
 
+// Runs of some hundred kilobytes are made and freed with each batch. glibc gives such memory back
+// at once, and each time the kernel's new pages cost more than the work: 8.6 ms instead of 0.3 ms
+// for a batch of 64 events with 64 distinct merged runs (measured 2026-11-24). So it keeps some.
+constexpr int kept_bytes = 64 * 1'048'576;
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, kept_bytes);
+  mallopt(M_TRIM_THRESHOLD, kept_bytes);
+}
+
 void reload(BridgeCore& bridge) {
   if (auto loaded = bridge.reload_rules(); !loaded) {
     spdlog::error("the old rules stay in force:\n{}", loaded.error().to_string());
@@ -19,6 +30,11 @@ void reload(BridgeCore& bridge) {
 }
 
 }  // namespace
+
+Result<void> start(BridgeCore& bridge) {
+  keep_freed_memory();
+  return bridge.start();
+}
 
 void serve(BridgeCore& bridge, const Signals& signals) {
   for (;;) {

@@ -5,6 +5,9 @@
 
 namespace pgtide {
 
+// Starts it, with the allocator set up for it.
+Result<void> start(BridgeCore& bridge);
+
 // Serves until SIGINT or SIGTERM, then drains; a second one ends the program at once. SIGHUP loads
 // the rules anew.
 void serve(BridgeCore& bridge, const Signals& signals);

@@ -66,20 +66,23 @@ Result<void> apply_flags(const std::map<std::string, std::string>& flags, Config
   return {};
 }
 
-// `rules` was emptied before anything was applied, so that one that is set can be told from the
-// default. A relative path counts from the configuration file's folder.
+// A relative path counts from the configuration file's folder.
 void settle_rules(const std::string& config_file, Config& config) {
-  config.rules_named = !config.rules.empty();
-  if (!config.rules_named) config.rules = Config{}.rules;
   const auto folder = std::filesystem::path(config_file).parent_path();
   config.rules = (folder / config.rules).lexically_normal().string();
+}
+
+Result<void> refuse_contradictions(const Config& config) {
+  std::string all;
+  for (const std::string& each : contradictions(config)) all += (all.empty() ? "" : "\n") + each;
+  if (!all.empty()) return Error{ErrorKind::invalid, all};
+  return {};
 }
 
 }  // namespace
 
 Result<Config> load_settings(const SettingSources& sources) {
   Config config;
-  config.rules.clear();
   const auto file = choose_file(sources);
   if (!file) return file.error();
   if (!file->empty()) {
@@ -87,6 +90,7 @@ Result<Config> load_settings(const SettingSources& sources) {
   }
   if (auto applied = apply_environment(config); !applied) return applied.error();
   if (auto applied = apply_flags(sources.flags, config); !applied) return applied.error();
+  if (auto consistent = refuse_contradictions(config); !consistent) return consistent.error();
   settle_rules(*file, config);
   if (config.database.url.empty()) {
     config.database.url = from_environment("DATABASE_URL").value_or("");

@@ -19,7 +19,7 @@ struct SettingSources {
 // file, a line each; not_found for a --config that is not there.
 Result<Config> load_settings(const SettingSources& sources);
 
-// spdlog's default logger as `log` wants it, on standard error: text for people, or JSON, a line each.
+// spdlog's default logger as `log` wants it, on standard error: text for people, or JSON lines.
 void set_up_logging(const Config::Log& log);
 
 }  // namespace pgtide

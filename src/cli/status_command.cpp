@@ -48,8 +48,9 @@ void print_collection(const json& collection) {
 void print_status(const json& status) {
   std::printf("schema     version %s\n", text_of(status["schema_version"]).c_str());
   const json& tick = status["last_tick"];
-  std::printf("last tick  %s\n",
-              tick.is_null() ? "none yet" : (text_of(tick["number"]) + " at " + text_of(tick["at"])).c_str());
+  const std::string last =
+      tick.is_null() ? "none yet" : text_of(tick["number"]) + " at " + text_of(tick["at"]);
+  std::printf("last tick  %s\n", last.c_str());
   std::printf("log        %s\n", size_of(status["log_bytes"]).c_str());
   std::printf("leader     %s\n", leader_is_alive(status)
                                      ? text_of(status["leader"]["since"]).c_str()

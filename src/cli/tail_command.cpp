@@ -11,8 +11,8 @@
 #include "gateway/client.hpp"
 #include "model/json_row.hpp"
 
-// A client for the terminal: subscribes, prints, and connects anew when the server went away, as any
-// client should. A refusal of a pattern ends it; so does Ctrl-C, with exit code 0.
+// A client for the terminal: subscribes, prints, and connects anew when the server went away, as
+// any client should. A refusal of a pattern ends it; so does Ctrl-C, with exit code 0.
 namespace pgtide {
 namespace {
 

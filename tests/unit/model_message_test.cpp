@@ -38,7 +38,8 @@ TEST_CASE("client message: each shape is read, and each fault is named") {
       {R"({"type":"subscribe","pattern":"posts.*"})", "|subscribe posts.*/31", "plain"},
       {R"({"type":"subscribe","id":"a1","pattern":"p.1","events":["create","custom"]})",
        "\"a1\"|subscribe p.1/17", "id and events"},
-      {R"({"id":1.50,"type":"subscribe","subscriptions":[{"pattern":"a.*"},{"pattern":"b.*","events":["delete"]}]})",
+      {R"({"id":1.50,"type":"subscribe","subscriptions":[{"pattern":"a.*"},)"
+       R"({"pattern":"b.*","events":["delete"]}]})",
        "1.50|subscribe a.*/31 b.*/4", "many; the id's text is kept"},
       {R"({"type":"unsubscribe","pattern":"*"})", "|unsubscribe *", "all"},
       {R"({"type":"ping","id":9})", "9|ping", "ping"},
