@@ -208,6 +208,15 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     'rotated_at', m.rotated_at,
     'last_tick', (select json_build_object('number', t.n, 'at', t.at) from pgtide.tick t
                    order by t.n desc limit 1),
+    -- The bridge that holds the leader's lock (src/capture/leader.hpp), and how many follow it.
+    'leader', (select json_build_object('pid', a.pid, 'address', a.client_addr,
+                                        'since', a.backend_start)
+                 from pg_locks l join pg_stat_activity a using (pid)
+                where l.locktype = 'advisory' and l.database = here.oid and l.granted
+                  and l.classid = 1953064037 and l.objid = 1 and l.objsubid = 2 limit 1),
+    'followers', (select count(*) from pg_locks l
+                   where l.locktype = 'advisory' and l.database = here.oid and l.granted
+                     and l.classid = 1953064037 and l.objid = 2 and l.objsubid = 2),
     'log_bytes', (select sum(pg_total_relation_size(format('pgtide.log%s', n)::regclass))
                     from generate_series(0, 2) n),
     'logs', (select json_agg(json_build_object(
@@ -220,5 +229,5 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         'wrong', f.wrong, 'mend', f.mend) order by c.name), '[]')
       from pgtide.collection c, pgtide.fault(c) f),
     'faults', (select coalesce(json_agg(d), '[]') from pgtide.database_faults() d))
-    from pgtide.meta m
+    from pgtide.meta m, pg_database here where here.datname = current_database()
 $$;

@@ -6,6 +6,15 @@
 #include "cli/terminal.hpp"
 
 namespace pgtide {
+namespace {
+
+int report(const Error& error) {
+  const bool wrong_usage =
+      error.kind == ErrorKind::invalid || error.kind == ErrorKind::too_large;
+  return wrong_usage ? report_settings_fault(error) : report_failure(error);
+}
+
+}  // namespace
 
 int broadcast_command(const SettingSources& sources, const BroadcastCommand& command) {
   const auto config = load_settings(sources);
@@ -13,10 +22,10 @@ int broadcast_command(const SettingSources& sources, const BroadcastCommand& com
   Broadcaster broadcaster(config->database.url);
   if (command.collection.empty()) {
     const auto sent = broadcaster.broadcast_all(command.json);
-    return sent ? exit_fine : report_failure(sent.error());
+    return sent ? exit_fine : report(sent.error());
   }
   if (const auto sent = broadcaster.broadcast(command.collection, command.json); !sent) {
-    return report_failure(sent.error());
+    return report(sent.error());
   }
   const auto rules = load_rules(config->rules, false);
   if (rules && (*rules)->collections.count(command.collection) == 0) {

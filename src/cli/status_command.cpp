@@ -26,7 +26,13 @@ std::string size_of(const json& bytes) {
   return text;
 }
 
-bool leader_is_alive(const json& status) { return status.value("leader", json()).is_object(); }
+std::string leader_of(const json& status) {
+  const json& leader = status["leader"];
+  if (leader.is_null()) return "none: no bridge is running; start one with: pgtide run";
+  const std::string followers = text_of(status["followers"]);
+  return "backend " + text_of(leader["pid"]) + " since " + text_of(leader["since"]) + ", " +
+         followers + (followers == "1" ? " follower" : " followers");
+}
 
 // Prints a fault and its mend; used for tables and for the database as a whole.
 void print_fault(const json& fault) {
@@ -52,9 +58,7 @@ void print_status(const json& status) {
       tick.is_null() ? "none yet" : text_of(tick["number"]) + " at " + text_of(tick["at"]);
   std::printf("last tick  %s\n", last.c_str());
   std::printf("log        %s\n", size_of(status["log_bytes"]).c_str());
-  std::printf("leader     %s\n", leader_is_alive(status)
-                                     ? text_of(status["leader"]["since"]).c_str()
-                                     : "none: no bridge is running");
+  std::printf("leader     %s\n", leader_of(status).c_str());
   std::printf("watched    %zu\n", status["collections"].size());
   for (const json& collection : status["collections"]) print_collection(collection);
   for (const json& fault : status["faults"]) print_fault(fault);
