@@ -22,7 +22,7 @@ inline constexpr int page_bytes_max = 4 * 1'048'576;
 
 // The order of columns in every result that carries changes.
 struct ChangeColumn {
-  enum Index : int { id, collection, action, record, at, old_row, new_row, withheld, count };
+  enum Index : int { id, collection, action, record, at, old_row, new_row, withheld };
 };
 // A small read begins with one row about itself, and its changes follow in these columns after it.
 struct HeaderColumn {
@@ -30,9 +30,10 @@ struct HeaderColumn {
 };
 
 // Makes tick $1 + 1 in table `into` (0..2) if there is something in it, and reads it.
-// $1 the predecessor's number, $2 its nonce, $3 the new nonce, $4 a snapshot that has nothing more in
-// it than the predecessor's, $5 tell followers, $6 seconds from now to renew the lease in `armed` for (0: do not).
-// `with_rows` false makes the tick and reads nothing: for a row that PostgreSQL cannot print.
+// $1 the predecessor's number, $2 its nonce, $3 the new nonce, $4 a snapshot that has nothing more
+// in it than the predecessor's, $5 tell followers, $6 seconds from now to renew the lease in
+// `armed` for (0: do not). `with_rows` false makes the tick and reads nothing: for a row that
+// PostgreSQL cannot print.
 std::string tick_statement(unsigned into, bool with_rows);
 
 // Reads the batch between two stored snapshots: $1 before, $2 its own, $3 only ids past this one.

@@ -16,13 +16,13 @@ std::string_view text_of(const pqxx::field& field);
 std::int64_t integer_of(const pqxx::field& field);
 std::uint64_t bits_of(const pqxx::field& field);
 
-// Turns rows of the log into events. A row that cannot be sent (PostgreSQL could not print it, or it
-// is no JSON in UTF-8) becomes none: it is counted, and logged by its key, at most some lines a
+// Turns rows of the log into events. A row that cannot be sent (PostgreSQL could not print it, or
+// it is no JSON in UTF-8) becomes none: it is counted, and logged by its key, at most some lines a
 // minute. One thread.
 class ChangeRows {
  public:
-  // The collections of `catalog`, and those of earlier ones that are watched no longer: the log still
-  // speaks of them.
+  // The collections of `catalog`, and those of earlier ones that are watched no longer: the log
+  // still speaks of them.
   void learn(const Catalog& catalog);
   bool knows(std::int32_t collection) const;
 

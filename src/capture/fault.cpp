@@ -10,6 +10,14 @@ std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
+// libpqxx 6 builds the message of a failed statement with the connection's encoding, and where the
+// connection is gone, that is what it complains of.
+Error from_loss(const std::string& text) {
+  if (text.find("client encoding") != std::string::npos || text.empty())
+    return {ErrorKind::unavailable, "the connection to the database was lost"};
+  return {ErrorKind::unavailable, text};
+}
+
 Error from_sql(const pqxx::sql_error& error) {
   const std::string text = first_line(error.what());
   const std::string& state = error.sqlstate();
@@ -23,7 +31,7 @@ Error from_sql(const pqxx::sql_error& error) {
     return {ErrorKind::unavailable, text + "; give the address of the primary server"};
   if (state.starts_with("57P") || state.starts_with("08"))
     return {ErrorKind::unavailable, text};
-  if (state.empty()) return {ErrorKind::unavailable, text};  // the server said nothing: it is gone
+  if (state.empty()) return from_loss(text);  // the server said nothing: it is gone
   return {ErrorKind::internal, text + " (SQLSTATE " + state + ")"};
 }
 
@@ -37,9 +45,11 @@ Error current_failure() {
   } catch (const CaptureFault& fault) {
     return {fault.kind(), fault.what()};
   } catch (const pqxx::broken_connection& error) {
-    return {ErrorKind::unavailable, first_line(error.what())};
+    return from_loss(first_line(error.what()));
   } catch (const pqxx::sql_error& error) {
     return from_sql(error);
+  } catch (const pqxx::failure& error) {
+    return from_loss(first_line(error.what()));
   } catch (const std::exception& error) {
     return {ErrorKind::internal, first_line(error.what())};
   } catch (...) {

@@ -4,9 +4,9 @@
 
 #include "pgtide/result.hpp"
 
-// How this floor fails. Inside it faults travel as exceptions, since libpqxx throws anyhow; they end
-// at the edge of the source's loop and in Broadcaster, where current_failure() turns them into an
-// Error that says how to mend it.
+// How this floor fails. Inside it faults travel as exceptions, since libpqxx throws anyhow; they
+// end at the edge of the source's loop and in Broadcaster, where current_failure() turns them into
+// an Error that says how to mend it.
 namespace pgtide {
 
 // What we find ourselves: a missing schema, a pooler, a standby.
@@ -20,8 +20,8 @@ class CaptureFault : public std::runtime_error {
   ErrorKind kind_;
 };
 
-// Call in a catch block only. unavailable: the connection was lost or never made; denied: a right is
-// missing; conflict: another leader; not_found: no pgtide schema; internal: everything else.
+// Call in a catch block only. unavailable: the connection was lost or never made; denied: a right
+// is missing; conflict: another leader; not_found: no pgtide schema; internal: everything else.
 Error current_failure();
 
 // The SQLSTATE says that values could not be turned into text for us: not representable in our

@@ -14,9 +14,9 @@ namespace pgtide {
 // exactly once, whatever becomes of the connections. It outlives them all.
 //
 // A tick is open()ed, its changes are given in the order of their ids in any number of results, and
-// close()d. A lost connection leaves it half way: progress() says how far, and the same tick is opened
-// again from there. One event is always held back until it is known whether the tick ends with it.
-// Owned by the source's thread.
+// close()d. A lost connection leaves it half way: progress() says how far, and the same tick is
+// opened again from there. One event is always held back until it is known whether the tick ends
+// with it. Owned by the source's thread.
 class Feed {
  public:
   Feed(ChangeSink& sink, StatusBoard& board) : sink_(sink), board_(board) {}
@@ -34,9 +34,9 @@ class Feed {
   bool needs_catalog(const pqxx::result& rows, int first) const;
 
   void open(const Tick& tick);
-  // Changes whose id is past what was delivered, ordered; `first` as in ChangeRows::read. A row whose
-  // texts were withheld ends the taking: returns the id up to which everything was taken, or none
-  // where all was.
+  // Changes whose id is past what was delivered, ordered; `first` as in ChangeRows::read. A row
+  // whose texts were withheld ends the taking: returns the id up to which everything was taken, or
+  // none where all was.
   std::optional<std::uint64_t> take(const pqxx::result& rows, int first);
   void close();
 

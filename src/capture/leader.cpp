@@ -128,7 +128,8 @@ void Leader::keep_house() {
 
 void Leader::look_for_followers() {
   const auto rows = session_.run(
-      std::string("select exists (select from pg_locks where locktype = 'advisory' and objsubid = 2 "
+      std::string("select exists (select from pg_locks where locktype = 'advisory' "
+                  "and objsubid = 2 "
                   "and database = (select oid from pg_database where datname = current_database()) "
                   "and (classid, objid) = (") + follower_lock + "))");
   has_followers_ = text_of(rows[0][0]) == "t";

@@ -7,8 +7,9 @@
 
 namespace pgtide {
 
-// The advisory locks of a database (classid, objid; 'tide' in ASCII): one bridge holds the leader's,
-// each follower shares the other, so that the leader knows whether anybody wants to be told.
+// The advisory locks of a database (classid, objid; 'tide' in ASCII): one bridge holds the
+// leader's, each follower shares the other, so that the leader knows whether anybody wants to be
+// told.
 inline constexpr const char* leader_lock = "1953064037, 1";
 inline constexpr const char* follower_lock = "1953064037, 2";
 

@@ -14,9 +14,9 @@ namespace pgtide {
 // of a few thousand (CAPTURE, "Ticks": large batches).
 //
 // It goes by windows of ids, which BRIN serves in 0.6 ms wherever in the batch they lie; the
-// predicate by xid that finds a batch would visit all of it for each page. A window that holds none of
-// the batch is followed by a search by xid where the batch is small enough to be visited, else by
-// windows of doubled width.
+// predicate by xid that finds a batch would visit all of it for each page. A window that holds none
+// of the batch is followed by a search by xid where the batch is small enough to be visited, else
+// by windows of doubled width.
 // In a page rows are weighed before they are fetched. A row that PostgreSQL cannot send (past 1 GB
 // as a message, or not representable) is found by halving the page and reported to `lost`.
 class Pager {

@@ -82,7 +82,8 @@ void Rotation::empty_sealed(unsigned log, bool forced) {
   const std::string kept_ms = std::to_string(forced ? 0 : limits_.retention.count());
   const auto covering = session_.run(
       std::string("select n from (select n, snapshot from ") + ticks_sql + " kept where at <= "
-      "clock_timestamp() - interval '1 millisecond' * " + kept_ms + " order by n desc limit 1) last "
+      "clock_timestamp() - interval '1 millisecond' * " + kept_ms + " order by n desc limit 1) "
+      "last "
       "where pg_snapshot_xmin(snapshot) > (select seal from pgtide.rotation where log = " + number +
       ")");
   if (covering.empty()) return;

@@ -11,12 +11,12 @@ namespace pgtide {
 //
 //   current ──a third of retention or log_bytes──► left ──F noted──► sealed ──covered──► empty
 //
-// Three tables: one is written, one is full of what must be kept, the next is empty already. A table
-// is covered when the last tick that retention gives up sees everything in it; that tick becomes the
-// horizon, and then the table is truncated, if nobody uses it at that moment. Where the size is
-// what presses, the newest tick takes retention's place.
-// Tick tables go by number: the one that the next 65,536 ticks need is emptied in the second half of
-// the 65,536 before.
+// Three tables: one is written, one is full of what must be kept, the next is empty already. A
+// table is covered when the last tick that retention gives up sees everything in it; that tick
+// becomes the horizon, and then the table is truncated, if nobody uses it at that moment. Where the
+// size is what presses, the newest tick takes retention's place.
+// Tick tables go by number: the one that the next 65,536 ticks need is emptied in the second half
+// of the 65,536 before.
 // By the leader only.
 class Rotation {
  public:

@@ -15,12 +15,13 @@ void never_reconnect([[maybe_unused]] pqxx::connection& connection) {
 }
 
 // Without statistics on tables that autovacuum never sees, plans by cost are plans by chance: the
-// log's statements are written for their indexes. Everything a role or database may have set
-// otherwise and that would change what the statements mean is set here.
+// log's statements are written for their indexes. Two encodings have no way to UTF-8: their bytes
+// come as they are, and rows that are no UTF-8 are skipped. Everything a role or database may have
+// set otherwise and that would change what the statements mean is set here.
 constexpr const char* settings = R"(
   select set_config(name, value, false) from (values
-    ('client_encoding', case current_setting('server_encoding')
-                        when 'SQL_ASCII' then 'SQL_ASCII' else 'UTF8' end),
+    ('client_encoding', case when current_setting('server_encoding') in ('SQL_ASCII',
+                        'MULE_INTERNAL') then current_setting('server_encoding') else 'UTF8' end),
     ('default_transaction_isolation', 'read committed'),
     ('default_transaction_read_only', 'off'),
     ('default_transaction_deferrable', 'off'),

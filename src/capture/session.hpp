@@ -11,9 +11,9 @@ namespace pgtide {
 
 // One connection to the database, with the settings that the log's statements rely on.
 //
-// Statements are autocommit. Everything throws pqxx's exceptions, or CaptureFault; after any of them
-// the session is thrown away, never used again: libpqxx 6 would reconnect silently, without the
-// lock, the LISTEN and the settings, so that is switched off at once.
+// Statements are autocommit. Everything throws pqxx's exceptions, or CaptureFault; after any of
+// them the session is thrown away, never used again: libpqxx 6 would reconnect silently, without
+// the lock, the LISTEN and the settings, so that is switched off at once.
 // One thread, but for cancel().
 class Session {
  public:

@@ -14,11 +14,11 @@ namespace pgtide {
 //     └───────────── a tick found something: armed = 0 ◄──────────────────────────────────────┘
 //
 // While it is awake it ticks again and again, and writers notify nobody: a NOTIFY serialises their
-// commits. To sleep it arms: from then on writers notify. One that has read `armed` before may still
-// commit without a word, so it goes on polling until all of those have ended: every transaction
-// below F, asked for in the statement after arming; after 100 ms, since any long transaction in the
-// cluster would keep it from sleeping, only those that hold a lock on the log. The tick that
-// then finds nothing has seen all that was not announced.
+// commits. To sleep it arms: from then on writers notify. One that has read `armed` before may
+// still commit without a word, so it goes on polling until all of those have ended: every
+// transaction below F, asked for in the statement after arming; after 100 ms, since any long
+// transaction in the cluster would keep it from sleeping, only those that hold a lock on the log.
+// The tick that then finds nothing has seen all that was not announced.
 // `armed` holds the end of a lease, so that a dead leader is not notified for long.
 //
 // In poll mode (prepared transactions fail after NOTIFY) it never arms.

@@ -31,7 +31,8 @@ TEST_CASE("capture: a change reaches the sink as it was committed") {
   running.wait_for(8);
   CHECK(lines_of(running.sink.events()) ==
         std::vector<std::string>{
-            "create posts 1 {\"id\":1,\"title\":\"a\"}", "update posts 1 {\"id\":1,\"title\":\"b\"}",
+            "create posts 1 {\"id\":1,\"title\":\"a\"}",
+            "update posts 1 {\"id\":1,\"title\":\"b\"}",
             "delete posts 1 ", "create posts 2 {\"id\":2,\"title\":\"b\"}", "delete posts 2 ",
             "custom news  {\"a\":1}", "custom   [1]", "truncate posts  "});
   const Event update = running.sink.events()[1];

@@ -1,0 +1,256 @@
+#include <fstream>
+#include <pqxx/pqxx>
+
+#include "integration/capture_recorder.hpp"
+
+// The log's size and history: large batches, large rows, rows that cannot be sent, rotation, and a
+// database that is not what it was. PGTIDE_TEST_ROWS makes the large batch larger.
+
+using namespace pgtide;
+using namespace pgtide::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Posts {
+  explicit Posts(const std::string& options = "") : database(options) {
+    install_in(database);
+    database.run("create table posts (id bigint primary key, title text)");
+    watch_in(database, "posts");
+  }
+  Database database;
+};
+
+// "VmHWM" (the most ever resident) or "VmRSS", in MiB.
+long memory_mib(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(name)) return std::atol(line.c_str() + name.size() + 1) / 1024;
+  return 0;
+}
+
+void end_pagers(const Database& database) {
+  Session(database.url()).run(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgtide' "
+      "and pid not in (select pid from pg_locks where locktype = 'advisory') "
+      "and datname = current_database()");
+}
+
+}  // namespace
+
+TEST_CASE("capture: a transaction of any size streams in pieces and in flat memory") {
+  Posts posts;
+  Running running(posts.database);
+  running.sink.keep_events = false;
+  running.wait_until_leading();
+  const auto rows = static_cast<std::size_t>(figure("ROWS", 60'000));
+  const long before = memory_mib("VmHWM");
+  posts.database.run("insert into posts select g, repeat('x', 200) from generate_series(1, " +
+                     std::to_string(rows) + ") g");
+  running.wait_for(rows, 600s);
+  CHECK(running.sink.broken() == std::vector<std::string>{});
+  const long grown = memory_mib("VmHWM") - before;
+  MESSAGE(rows, " rows in ", running.sink.pieces(), " pieces; memory grew by ", grown, " MiB");
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  CHECK(grown < 64);
+#endif
+}
+
+TEST_CASE("capture: a large batch goes on where it was when its connection is lost") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  running.sink.hold(true);
+  posts.database.run(
+      "insert into posts select g, repeat('x', 1000) from generate_series(1, 6000) g");
+  eventually([&] { return running.sink.count() > 0; }, 20s);
+  const std::size_t first = running.sink.count();
+  end_pagers(posts.database);
+  running.sink.hold(false);
+  running.wait_for(6000, 30s);
+  CHECK(first < 6000);
+  CHECK(running.source->status().reconnects > 0);
+  std::vector<std::string> ids;
+  std::vector<std::string> expected;
+  for (const Event& event : running.sink.events()) ids.push_back(event.record_id);
+  for (int id = 1; id <= 6000; ++id) expected.push_back(std::to_string(id));
+  CHECK(ids == expected);
+  CHECK(running.sink.broken() == std::vector<std::string>{});
+}
+
+TEST_CASE("capture: two large transactions at once come whole, each in its order") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  Session one = posts.database.session();
+  Session two = posts.database.session();
+  one.run("begin");
+  two.run("begin");
+  for (int part = 0; part < 5; ++part) {
+    const std::string from = std::to_string(part * 700 + 1);
+    const std::string to = std::to_string(part * 700 + 700);
+    one.run("insert into posts select g, '1' from generate_series(" + from + ", " + to + ") g");
+    two.run("insert into posts select -g, '2' from generate_series(" + from + ", " + to + ") g");
+  }
+  // Far apart in ids, and with a gap that is larger than any window.
+  two.run("select setval('pgtide.change_id', nextval('pgtide.change_id') + 5000000)");
+  one.run("insert into posts values (0, 'last')");
+  one.run("commit");
+  running.wait_for(3501);
+  two.run("commit");
+  running.wait_for(7001);
+  CHECK(running.sink.broken() == std::vector<std::string>{});
+  CHECK(running.sink.events()[3500].record_id == "0");
+}
+
+TEST_CASE("capture: rows of many megabytes come one by one") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  posts.database.run("insert into posts select g, repeat('x', case when g % 2 = 0 then 5000000 "
+                     "else 10 end) from generate_series(1, 6) g");
+  running.wait_for(6);
+  std::vector<std::size_t> sizes;
+  for (const Event& event : running.sink.events())
+    sizes.push_back(event.new_row.size() / 1'000'000);
+  CHECK(sizes == std::vector<std::size_t>{0, 5, 0, 5, 0, 5});
+  CHECK(running.sink.broken() == std::vector<std::string>{});
+}
+
+TEST_CASE("capture: a row that is no UTF-8 is skipped and counted, and the stream goes on") {
+  Posts posts("template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'");
+  Running running(posts.database);
+  running.wait_until_leading();
+  posts.database.run("insert into posts values (1, E'caf\\351')");
+  posts.database.run("insert into posts values (2, 'tea')");
+  running.wait_for(1);
+  CHECK(lines_of(running.sink.events()) ==
+        std::vector<std::string>{"create posts 2 {\"id\":2,\"title\":\"tea\"}"});
+  eventually([&] { return running.source->status().changes_skipped == 1; });
+  CHECK(running.source->status().fault.empty());
+}
+
+TEST_CASE("capture: a row that PostgreSQL cannot convert for us is skipped, in any batch") {
+  // Two bytes that are well-formed EUC_CN and no character, so that there is no UTF-8 for them.
+  Posts posts("template template0 encoding 'EUC_CN' lc_collate 'C' lc_ctype 'C'");
+  Running running(posts.database);
+  running.wait_until_leading();
+  std::string rows;
+  SUBCASE("small") { rows = "5"; }
+  SUBCASE("large") { rows = "2500"; }
+  posts.database.run("insert into posts select g, "
+                     "case when g = 3 then E'\\242\\241' else 'tea' end "
+                     "from generate_series(1, " + rows + ") g");
+  posts.database.run("insert into posts values (0, 'last')");
+  running.wait_for(static_cast<std::size_t>(std::stol(rows)));
+  CHECK(running.sink.count() == static_cast<std::size_t>(std::stol(rows)));
+  CHECK(running.sink.events().back().record_id == "0");
+  CHECK(running.source->status().changes_skipped == 1);
+  CHECK(running.source->status().fault.empty());
+}
+
+TEST_CASE("capture: rotation empties the log and makes nobody wait") {
+  Posts posts;
+  SourceOptions options = Running::options_for(posts.database);
+  options.retention = 300ms;
+  Running running(options);
+  running.wait_until_leading();
+  Session writer = posts.database.session();
+  Session reader = posts.database.session();
+  long next = 0;
+  const auto write = [&] {
+    const auto start = std::chrono::steady_clock::now();
+    writer.run("insert into posts values (" + std::to_string(++next) + ")");
+    return std::chrono::steady_clock::now() - start;
+  };
+  const auto horizon = [&] {
+    return std::atol(posts.database.value("select horizon from pgtide.meta")->c_str());
+  };
+  eventually([&] { write(); return horizon() > 0; }, 20s);
+
+  // Somebody reads the log for long: its table is not emptied under them, and nobody waits.
+  reader.run("begin; select count(*) from pgtide.log");
+  std::chrono::steady_clock::duration slowest{0};
+  const auto end = std::chrono::steady_clock::now() + 1500ms;
+  while (std::chrono::steady_clock::now() < end) slowest = std::max(slowest, write());
+  CHECK(slowest < 1s);
+  reader.run("rollback");
+  const long held = horizon();
+  eventually([&] { write(); return horizon() > held; }, 20s);
+  running.wait_for(static_cast<std::size_t>(next));
+  std::vector<std::string> ids;
+  std::vector<std::string> expected;
+  for (const Event& event : running.sink.events()) ids.push_back(event.record_id);
+  for (long id = 1; id <= next; ++id) expected.push_back(std::to_string(id));
+  CHECK(ids == expected);
+  eventually([&] {
+    write();
+    return std::atol(posts.database.value("select count(*) from pgtide.log")->c_str()) < next / 2;
+  });
+}
+
+TEST_CASE("capture: a cursor that the log has passed expires") {
+  Posts posts;
+  SourceOptions options = Running::options_for(posts.database);
+  Cursor old;
+  {
+    Running running(options);
+    running.wait_until_leading();
+    posts.database.run("insert into posts values (1)");
+    running.wait_for(1);
+    old = running.sink.position();
+    posts.database.run("insert into posts values (2)");
+    running.wait_for(2);
+  }
+  posts.database.run("update pgtide.meta set horizon = " + std::to_string(old.tick + 1));
+  options.after = old;
+  Running running(options);
+  running.wait_until_leading();
+  REQUIRE(running.sink.begins().size() == 1);
+  CHECK(running.sink.begins()[0].why == ResyncReason::cursor_expired);
+  posts.database.run("insert into posts values (3)");
+  running.wait_for(1);
+}
+
+TEST_CASE("capture: in a database that was restored elsewhere the log begins anew") {
+  Posts posts;
+  SourceOptions options = Running::options_for(posts.database);
+  {
+    Running running(options);
+    running.wait_until_leading();
+    posts.database.run("insert into posts values (1)");
+    running.wait_for(1);
+    options.after = running.sink.position();
+  }
+  posts.database.run("insert into posts values (2)");
+  const char* what = "";
+  SUBCASE("another cluster") { what = "update pgtide.meta set system_identifier = 1"; }
+  SUBCASE("another database") { what = "update pgtide.meta set database_oid = 1"; }
+  SUBCASE("younger than its ticks") {
+    what = "update pgtide.tick0 set snapshot = '4000000000:4000000000:'";
+  }
+  posts.database.run(what);
+  Running running(options);
+  running.wait_until_leading();
+  REQUIRE(running.sink.begins().size() == 1);
+  CHECK(running.sink.begins()[0].why == ResyncReason::log_lost);
+  CHECK(running.sink.begins()[0].position.epoch != options.after->epoch);
+  posts.database.run("insert into posts values (3)");
+  running.wait_for(1);
+  CHECK(lines_of(running.sink.events()) ==
+        std::vector<std::string>{"create posts 3 {\"id\":3,\"title\":null}"});
+}
+
+TEST_CASE("capture: ticks go on from one tick table to the next") {
+  Posts posts;
+  posts.database.run("insert into pgtide.tick0 values (65530, 1, '3:3:')");
+  Running running(posts.database);
+  running.wait_until_leading();
+  for (int i = 1; i <= 12; ++i) {
+    posts.database.run("insert into posts values (" + std::to_string(i) + ")");
+    running.wait_for(static_cast<std::size_t>(i));
+  }
+  CHECK(posts.database.value("select min(n) from pgtide.tick1") == "65536");
+  CHECK(running.sink.broken() == std::vector<std::string>{});
+  CHECK(running.source->status().fault.empty());
+}
