@@ -216,7 +216,7 @@ Outcomes try_worlds(int worlds, bool repairing) {
 }  // namespace
 
 TEST_CASE("worlds: whoever replays the log has the tables, after every transaction") {
-  const Outcomes outcomes = try_worlds(number_from("PGTIDE_WORLDS", 60), true);
+  const Outcomes outcomes = try_worlds(number_from("PGTIDE_WORLDS", 40), true);
   CHECK_MESSAGE(outcomes.wrong == 0, outcomes.first);
 }
 
