@@ -2,8 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <cstdio>
 #include <fstream>
 #include <future>
@@ -54,13 +56,14 @@ BridgeCore::BridgeCore(Config config, MakeSource make_source)
     : config_(std::move(config)),
       make_source_(std::move(make_source)),
       limiter_(config_.limits.connections, config_.limits.connections_per_address),
-      broadcaster_(config_.database.url) {}
+      broadcaster_(config_.database.url),
+      broadcast_thread_(std::make_unique<boost::asio::thread_pool>(1)) {}
 
 BridgeCore::~BridgeCore() {
   for (const auto& shard : shards_) shard->shut_gate();
   if (source_) source_->stop();
   if (acceptor_) stop_accepting();
-  broadcast_thread_.join();
+  broadcast_thread_->join();
   shards_.clear();
 }
 
@@ -149,7 +152,7 @@ void BridgeCore::stop() {
   stop_accepting();
   for (const auto& shard : shards_) shard->shut_gate();
   source_->stop();
-  broadcast_thread_.join();
+  broadcast_thread_->join();
   std::promise<void> drained;
   const auto all = std::make_shared<Gathering<bool>>(
       shards_.size(), [&drained](const std::vector<bool>&) { drained.set_value(); });
@@ -234,7 +237,7 @@ void BridgeCore::broadcast(BroadcastRequest request, std::function<void(Broadcas
     return done({Error{ErrorKind::unavailable, "too many broadcasts wait; try again"}, {}});
   }
   ++broadcasts_waiting_;
-  boost::asio::post(broadcast_thread_,
+  boost::asio::post(*broadcast_thread_,
                     [this, request = std::move(request), done = std::move(done)] {
                       BroadcastDone answer = commit(request);
                       --broadcasts_waiting_;

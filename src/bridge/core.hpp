@@ -1,6 +1,5 @@
 #pragma once
 #include <atomic>
-#include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,6 +13,10 @@
 #include "capture/change_source.hpp"
 #include "gateway/acceptor.hpp"
 #include "pgtide/config.hpp"
+
+namespace boost::asio {
+class thread_pool;
+}
 
 namespace pgtide {
 
@@ -81,7 +84,7 @@ class BridgeCore : private ChangeSink, private Operator {
   std::size_t next_shard_ = 0;  // the acceptor's thread
   Broadcaster broadcaster_;
   std::atomic<std::size_t> broadcasts_waiting_ = 0;
-  boost::asio::thread_pool broadcast_thread_{1};
+  std::unique_ptr<boost::asio::thread_pool> broadcast_thread_;
 };
 
 }  // namespace pgtide

@@ -1,11 +1,14 @@
 #pragma once
-#include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "pgtide/result.hpp"
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace pgtide {
 

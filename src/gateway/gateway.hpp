@@ -1,5 +1,4 @@
 #pragma once
-#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -10,6 +9,10 @@
 
 #include "broker/broker.hpp"
 #include "gateway/operator.hpp"
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace pgtide {
 
