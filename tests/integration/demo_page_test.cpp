@@ -108,6 +108,9 @@ TEST_CASE("demo page: rows appear, change and vehicles move, in a browser") {
   browser.await(rows_of("posts") + ".length > 0 && " + rows_of("comments") + ".length > 0",
                 patience);
   browser.await("document.querySelectorAll('.vehicle').length >= 20", patience);
+  CHECK(browser.text("document.querySelectorAll('.chip[data-state=refused]').length") == "0");
+  CHECK(browser.text("document.querySelector('[data-collection=comments] thead').textContent")
+            .find("email") == std::string::npos);  // the sample rules hide it
 
   const std::string places =
       "[...document.querySelectorAll('.vehicle')]"

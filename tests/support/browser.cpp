@@ -32,6 +32,12 @@ std::string find_chromium() {
   return {};
 }
 
+std::string make_profile() {
+  std::string directory = "/tmp/pgtide-browser-XXXXXX";
+  REQUIRE(mkdtemp(directory.data()) != nullptr);
+  return directory;
+}
+
 std::string from_base64(const std::string& text) {
   std::string bytes;
   unsigned held = 0;
@@ -52,10 +58,7 @@ std::string from_base64(const std::string& text) {
 
 }  // namespace
 
-Browser::Browser() {
-  std::string directory = "/tmp/pgtide-browser-XXXXXX";
-  REQUIRE(mkdtemp(directory.data()) != nullptr);
-  profile_ = directory;
+Browser::Browser() : Browser(make_profile()) {
   launch();
   const json target = call("Target.createTarget", {{"url", "about:blank"}});
   session_ = call("Target.attachToTarget", {{"targetId", target.at("targetId")}, {"flatten", true}})

@@ -38,6 +38,8 @@ class Browser {
   std::string faults() const { return faults_; }
 
  private:
+  // Once this has returned, the destructor cleans up after a failure of the public constructor.
+  explicit Browser(std::string profile) : profile_(std::move(profile)) {}
   nlohmann::json call(const std::string& method, const nlohmann::json& parameters);
   nlohmann::json next_message();
   void note_fault(const nlohmann::json& message);
