@@ -296,6 +296,7 @@ begin
          from pgtide.collection w where w.id = c) then
     perform pgtide.mark_changed(c);
   end if;
+  perform pg_notify('pgtide_catalog', '');  -- the bridges read anew what is watched
   return collection;
 end $$;
 
@@ -369,6 +370,7 @@ begin
   perform pgtide.drop_functions(pgtide.functions_of(c));
   perform pgtide.mark_changed(c);
   delete from pgtide.collection w where w.id = c;
+  perform pg_notify('pgtide_catalog', '');
 end $$;
 
 create or replace function pgtide.unwatch(relation regclass) returns void
