@@ -43,6 +43,17 @@ TEST_CASE("capture: a change reaches the sink as it was committed") {
   CHECK(running.sink.faults().empty());
 }
 
+TEST_CASE("capture: a table that is watched meanwhile is known at once, not at the next look") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  posts.database.run("create table late (id bigint primary key)");
+  watch_in(posts.database, "late");
+  eventually([&] { return running.sink.catalog()->find("late") != nullptr; });
+  posts.database.run("select pgtide.unwatch('late')");
+  eventually([&] { return running.sink.catalog()->find("late") == nullptr; });
+}
+
 TEST_CASE("capture: an idle source sends under one statement a second and is woken by a commit") {
   Posts posts;
   Running running(posts.database);
