@@ -88,6 +88,12 @@ class Demo {
   pid_t pid_ = 0;
 };
 
+// The one that all cases look at which do not stop it.
+Demo& shared_demo() {
+  static Demo demo;
+  return demo;
+}
+
 const std::string live = "document.getElementById('link').dataset.state === 'live'";
 const std::string events =
     "[...document.querySelectorAll('.chip .count')]"
@@ -100,7 +106,7 @@ std::string rows_of(const std::string& collection) {
 }  // namespace
 
 TEST_CASE("demo page: rows appear, change and vehicles move, in a browser") {
-  Demo demo;
+  Demo& demo = shared_demo();
   Browser browser;
   browser.open("http://" + demo.address() + "/");
   browser.await(live, patience);
@@ -126,7 +132,7 @@ TEST_CASE("demo page: rows appear, change and vehicles move, in a browser") {
 }
 
 TEST_CASE("demo page: it asks no other host for anything") {
-  Demo demo;
+  Demo& demo = shared_demo();
   Browser browser;
   const std::string address = demo.address();
   browser.open("http://" + address + "/");
@@ -137,7 +143,7 @@ TEST_CASE("demo page: it asks no other host for anything") {
 }
 
 TEST_CASE("demo page: a pattern can be typed, is followed, refused or mended, and dropped") {
-  Demo demo;
+  Demo& demo = shared_demo();
   Browser browser;
   browser.open("http://" + demo.address() + "/#posts.*");
   browser.await(live, patience);
@@ -163,7 +169,7 @@ TEST_CASE("demo page: a pattern can be typed, is followed, refused or mended, an
 }
 
 TEST_CASE("demo page: what somebody says reaches every open page, as text") {
-  Demo demo;
+  Demo& demo = shared_demo();
   Browser one;
   Browser other;
   const std::string url = "http://" + demo.address() + "/";
@@ -201,7 +207,7 @@ TEST_CASE("demo page: it comes back by itself when the bridge does") {
 }
 
 TEST_CASE("demo page: it fits a phone, in light and dark") {
-  Demo demo;
+  Demo& demo = shared_demo();
   Browser browser;
   browser.set_size(360, 740);
   browser.open("http://" + demo.address() + "/");
