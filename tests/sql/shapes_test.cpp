@@ -117,7 +117,8 @@ TEST_CASE("shapes: each value is printed the same, whatever the writer's setting
 
 TEST_CASE("capture: a row that cannot be JSON is logged by its key and harms no writer") {
   Installed db;
-  db.run("create type bad as enum ('x', 'y'); create function bad_json(bad) returns json language plpgsql "
+  db.run("create type bad as enum ('x', 'y'); "
+         "create function bad_json(bad) returns json language plpgsql "
          "as $$ begin raise exception 'never'; end $$; create cast (bad as json) with function "
          "bad_json(bad); create table t (id int primary key, b bad)");
   REQUIRE(watch(db.database.url(), {.table = "t"}).ok());

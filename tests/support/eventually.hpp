@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 // True as soon as `holds()` is; false when it still isn't after `limit`.
 template <class Predicate>
-bool becomes_true(Predicate&& holds, std::chrono::milliseconds limit = 5s) {
+bool becomes_true(Predicate&& holds, std::chrono::milliseconds limit = 20s) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!holds()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
@@ -28,7 +28,7 @@ bool becomes_true(Predicate&& holds, std::chrono::milliseconds limit = 5s) {
 
 // Fails the test, with what `last_seen` says then, when `holds()` is not true within `limit`.
 template <class Predicate>
-void eventually(Predicate&& holds, std::chrono::milliseconds limit = 5s,
+void eventually(Predicate&& holds, std::chrono::milliseconds limit = 20s,
                 const std::function<std::string()>& last_seen = {}) {
   if (becomes_true(holds, limit)) return;
   FAIL("not within ", limit.count(),
@@ -38,7 +38,7 @@ void eventually(Predicate&& holds, std::chrono::milliseconds limit = 5s,
 // Fails the test when what `read()` returns does not become equal to `expected` within `limit`.
 template <class Read, class Expected>
 void eventually_equals(Read&& read, const Expected& expected,
-                       std::chrono::milliseconds limit = 5s) {
+                       std::chrono::milliseconds limit = 20s) {
   auto seen = read();
   const auto holds = [&] { return seen == expected || (seen = read()) == expected; };
   if (becomes_true(holds, limit)) return;

@@ -252,8 +252,8 @@ class Model {
       return R"({"type":"record_event","collection":")" + event.collection + R"(","action":")" +
              std::string(to_string(event.action)) + R"(","record":)" + middle +
              R"(,"timestamp":")" + World::timestamp + R"(","record_id":)" +
-             (truncate ? "null" : json_string(event.record_id)) + R"(,"patterns":[)" + joined(patterns) +
-             R"(],"cursor":")" + event.cursor + "\"}";
+             (truncate ? "null" : json_string(event.record_id)) + R"(,"patterns":[)" +
+             joined(patterns) + R"(],"cursor":")" + event.cursor + "\"}";
     };
     const RuleSpec* rule = policy.find(event.collection);
     const std::string names = changed.empty() ? "" : ",\"changed\":[" + joined(changed) + "]";
