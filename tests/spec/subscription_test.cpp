@@ -421,10 +421,9 @@ TEST_CASE("limits: past limits.frames_per_second the server reads more slowly, a
   RunningBridge bridge(blog([](Config& config) { config.limits.frames_per_second = 50; }));
   Subscriber client = bridge.connect();
   const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < 90; ++i) {  // what has been read in one go is answered at once, and paid for
-    client.send(R"({"type":"ping","id":)" + std::to_string(i) + "}");
-    if (i == 79) REQUIRE(member(client.next(), "id") == "0");
-  }
-  for (int i = 1; i < 90; ++i) REQUIRE(member(client.next(), "id") == std::to_string(i));
+  // What was read in one go is answered at once, and paid for by the next read.
+  for (int i = 0; i < 80; ++i) client.send(R"({"type":"ping","id":)" + std::to_string(i) + "}");
+  for (int i = 0; i < 80; ++i) REQUIRE(member(client.next(), "id") == std::to_string(i));
+  CHECK(client.ask(R"({"type":"ping"})") == json(R"({"type":"pong"})"));
   CHECK(std::chrono::steady_clock::now() - start > std::chrono::milliseconds{500});
 }
