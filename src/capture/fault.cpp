@@ -20,22 +20,36 @@ Error from_loss(const std::string& text) {
 
 Error from_sql(const pqxx::sql_error& error) {
   const std::string text = first_line(error.what());
-  const std::string& state = error.sqlstate();
+  const std::string state = sqlstate_of(error);
   if (state == "42501")
-    return {ErrorKind::denied, text + "; connect as the role that ran `pgtide install`, or as a "
-                                      "member of it"};
+    return {ErrorKind::denied, text +
+                                   "; connect as the role that ran `pgtide install`, or as a "
+                                   "member of it"};
   if (state == "3F000" || state == "42P01" || state == "42703" || state == "42883")
     return {ErrorKind::not_found, text + "; run: pgtide install"};
   if (state == "23505") return {ErrorKind::conflict, "another leader has made this tick"};
   if (state == "25006")
     return {ErrorKind::unavailable, text + "; give the address of the primary server"};
-  if (state.starts_with("57P") || state.starts_with("08"))
-    return {ErrorKind::unavailable, text};
+  if (state.starts_with("57P") || state.starts_with("08")) return {ErrorKind::unavailable, text};
   if (state.empty()) return from_loss(text);  // the server said nothing: it is gone
   return {ErrorKind::internal, text + " (SQLSTATE " + state + ")"};
 }
 
 }  // namespace
+
+std::string sqlstate_of(const pqxx::sql_error& error) {
+  if (!error.sqlstate().empty()) return error.sqlstate();
+  if (dynamic_cast<const pqxx::insufficient_privilege*>(&error)) return "42501";
+  if (dynamic_cast<const pqxx::undefined_table*>(&error)) return "42P01";
+  if (dynamic_cast<const pqxx::undefined_function*>(&error)) return "42883";
+  if (dynamic_cast<const pqxx::undefined_column*>(&error)) return "42703";
+  if (dynamic_cast<const pqxx::syntax_error*>(&error)) return "42601";
+  if (dynamic_cast<const pqxx::data_exception*>(&error)) return "22000";
+  if (dynamic_cast<const pqxx::unique_violation*>(&error)) return "23505";
+  if (dynamic_cast<const pqxx::feature_not_supported*>(&error)) return "0A000";
+  if (dynamic_cast<const pqxx::invalid_sql_statement_name*>(&error)) return "26000";
+  return "";
+}
 
 // broken_connection comes before sql_error: libpqxx reports a loss as either, depending on when
 // it is noticed.
@@ -61,6 +75,8 @@ bool is_unprintable(const std::string& sqlstate) {
   return sqlstate.starts_with("22") || sqlstate.starts_with("54") || sqlstate == "53200";
 }
 
-bool is_lock_refused(const std::string& sqlstate) { return sqlstate == "55P03"; }
+bool is_lock_refused(const std::string& sqlstate) {
+  return sqlstate == "55P03";
+}
 
 }  // namespace pgtide

@@ -1,4 +1,5 @@
 #pragma once
+#include <pqxx/except>
 #include <stdexcept>
 #include <string>
 
@@ -19,6 +20,10 @@ class CaptureFault : public std::runtime_error {
  private:
   ErrorKind kind_;
 };
+
+// The SQLSTATE of a failed statement: libpqxx 6 has classes of its own for some, and then leaves it
+// out. For a whole class of states that is its first one (22000). Empty: the server said nothing.
+std::string sqlstate_of(const pqxx::sql_error& error);
 
 // Call in a catch block only. unavailable: the connection was lost or never made; denied: a right
 // is missing; conflict: another leader; not_found: no pgtide schema; internal: everything else.

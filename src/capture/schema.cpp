@@ -54,21 +54,6 @@ std::string sentence_of(std::string_view text) {
   return sentence;
 }
 
-// libpqxx 6 gives its own classes for some faults and then leaves their SQLSTATE out.
-std::string sqlstate_of(const pqxx::sql_error& error) {
-  if (!error.sqlstate().empty()) return error.sqlstate();
-  if (dynamic_cast<const pqxx::insufficient_privilege*>(&error)) return "42501";
-  if (dynamic_cast<const pqxx::undefined_table*>(&error)) return "42P01";
-  if (dynamic_cast<const pqxx::undefined_function*>(&error)) return "42883";
-  if (dynamic_cast<const pqxx::undefined_column*>(&error)) return "42703";
-  if (dynamic_cast<const pqxx::syntax_error*>(&error)) return "42601";
-  if (dynamic_cast<const pqxx::data_exception*>(&error)) return "22000";
-  if (dynamic_cast<const pqxx::unique_violation*>(&error)) return "23505";
-  if (dynamic_cast<const pqxx::feature_not_supported*>(&error)) return "0A000";
-  if (dynamic_cast<const pqxx::invalid_sql_statement_name*>(&error)) return "26000";
-  return "";
-}
-
 ErrorKind kind_of(const std::string& sqlstate) {
   if (sqlstate == "42501") return ErrorKind::denied;
   if (sqlstate == "42P01" || sqlstate == "42704" || sqlstate == "3F000" || sqlstate == "42883")

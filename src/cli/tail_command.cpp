@@ -89,6 +89,8 @@ class Tail {
         was_there = true;
         backoff = backoff_least;
         if (const auto code = follow(*client)) return *code;
+      } else if (client.error().kind == ErrorKind::invalid) {
+        return report_settings_fault(client.error());  // --url
       } else if (!was_there || client.error().kind != ErrorKind::unavailable) {
         return report_failure(client.error());
       }
