@@ -26,7 +26,7 @@ bool BatchReader::deliver_stored(const Tick& tick) {
     require_kept(main_, tick);
     return deliver(tick, rows);
   } catch (const pqxx::sql_error& error) {
-    if (!is_unprintable(error.sqlstate())) throw;
+    if (!is_unprintable(sqlstate_of(error))) throw;
   }
   return deliver_pages(tick, after);
 }
@@ -73,7 +73,7 @@ void BatchReader::take(const pqxx::result& rows, int first) {
 
 // A statement whose snapshot is older than a TRUNCATE finds nothing and no error: whoever has read
 // must ask, in a later statement, whether it was still there.
-void BatchReader::require_kept(Session& session, const Tick& tick) {
+void BatchReader::require_kept(DatabaseSession& session, const Tick& tick) {
   const auto horizon = bits_of(session.run("select horizon from pgtide.meta")[0][0]);
   if (horizon >= tick.n)
     throw CaptureFault(ErrorKind::unavailable,

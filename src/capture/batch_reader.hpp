@@ -12,7 +12,7 @@ namespace pgtide {
 // through a connection of its own, made when first needed.
 class BatchReader {
  public:
-  BatchReader(SourceContext& context, Session& main) : context_(context), main_(main) {}
+  BatchReader(SourceContext& context, DatabaseSession& main) : context_(context), main_(main) {}
 
   // `rows` is what tick_statement() returned. False where it was stopped before the end.
   bool deliver_fresh(const Tick& tick, const pqxx::result& rows);
@@ -24,17 +24,17 @@ class BatchReader {
  private:
   struct Pages {
     explicit Pages(SourceContext& context);
-    Session session;
+    DatabaseSession session;
     SourceContext::Cancellable cancellable;
   };
 
   bool deliver(const Tick& tick, const pqxx::result& rows);
   bool deliver_pages(const Tick& tick, std::uint64_t after);
   void take(const pqxx::result& rows, int first);
-  void require_kept(Session& session, const Tick& tick);
+  void require_kept(DatabaseSession& session, const Tick& tick);
 
   SourceContext& context_;
-  Session& main_;
+  DatabaseSession& main_;
   std::unique_ptr<Pages> pages_;
   std::unique_ptr<Pager> pager_;
   bool paged_ = false;

@@ -4,7 +4,7 @@
 
 #include "capture/connection_string.hpp"
 #include "capture/fault.hpp"
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 #include "model/json_row.hpp"
 #include "model/pattern.hpp"
 
@@ -28,7 +28,7 @@ struct Broadcaster::State {
   std::string url;
   std::mutex mutex;  // one call at a time
   std::atomic<std::uint64_t> queries = 0;
-  std::unique_ptr<Session> session;
+  std::unique_ptr<DatabaseSession> session;
 
   Result<void> commit(const std::string& sql, const std::vector<std::string>& values);
   void connect();
@@ -45,7 +45,7 @@ void Broadcaster::State::connect() {
       session.reset();
     }
   }
-  session = std::make_unique<Session>(make_connection_string(url), queries);
+  session = std::make_unique<DatabaseSession>(make_connection_string(url), queries);
 }
 
 Result<void> Broadcaster::State::commit(const std::string& sql,
@@ -59,12 +59,13 @@ Result<void> Broadcaster::State::commit(const std::string& sql,
       session->run_with(sql, values[0], values[1]);
     return {};
   } catch (const pqxx::sql_error& error) {
-    const std::string state = error.sqlstate();
+    const std::string state = sqlstate_of(error);
     Error failure = current_failure();
     if (state == "42501")
-      failure.message = "the role may not broadcast; as the role that ran `pgtide install`: grant "
-                        "usage on schema pgtide to <role>; grant execute on function "
-                        "pgtide.broadcast(text, json), pgtide.broadcast_all(json) to <role>";
+      failure.message =
+          "the role may not broadcast; as the role that ran `pgtide install`: GRANT USAGE ON "
+          "SCHEMA pgtide TO <role>; GRANT EXECUTE ON FUNCTION pgtide.broadcast(text, json), "
+          "pgtide.broadcast_all(json) TO <role>;";
     if (state.starts_with("22")) failure.kind = ErrorKind::invalid;
     if (state.empty() || state.starts_with("57P") || state.starts_with("08")) session.reset();
     return failure;

@@ -31,7 +31,7 @@ std::string array_text(const std::vector<std::string>& values) {
   return text + "}";
 }
 
-std::vector<Collection> load_collections(Session& session) {
+std::vector<Collection> load_collections(DatabaseSession& session) {
   std::vector<Collection> collections;
   for (const auto& row : session.run(collections_sql)) {
     Collection collection;
@@ -55,7 +55,8 @@ std::vector<Collection> load_collections(Session& session) {
   return collections;
 }
 
-std::vector<std::string> load_unwatched(Session& session, const std::vector<std::string>& listed) {
+std::vector<std::string> load_unwatched(DatabaseSession& session,
+                                        const std::vector<std::string>& listed) {
   std::vector<std::string> unwatched;
   if (listed.empty()) return unwatched;
   const auto rows = session.run_with(
@@ -70,7 +71,7 @@ std::vector<std::string> load_unwatched(Session& session, const std::vector<std:
 
 }  // namespace
 
-std::shared_ptr<const Catalog> CatalogLoader::load(Session& session,
+std::shared_ptr<const Catalog> CatalogLoader::load(DatabaseSession& session,
                                                    const std::vector<std::string>& listed_tables) {
   std::vector<Collection> collections = load_collections(session);
   for (const auto& [id, fault] : faults_)
@@ -84,7 +85,7 @@ std::shared_ptr<const Catalog> CatalogLoader::load(Session& session,
   return std::make_shared<const Catalog>(std::move(collections), std::move(unwatched));
 }
 
-void CatalogLoader::look(Session& session) {
+void CatalogLoader::look(DatabaseSession& session) {
   faults_.clear();
   for (const auto& row : session.run("select collection, wrong, mend from pgtide.look()"))
     faults_.emplace_back(static_cast<std::int32_t>(integer_of(row[0])),

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 #include "model/catalog.hpp"
 
 namespace pgtide {
@@ -13,11 +13,11 @@ namespace pgtide {
 class CatalogLoader {
  public:
   // Null where nothing has changed since the last load.
-  std::shared_ptr<const Catalog> load(Session& session,
+  std::shared_ptr<const Catalog> load(DatabaseSession& session,
                                       const std::vector<std::string>& listed_tables);
   // Lets the database look at each watched table (trigger, key, columns, files), log what clients
   // must know of it, and say what is wrong; the next load() carries the faults. By the leader.
-  void look(Session& session);
+  void look(DatabaseSession& session);
 
  private:
   std::vector<Collection> collections_;

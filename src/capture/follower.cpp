@@ -17,7 +17,7 @@ constexpr auto catalog_interval = 30s;
 
 }  // namespace
 
-Follower::Follower(SourceContext& context, Session& session)
+Follower::Follower(SourceContext& context, DatabaseSession& session)
     : context_(context), session_(session), reader_(context, session) {
   session_.prepare("stored_tick", stored_tick_statement());
   session_.listen("pgtide_tick");
@@ -74,7 +74,7 @@ void Follower::wait() {
     context_.signal.clear();
     notices = session_.take_notices();
   }
-  for (const Session::Notice& notice : notices) {
+  for (const DatabaseSession::Notice& notice : notices) {
     if (notice.channel == "pgtide_catalog") context_.refresh_catalog(session_);
     if (notice.payload == "bye") told_to_look_ = true;  // the leader has gone in an orderly way
   }

@@ -1,6 +1,6 @@
 #pragma once
 #include "capture/batch_reader.hpp"
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 #include "capture/source_context.hpp"
 
 namespace pgtide {
@@ -10,7 +10,7 @@ namespace pgtide {
 // take its lock. Needs EXECUTE and SELECT as the leader does, since it may become one.
 class Follower {
  public:
-  Follower(SourceContext& context, Session& session);
+  Follower(SourceContext& context, DatabaseSession& session);
 
   // Returns when stop was asked for, or when this session holds the leader's lock now: lead() says.
   void run();
@@ -24,7 +24,7 @@ class Follower {
   void wait();
 
   SourceContext& context_;
-  Session& session_;
+  DatabaseSession& session_;
   BatchReader reader_;
   bool leads_ = false;
   bool told_to_look_ = false;

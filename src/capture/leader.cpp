@@ -22,14 +22,14 @@ std::uint64_t random_nonce() {
   return random();
 }
 
-bool must_poll(Session& session, Config::WakeUp wanted) {
+bool must_poll(DatabaseSession& session, Config::WakeUp wanted) {
   if (wanted != Config::WakeUp::automatic) return wanted == Config::WakeUp::poll;
   return text_of(session.run("show max_prepared_transactions")[0][0]) != "0";
 }
 
 }  // namespace
 
-Leader::Leader(SourceContext& context, Session& session)
+Leader::Leader(SourceContext& context, DatabaseSession& session)
     : context_(context), session_(session), reader_(context, session),
       sleeper_(session, must_poll(session, context.options.wake_up)),
       rotation_(session, {context.options.retention, context.options.log_bytes}) {
@@ -85,7 +85,7 @@ Leader::Outcome Leader::make_tick() {
   try {
     outcome.rows = run_tick(nonce, true);
   } catch (const pqxx::sql_error& error) {
-    if (!is_unprintable(error.sqlstate())) throw;
+    if (!is_unprintable(sqlstate_of(error))) throw;
     outcome.rows = run_tick(nonce, false);
   }
   const auto header = outcome.rows[0];
@@ -146,7 +146,7 @@ void Leader::wait(std::chrono::microseconds time) {
     context_.signal.clear();
     notices = session_.take_notices();
   }
-  for (const Session::Notice& notice : notices) {
+  for (const DatabaseSession::Notice& notice : notices) {
     if (notice.payload == "follower") look_for_followers();
     if (notice.channel == "pgtide_catalog") context_.refresh_catalog(session_);
   }

@@ -1,7 +1,7 @@
 #pragma once
 #include "capture/batch_reader.hpp"
 #include "capture/rotation.hpp"
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 #include "capture/sleeper.hpp"
 #include "capture/source_context.hpp"
 
@@ -18,7 +18,7 @@ inline constexpr const char* follower_lock = "1953064037, 2";
 class Leader {
  public:
   // `session` holds the lock.
-  Leader(SourceContext& context, Session& session);
+  Leader(SourceContext& context, DatabaseSession& session);
 
   // Returns when stop was asked for; throws on every failure.
   void run();
@@ -41,7 +41,7 @@ class Leader {
   void wait(std::chrono::microseconds time);
 
   SourceContext& context_;
-  Session& session_;
+  DatabaseSession& session_;
   BatchReader reader_;
   Sleeper sleeper_;
   Rotation rotation_;

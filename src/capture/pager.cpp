@@ -16,7 +16,7 @@ constexpr std::int64_t searched_changes_max = 100'000;
 
 }  // namespace
 
-Pager::Pager(Session& session) : session_(session) {
+Pager::Pager(DatabaseSession& session) : session_(session) {
   session_.prepare("extent", extent_statement());
   session_.prepare("next_id", next_id_statement());
   session_.prepare("window", window_statement());
@@ -97,7 +97,7 @@ void Pager::read_page(const Reading& reading, std::int64_t from, std::int64_t to
     reading.take(rows);
     return;
   } catch (const pqxx::sql_error& error) {
-    if (!is_unprintable(error.sqlstate())) throw;
+    if (!is_unprintable(sqlstate_of(error))) throw;
   }
   if (from + 1 == to) return reading.lost(static_cast<std::uint64_t>(to));
   const std::int64_t middle = from + (to - from) / 2;

@@ -5,7 +5,7 @@
 #include <pqxx/pqxx>
 #include <string>
 
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 #include "capture/tick.hpp"
 
 namespace pgtide {
@@ -32,7 +32,7 @@ class Pager {
     std::function<void(std::uint64_t id)> lost{};
   };
 
-  explicit Pager(Session& session);
+  explicit Pager(DatabaseSession& session);
   // False where it was stopped before the end.
   bool read(const Reading& reading);
 
@@ -49,7 +49,7 @@ class Pager {
   void read_window(const Reading& reading, const pqxx::result& weights, std::int64_t from);
   void read_page(const Reading& reading, std::int64_t from, std::int64_t to);
 
-  Session& session_;
+  DatabaseSession& session_;
 };
 
 }  // namespace pgtide

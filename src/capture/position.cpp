@@ -15,7 +15,7 @@ Tick read_tick(const pqxx::row& row) {
   return {bits_of(row[0]), bits_of(row[1]), std::string(text_of(row[2])), integer_of(row[3])};
 }
 
-std::vector<Tick> select_ticks(Session& session, const std::string& rest) {
+std::vector<Tick> select_ticks(DatabaseSession& session, const std::string& rest) {
   std::vector<Tick> ticks;
   for (const auto& row : session.run(std::string("select ") + tick_columns_sql + " from " +
                                      ticks_sql + " kept " + rest))
@@ -23,7 +23,7 @@ std::vector<Tick> select_ticks(Session& session, const std::string& rest) {
   return ticks;
 }
 
-std::optional<Tick> find_tick(Session& session, std::uint64_t n) {
+std::optional<Tick> find_tick(DatabaseSession& session, std::uint64_t n) {
   const auto ticks = select_ticks(session, "where n = " + std::to_string(n));
   return ticks.empty() ? std::nullopt : std::optional(ticks.front());
 }
@@ -35,7 +35,7 @@ struct History {
 };
 
 // The horizon is read last: what was emptied before it was read is at or below it.
-History read_history(Session& session) {
+History read_history(DatabaseSession& session) {
   History history;
   auto newest = select_ticks(session, "order by n desc limit 1");
   if (!newest.empty()) history.newest = std::move(newest.front());
@@ -46,7 +46,7 @@ History read_history(Session& session) {
 }
 
 // Can what follows tick `n` of nonce `nonce` still be read?
-std::optional<Tick> find_kept(Session& session, const History& history, std::uint64_t n,
+std::optional<Tick> find_kept(DatabaseSession& session, const History& history, std::uint64_t n,
                               std::uint64_t nonce) {
   if (n < history.horizon) return std::nullopt;
   auto tick = find_tick(session, n);
@@ -54,14 +54,14 @@ std::optional<Tick> find_kept(Session& session, const History& history, std::uin
   return tick;
 }
 
-bool is_continued(Session& session, const History& history, const Progress& progress) {
+bool is_continued(DatabaseSession& session, const History& history, const Progress& progress) {
   if (progress.epoch != history.epoch) return false;
   if (!find_kept(session, history, progress.last.n, progress.last.nonce)) return false;
   if (progress.partial_id == 0) return true;
   return find_kept(session, history, progress.last.n + 1, progress.partial_nonce).has_value();
 }
 
-std::optional<Progress> find_progress(Session& session, const History& history,
+std::optional<Progress> find_progress(DatabaseSession& session, const History& history,
                                       const Cursor& cursor) {
   if (cursor.epoch != history.epoch || cursor.tick == 0) return std::nullopt;
   auto tick = find_kept(session, history, cursor.tick, cursor.nonce);
@@ -74,7 +74,7 @@ std::optional<Progress> find_progress(Session& session, const History& history,
 
 }  // namespace
 
-void require_installed(Session& session) {
+void require_installed(DatabaseSession& session) {
   const auto row = session.run(
       "select current_database(), to_regclass('pgtide.meta') is not null, pg_is_in_recovery()")[0];
   const std::string database(text_of(row[0]));
@@ -100,7 +100,7 @@ void require_installed(Session& session) {
                                                 ", newer than this program; use a newer pgtide");
 }
 
-void secure_history(Session& session) {
+void secure_history(DatabaseSession& session) {
   const auto cache = session.run(
       "select seqcache from pg_sequence where seqrelid = 'pgtide.change_id'::regclass");
   if (integer_of(cache[0][0]) != 1)
@@ -120,7 +120,7 @@ void secure_history(Session& session) {
               ticks_sql + " kept)");
 }
 
-void establish_position(Session& session, SourceContext& context) {
+void establish_position(DatabaseSession& session, SourceContext& context) {
   const History history = read_history(session);
   if (!history.newest)
     throw CaptureFault(ErrorKind::unavailable, "waiting for the leading bridge's first tick");
@@ -141,7 +141,7 @@ void establish_position(Session& session, SourceContext& context) {
   feed.begin(present, lost ? ResyncReason::log_lost : ResyncReason::cursor_expired);
 }
 
-std::vector<Tick> ticks_after(Session& session, std::uint64_t n) {
+std::vector<Tick> ticks_after(DatabaseSession& session, std::uint64_t n) {
   return select_ticks(session, "where n > " + std::to_string(n) + " and n <= " +
                                    std::to_string(n + 100) + " order by n");
 }

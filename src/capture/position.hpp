@@ -1,5 +1,5 @@
 #pragma once
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 #include "capture/source_context.hpp"
 
 // Whether this database is what it was, and where the stream goes on in it.
@@ -8,19 +8,19 @@ namespace pgtide {
 
 // The schema is there, of our version, and set as capture relies on; the server is no standby.
 // Throws CaptureFault that says what to run.
-void require_installed(Session& session);
+void require_installed(DatabaseSession& session);
 
 // By the leader, before its first tick: compares system, database and the age of the last tick with
 // what it finds, and begins the log anew, with another epoch, where they differ (a dump restored
 // elsewhere: its xids mean nothing here). Makes the first tick where there is none.
-void secure_history(Session& session);
+void secure_history(DatabaseSession& session);
 
 // Where the stream goes on: after what was delivered, else after the options' cursor, else at the
 // last tick. Begins it in the feed, or begins it anew where what was delivered last is no longer
 // followed by the log. Throws CaptureFault (unavailable) where no leader has made a tick yet.
-void establish_position(Session& session, SourceContext& context);
+void establish_position(DatabaseSession& session, SourceContext& context);
 
 // The next ticks after `n`, at most a hundred, in order.
-std::vector<Tick> ticks_after(Session& session, std::uint64_t n);
+std::vector<Tick> ticks_after(DatabaseSession& session, std::uint64_t n);
 
 }  // namespace pgtide

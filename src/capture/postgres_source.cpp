@@ -39,8 +39,8 @@ class PostgresSource final : public ChangeSource {
  private:
   void run();
   void serve();
-  void follow(Session& session);
-  void lead(Session& session);
+  void follow(DatabaseSession& session);
+  void lead(DatabaseSession& session);
   void report(const Error& error, std::chrono::milliseconds pause);
 
   SourceOptions options_;
@@ -97,7 +97,7 @@ void PostgresSource::report(const Error& error, std::chrono::milliseconds pause)
 }
 
 void PostgresSource::serve() {
-  Session session(make_connection_string(options_.url), board_.queries());
+  DatabaseSession session(make_connection_string(options_.url), board_.queries());
   const SourceContext::Cancellable cancellable(*context_, session);
   require_installed(session);
   context_->refresh_catalog(session);
@@ -107,7 +107,7 @@ void PostgresSource::serve() {
   follow(session);
 }
 
-void PostgresSource::follow(Session& session) {
+void PostgresSource::follow(DatabaseSession& session) {
   establish_position(session, *context_);
   Follower follower(*context_, session);
   served_ = true;
@@ -117,7 +117,7 @@ void PostgresSource::follow(Session& session) {
   if (follower.leads()) lead(session);
 }
 
-void PostgresSource::lead(Session& session) {
+void PostgresSource::lead(DatabaseSession& session) {
   secure_history(session);
   establish_position(session, *context_);
   Leader leader(*context_, session);

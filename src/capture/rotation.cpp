@@ -30,7 +30,7 @@ constexpr const char* survey_sql =
 
 }  // namespace
 
-Rotation::Rotation(Session& session, Limits limits)
+Rotation::Rotation(DatabaseSession& session, Limits limits)
     : session_(session), limits_(limits),
       pace_(std::clamp(limits.retention / 50, pace_min, pace_max)), due_(Clock::now()) {}
 

@@ -2,7 +2,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 
 namespace pgtide {
 
@@ -26,7 +26,7 @@ class Rotation {
     std::uint64_t log_bytes = 0;
   };
 
-  Rotation(Session& session, Limits limits);
+  Rotation(DatabaseSession& session, Limits limits);
 
   Clock::time_point due() const { return due_; }
   // Does what can be done now and returns; `newest` is the last tick's number. Returns the log
@@ -52,7 +52,7 @@ class Rotation {
   bool is_full(const Survey& found) const;
   void empty_ticks(std::uint64_t newest);
 
-  Session& session_;
+  DatabaseSession& session_;
   Limits limits_;
   Clock::duration pace_;
   Clock::time_point due_;

@@ -27,7 +27,7 @@ constexpr const char* log_locks =
 
 }  // namespace
 
-Sleeper::Sleeper(Session& session, bool polls)
+Sleeper::Sleeper(DatabaseSession& session, bool polls)
     : session_(session), polls_(polls), lease_(unlogged_lease), last_found_(Clock::now()) {
   const auto kind =
       session_.run("select relpersistence from pg_class where oid = 'pgtide.armed'::regclass");

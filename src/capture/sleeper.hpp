@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 
 namespace pgtide {
 
@@ -28,7 +28,7 @@ class Sleeper {
   enum class State { awake, settling, asleep };
 
   // Disarms, whatever was left behind.
-  Sleeper(Session& session, bool polls);
+  Sleeper(DatabaseSession& session, bool polls);
 
   State state() const { return state_; }
   // Seconds for the next tick to renew the lease for; 0: not now.
@@ -47,7 +47,7 @@ class Sleeper {
   bool holders_have_ended();
   std::chrono::microseconds backed_off();
 
-  Session& session_;
+  DatabaseSession& session_;
   bool polls_;
   std::chrono::seconds lease_;
   State state_ = State::awake;

@@ -8,7 +8,7 @@ void SourceContext::ask_to_stop() {
   stopping_ = true;
   signal.raise();
   const std::lock_guard lock(mutex_);
-  for (Session* session : sessions_) session->cancel();
+  for (DatabaseSession* session : sessions_) session->cancel();
 }
 
 void SourceContext::list_tables(std::vector<std::string> tables) {
@@ -20,7 +20,7 @@ void SourceContext::list_tables(std::vector<std::string> tables) {
   signal.raise();
 }
 
-void SourceContext::refresh_catalog(Session& session) {
+void SourceContext::refresh_catalog(DatabaseSession& session) {
   tables_changed_ = false;
   std::vector<std::string> tables;
   {
@@ -30,7 +30,7 @@ void SourceContext::refresh_catalog(Session& session) {
   if (auto catalog = catalogs.load(session, tables)) feed.set_catalog(std::move(catalog));
 }
 
-SourceContext::Cancellable::Cancellable(SourceContext& context, Session& session)
+SourceContext::Cancellable::Cancellable(SourceContext& context, DatabaseSession& session)
     : context_(context), session_(session) {
   const std::lock_guard lock(context_.mutex_);
   context_.sessions_.push_back(&session_);

@@ -6,7 +6,7 @@
 
 #include "capture/catalog_loader.hpp"
 #include "capture/feed.hpp"
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 #include "capture/status_board.hpp"
 #include "capture/wake_signal.hpp"
 
@@ -34,28 +34,28 @@ class SourceContext {
   void list_tables(std::vector<std::string> tables);
 
   // Loads the catalog and tells the sink if it has changed.
-  void refresh_catalog(Session& session);
+  void refresh_catalog(DatabaseSession& session);
   // list_tables() was called since the last refresh.
   bool catalog_is_due() const { return tables_changed_; }
 
   // Lets ask_to_stop() cancel what `session` runs, for as long as the guard lives.
   class Cancellable {
    public:
-    Cancellable(SourceContext& context, Session& session);
+    Cancellable(SourceContext& context, DatabaseSession& session);
     ~Cancellable();
     Cancellable(const Cancellable&) = delete;
     Cancellable& operator=(const Cancellable&) = delete;
 
    private:
     SourceContext& context_;
-    Session& session_;
+    DatabaseSession& session_;
   };
 
  private:
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> tables_changed_ = false;
   std::mutex mutex_;  // of the two below
-  std::vector<Session*> sessions_;
+  std::vector<DatabaseSession*> sessions_;
   std::vector<std::string> listed_tables_;
 };
 

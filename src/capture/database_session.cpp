@@ -1,4 +1,4 @@
-#include "capture/session.hpp"
+#include "capture/database_session.hpp"
 
 #include "capture/fault.hpp"
 
@@ -37,7 +37,7 @@ constexpr const char* settings = R"(
 
 }  // namespace
 
-class Session::Receiver : public pqxx::notification_receiver {
+class DatabaseSession::Receiver : public pqxx::notification_receiver {
  public:
   Receiver(pqxx::connection& connection, const std::string& name, std::vector<Notice>& notices)
       : pqxx::notification_receiver(connection, name), notices_(notices) {}
@@ -49,16 +49,17 @@ class Session::Receiver : public pqxx::notification_receiver {
   std::vector<Notice>& notices_;
 };
 
-Session::Session(const std::string& connection_string, std::atomic<std::uint64_t>& queries)
+DatabaseSession::DatabaseSession(const std::string& connection_string,
+                                 std::atomic<std::uint64_t>& queries)
     : queries_(queries), connection_(std::make_unique<pqxx::connection>(connection_string)) {
   never_reconnect(*connection_);
   settle();
   refuse_pooler();
 }
 
-Session::~Session() = default;
+DatabaseSession::~DatabaseSession() = default;
 
-void Session::settle() {
+void DatabaseSession::settle() {
   // The role's search_path might hold functions that are called like PostgreSQL's.
   run("set search_path = pg_catalog, pg_temp");
   run(settings);
@@ -66,7 +67,7 @@ void Session::settle() {
 
 // Two statements, so that a pooler has the chance to be seen: a process that was ours while we
 // connected and is not now, or one that is not the one that libpq was told of.
-void Session::refuse_pooler() {
+void DatabaseSession::refuse_pooler() {
   const int told = connection_->backendpid();
   for (int turn = 0; turn < 2; ++turn)
     if (run("select pg_backend_pid()")[0][0].as<int>() != told)
@@ -75,25 +76,25 @@ void Session::refuse_pooler() {
                          "and notifications; give the server's own address in database.url");
 }
 
-pqxx::result Session::run(const std::string& sql) {
+pqxx::result DatabaseSession::run(const std::string& sql) {
   ++queries_;
   pqxx::nontransaction work(*connection_);
   return work.exec(sql);
 }
 
-void Session::prepare(const std::string& name, const std::string& sql) {
+void DatabaseSession::prepare(const std::string& name, const std::string& sql) {
   if (prepared_.insert(name).second) connection_->prepare(name, sql);
 }
 
-void Session::listen(const std::string& channel) {
+void DatabaseSession::listen(const std::string& channel) {
   receivers_.push_back(std::make_unique<Receiver>(*connection_, channel, notices_));
 }
 
-std::vector<Session::Notice> Session::take_notices() {
+std::vector<DatabaseSession::Notice> DatabaseSession::take_notices() {
   connection_->get_notifs();
   return std::exchange(notices_, {});
 }
 
-void Session::cancel() { connection_->cancel_query(); }
+void DatabaseSession::cancel() noexcept { connection_->cancel_query(); }
 
 }  // namespace pgtide

@@ -15,7 +15,7 @@ namespace pgtide {
 // them the session is thrown away, never used again: libpqxx 6 would reconnect silently, without
 // the lock, the LISTEN and the settings, so that is switched off at once.
 // One thread, but for cancel().
-class Session {
+class DatabaseSession {
  public:
   struct Notice {
     std::string channel;
@@ -24,8 +24,8 @@ class Session {
 
   // `queries` counts the statements sent. Refuses a pooler in transaction mode: it would hand the
   // session's lock and LISTEN to somebody else.
-  Session(const std::string& connection_string, std::atomic<std::uint64_t>& queries);
-  ~Session();
+  DatabaseSession(const std::string& connection_string, std::atomic<std::uint64_t>& queries);
+  ~DatabaseSession();
 
   pqxx::result run(const std::string& sql);
 
