@@ -95,6 +95,12 @@ std::vector<DatabaseSession::Notice> DatabaseSession::take_notices() {
   return std::exchange(notices_, {});
 }
 
-void DatabaseSession::cancel() noexcept { connection_->cancel_query(); }
+// libpqxx throws where the request finds no server; then there is no statement to end either.
+void DatabaseSession::cancel() noexcept {
+  try {
+    connection_->cancel_query();
+  } catch (const std::exception&) {
+  }
+}
 
 }  // namespace pgtide

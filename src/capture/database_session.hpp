@@ -51,7 +51,7 @@ class DatabaseSession {
   int server_version() const { return connection_->server_version(); }
 
   // Ends a statement that is running, from any thread.
-  void cancel();
+  void cancel() noexcept;
 
  private:
   class Receiver;
