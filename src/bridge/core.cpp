@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
@@ -16,12 +17,13 @@
 #include "bridge/gathering.hpp"
 #include "bridge/metrics.hpp"
 #include "bridge/rules_loader.hpp"
+#include "config/config_file.hpp"
 
 namespace pgtide {
 namespace {
 
-constexpr std::chrono::seconds drain_limit{10};      // PROTOCOL 7
-constexpr std::size_t broadcasts_waiting_max = 1'000;  // past it HTTP is told to come back
+constexpr std::chrono::seconds drain_limit{10};           // PROTOCOL 7
+constexpr std::size_t broadcast_bytes_max = 16 * 1'048'576;  // past it HTTP is told to come back
 
 std::int64_t now_us() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -59,16 +61,37 @@ BridgeCore::BridgeCore(Config config, MakeSource make_source)
       broadcaster_(config_.database.url),
       broadcast_thread_(std::make_unique<boost::asio::thread_pool>(1)) {}
 
-BridgeCore::~BridgeCore() {
+BridgeCore::~BridgeCore() { halt(); }
+
+// Without draining. Each step leaves nothing that calls what the next one ends: a shard may still
+// answer another until all of them stand.
+void BridgeCore::halt() {
+  stage_ = Stage::stopping;
   for (const auto& shard : shards_) shard->shut_gate();
   if (source_) source_->stop();
-  if (acceptor_) stop_accepting();
   broadcast_thread_->join();
+  if (acceptor_) stop_accepting();
+  for (const auto& shard : shards_) shard->halt();
   shards_.clear();
 }
 
 Result<void> BridgeCore::start() {
-  auto rules = read_rules();
+  if (stage_ != Stage::made) {
+    return Error{ErrorKind::conflict, "a bridge starts once; make another one"};
+  }
+  std::string faults;
+  for (const std::string& each : contradictions(config_)) {
+    faults += (faults.empty() ? "" : "\n") + each;
+  }
+  if (!faults.empty()) return Error{ErrorKind::invalid, faults};
+  auto started = start_serving();
+  if (!started) halt();
+  return started;
+}
+
+// In this order: whoever is answered finds everything that an answer needs.
+Result<void> BridgeCore::start_serving() {
+  auto rules = read_rules(config_.rules_named);
   if (!rules) return rules.error();
   if ((*rules)->collections.empty() && !(*rules)->all_public) {
     spdlog::warn(
@@ -76,17 +99,28 @@ Result<void> BridgeCore::start() {
         "version: 1\ncollections:\n  posts:\n    subscribe: public",
         config_.rules);
   }
+  std::error_code ignored;
+  had_rules_file_ = std::filesystem::exists(config_.rules, ignored);
   policy_ = std::make_unique<PolicyKeeper>(*rules);
   make_shards();
-  if (auto listening = listen(); !listening) return listening;
+  auto acceptor =
+      Acceptor::listen(shards_.front()->context(), config_.server.host, config_.server.port);
+  if (!acceptor) return acceptor.error();
+  acceptor_ = std::move(*acceptor);
+  address_ = acceptor_->address();
   source_ = make_source_(source_options(**rules));
+  stage_ = Stage::running;
+  acceptor_->start([this](int native_socket) {
+    shards_[next_shard_++ % shards_.size()]->adopt(native_socket);
+  });
   source_->start(*this);
-  return {};
+  if (config_.server.port_file.empty()) return {};
+  return write_port_file(config_.server.port_file, address_);
 }
 
-Result<std::shared_ptr<const Rules>> BridgeCore::read_rules() const {
+Result<std::shared_ptr<const Rules>> BridgeCore::read_rules(bool required) const {
   if (own_rules_) return own_rules_;
-  return load_rules(config_.rules, config_.rules_named);
+  return load_rules(config_.rules, required);
 }
 
 void BridgeCore::make_shards() {
@@ -113,27 +147,15 @@ void BridgeCore::make_shards() {
   }
 }
 
-Result<void> BridgeCore::listen() {
-  auto acceptor =
-      Acceptor::listen(shards_.front()->context(), config_.server.host, config_.server.port);
-  if (!acceptor) return acceptor.error();
-  acceptor_ = std::move(*acceptor);
-  address_ = acceptor_->address();
-  acceptor_->start([this](int native_socket) {
-    shards_[next_shard_++ % shards_.size()]->adopt(native_socket);
-  });
-  if (config_.server.port_file.empty()) return {};
-  return write_port_file(config_.server.port_file, address_);
-}
-
+// On its own thread, where it accepts; destroyed there as well.
 void BridgeCore::stop_accepting() {
   std::promise<void> stopped;
   boost::asio::post(shards_.front()->context(), [this, &stopped] {
     acceptor_->stop();
+    acceptor_.reset();
     stopped.set_value();
   });
   stopped.get_future().wait();
-  acceptor_.reset();
 }
 
 SourceOptions BridgeCore::source_options(const Rules& rules) const {
@@ -147,23 +169,27 @@ SourceOptions BridgeCore::source_options(const Rules& rules) const {
   return options;
 }
 
+// The clients are told first: the source and the broadcasts may wait for a database that is away.
 void BridgeCore::stop() {
-  if (!acceptor_) return;
+  if (stage_ != Stage::running) return;
+  stage_ = Stage::stopping;
+  const auto until = std::chrono::steady_clock::now() + drain_limit;
   stop_accepting();
   for (const auto& shard : shards_) shard->shut_gate();
-  source_->stop();
-  broadcast_thread_->join();
   std::promise<void> drained;
   const auto all = std::make_shared<Gathering<bool>>(
       shards_.size(), [&drained](const std::vector<bool>&) { drained.set_value(); });
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    shards_[i]->drain(drain_limit, [done = all->slot(i)] { done(true); });
+    shards_[i]->drain(until, [done = all->slot(i)] { done(true); });
   }
   drained.get_future().wait();
+  source_->stop();
+  broadcast_thread_->join();
 }
 
 Result<void> BridgeCore::reload_rules() {
-  auto rules = read_rules();
+  if (stage_ != Stage::running) return Error{ErrorKind::conflict, "the bridge does not run"};
+  auto rules = read_rules(config_.rules_named || had_rules_file_);
   if (!rules) return rules.error();
   source_->list_tables(listed_tables(**rules));
   const std::lock_guard lock(publishing_);
@@ -232,20 +258,29 @@ void BridgeCore::metrics(std::function<void(std::string)> done) {
   for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->collect(all->slot(i));
 }
 
+bool BridgeCore::enqueue_broadcast(std::size_t bytes) {
+  if (broadcast_bytes_.fetch_add(bytes) + bytes <= broadcast_bytes_max) return true;
+  broadcast_bytes_ -= bytes;
+  return false;
+}
+
 void BridgeCore::broadcast(BroadcastRequest request, std::function<void(BroadcastDone)> done) {
-  if (broadcasts_waiting_ >= broadcasts_waiting_max) {
+  const std::size_t bytes = request.json.size();
+  if (stage_ != Stage::running || !enqueue_broadcast(bytes)) {
     return done({Error{ErrorKind::unavailable, "too many broadcasts wait; try again"}, {}});
   }
-  ++broadcasts_waiting_;
   boost::asio::post(*broadcast_thread_,
-                    [this, request = std::move(request), done = std::move(done)] {
+                    [this, bytes, request = std::move(request), done = std::move(done)] {
                       BroadcastDone answer = commit(request);
-                      --broadcasts_waiting_;
+                      broadcast_bytes_ -= bytes;
                       done(std::move(answer));
                     });
 }
 
 BroadcastDone BridgeCore::commit(const BroadcastRequest& request) {
+  if (stage_ != Stage::running) {
+    return {Error{ErrorKind::unavailable, "the server is stopping; try again"}, {}};
+  }
   if (!request.collection) return {broadcaster_.broadcast_all(request.json), {}};
   BroadcastDone answer{broadcaster_.broadcast(*request.collection, request.json), {}};
   if (answer.result.ok() && !policy_->current()->lists(*request.collection)) {
@@ -261,6 +296,7 @@ std::optional<std::string_view> BridgeCore::page() {
 }
 
 std::vector<std::pair<std::size_t, ConnectionRecord>> BridgeCore::connections() const {
+  if (stage_ == Stage::made || shards_.empty()) return {};
   using Records = std::vector<ConnectionRecord>;
   std::promise<std::vector<Records>> answer;
   const auto all = std::make_shared<Gathering<Records>>(

@@ -45,7 +45,7 @@ class BridgeCore : private ChangeSink, private Operator {
   std::string address() const { return address_; }
   const Config& config() const { return config_; }
 
-  // Not on a shard's thread: they wait for the shards.
+  // Not on a shard's thread: they wait for the shards. Nothing while the bridge does not run.
   std::vector<std::pair<std::size_t, ConnectionRecord>> connections() const;  // shard, record
   void close_connection(std::size_t shard, const std::string& id);
 
@@ -63,17 +63,23 @@ class BridgeCore : private ChangeSink, private Operator {
   Admission admit(const std::string& address) override { return limiter_.admit(address); }
   void release(const std::string& address) override { limiter_.release(address); }
 
-  Result<std::shared_ptr<const Rules>> read_rules() const;
+  enum class Stage { made, running, stopping };
+
+  Result<std::shared_ptr<const Rules>> read_rules(bool required) const;
+  Result<void> start_serving();
   void make_shards();
-  Result<void> listen();
   void stop_accepting();
+  void halt();
+  bool enqueue_broadcast(std::size_t bytes);
   SourceOptions source_options(const Rules& rules) const;
   BroadcastDone commit(const BroadcastRequest& request);
 
+  std::atomic<Stage> stage_ = Stage::made;
   const Config config_;
   const MakeSource make_source_;
   std::string page_;
   std::shared_ptr<const Rules> own_rules_;
+  bool had_rules_file_ = false;
   std::string address_;
   ConnectionLimiter limiter_;
   std::unique_ptr<PolicyKeeper> policy_;
@@ -83,7 +89,7 @@ class BridgeCore : private ChangeSink, private Operator {
   std::unique_ptr<Acceptor> acceptor_;
   std::size_t next_shard_ = 0;  // the acceptor's thread
   Broadcaster broadcaster_;
-  std::atomic<std::size_t> broadcasts_waiting_ = 0;
+  std::atomic<std::size_t> broadcast_bytes_ = 0;  // waiting, or being committed
   std::unique_ptr<boost::asio::thread_pool> broadcast_thread_;
 };
 

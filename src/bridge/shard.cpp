@@ -6,36 +6,48 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdlib>
 #include <deque>
 #include <thread>
 #include <utility>
+#include <variant>
 
 #include "bridge/piece_gate.hpp"
 
 // A shard's queue holds what came from the source and waits for its turn, in stream order. One
 // piece is taken per turn of the loop, so that reads, replies and heartbeats get theirs between the
 // pieces of a large batch. The next is taken when no connection has more than half its backlog
-// waiting, or after `pace_limit`: healthy readers set the pace of a burst, and a stuck one delays
-// it by a bounded time (until it has fallen behind and counts no more).
+// waiting, or after `pace_limit`: healthy readers set the pace of a burst. Who was waited for
+// `waits_in_vain_max` times in a row is excused: a stuck reader, or one that means to stand in the
+// way, delays the others by a second and no more.
 namespace pgtide {
 namespace asio = boost::asio;
 
 namespace {
 
 constexpr std::chrono::milliseconds pace_limit{100};  // ARCHITECTURE, "Write in bulk"
+constexpr int waits_in_vain_max = 10;
 
 // Until begin_at() brings the real one.
 std::shared_ptr<const Policy> denying_policy() {
   return Policy::bind(std::make_shared<Rules>(), std::make_shared<Catalog>(), nullptr);
 }
 
+// Nothing is expected to get here but the end of memory; then the program ends, and says so.
+void run_loop(asio::io_context& context) {
+  try {
+    context.run();
+  } catch (const std::exception& error) {
+    spdlog::critical("a shard cannot go on: {}", error.what());
+    std::abort();
+  }
+}
+
 }  // namespace
 
 struct Shard::State {
-  struct Turn {
-    std::shared_ptr<const Batch> piece{};  // or
-    std::function<void()> act{};
-  };
+  using Piece = std::shared_ptr<const Batch>;
+  using Turn = std::variant<Piece, std::function<void()>>;
 
   State(Operator& op, ShardOptions options)
       : reports_unlisted(options.reports_unlisted),
@@ -43,7 +55,7 @@ struct Shard::State {
         gateway(context, broker, op, std::move(options.gateway)),
         pace_timer(context),
         work(asio::make_work_guard(context)),
-        thread([this] { context.run(); }) {}
+        thread([this] { run_loop(context); }) {}
 
   void enqueue(Turn turn) {
     queue.push_back(std::move(turn));
@@ -53,16 +65,21 @@ struct Shard::State {
   // Takes what needs no pacing at once, and at most one piece.
   void take_turns() {
     while (!queue.empty()) {
-      Turn turn = std::move(queue.front());
-      queue.pop_front();
-      if (turn.act) {
-        turn.act();
-        continue;
-      }
-      take_piece(*turn.piece);
-      return wait_for_pace();
+      if (take_turn()) return wait_for_pace();
     }
-    if (on_empty) std::exchange(on_empty, nullptr)();
+  }
+
+  // True when it was a piece.
+  bool take_turn() {
+    const Turn turn = std::move(queue.front());
+    queue.pop_front();
+    const auto* piece = std::get_if<Piece>(&turn);
+    if (piece == nullptr) {
+      std::get<std::function<void()>>(turn)();
+      return false;
+    }
+    take_piece(**piece);
+    return true;
   }
 
   void take_piece(const Batch& piece) {
@@ -79,30 +96,36 @@ struct Shard::State {
 
   void wait_for_pace() {
     waiting = true;
-    if (gateway.paced()) {
-      if (queue.empty()) {
-        waiting = false;
-        if (on_empty) std::exchange(on_empty, nullptr)();
-        return;
-      }
-      return asio::post(context, [this] { go_on(); });
-    }
-    const std::size_t turn = ++paced_turn;
-    const auto resume = [this, turn] {
-      if (turn == paced_turn) go_on();
+    const std::size_t wait = ++wait_number;
+    const auto end = [this, wait](bool in_vain) {
+      if (wait == wait_number) go_on(in_vain);
     };
-    gateway.when_paced(resume);
+    if (gateway.paced()) return asio::post(context, [end] { end(false); });
+    gateway.when_paced([end] { end(false); });
     pace_timer.expires_after(pace_limit);
-    pace_timer.async_wait([resume](boost::system::error_code error) {
-      if (!error) resume();
+    pace_timer.async_wait([end](boost::system::error_code error) {
+      if (!error) end(true);
     });
   }
 
-  void go_on() {
-    ++paced_turn;
+  void go_on(bool in_vain) {
+    ++wait_number;
     pace_timer.cancel();
     waiting = false;
+    waits_in_vain = in_vain ? waits_in_vain + 1 : 0;
+    if (waits_in_vain == waits_in_vain_max) {
+      gateway.excuse_slow();
+      waits_in_vain = 0;
+    }
     take_turns();
+  }
+
+  // What is still in the queue is sent without pacing.
+  void drain(std::chrono::steady_clock::time_point until, std::function<void()> done) {
+    while (!queue.empty()) take_turn();
+    const auto left = until - std::chrono::steady_clock::now();
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(left);
+    gateway.drain(std::max(limit, std::chrono::milliseconds(0)), std::move(done));
   }
 
   void send_notices(const std::vector<Broker::Notice>& notices) {
@@ -118,9 +141,9 @@ struct Shard::State {
   PieceGate gate;
   std::deque<Turn> queue;
   bool waiting = false;         // between a piece and the next turn
-  std::size_t paced_turn = 0;   // names the wait that is under way
+  std::size_t wait_number = 0;  // names the wait that is under way
+  int waits_in_vain = 0;        // in a row
   asio::steady_timer pace_timer;
-  std::function<void()> on_empty;
   asio::executor_work_guard<asio::io_context::executor_type> work;
   std::thread thread;
 };
@@ -128,7 +151,10 @@ struct Shard::State {
 Shard::Shard(Operator& op, ShardOptions options)
     : state_(std::make_unique<State>(op, std::move(options))) {}
 
-Shard::~Shard() {
+Shard::~Shard() { halt(); }
+
+void Shard::halt() {
+  if (!state_->thread.joinable()) return;
   shut_gate();
   state_->work.reset();
   state_->context.stop();
@@ -161,11 +187,9 @@ void Shard::close_connection(std::string id) {
   });
 }
 
-void Shard::drain(std::chrono::milliseconds limit, std::function<void()> done) {
-  asio::post(state_->context, [state = state_.get(), limit, done = std::move(done)] {
-    const auto drain_gateway = [state, limit, done] { state->gateway.drain(limit, done); };
-    if (state->queue.empty() && !state->waiting) return drain_gateway();
-    state->on_empty = drain_gateway;
+void Shard::drain(std::chrono::steady_clock::time_point until, std::function<void()> done) {
+  asio::post(state_->context, [state = state_.get(), until, done = std::move(done)] {
+    state->drain(until, done);
   });
 }
 
@@ -177,7 +201,7 @@ void Shard::begin_at(Cursor position, std::shared_ptr<const Policy> policy,
     state->send_notices(
         state->broker.lose_position(why.value_or(ResyncReason::log_lost), position));
   };
-  asio::post(state->context, [state, act] { state->enqueue({nullptr, act}); });
+  asio::post(state->context, [state, act] { state->enqueue(std::function<void()>(act)); });
 }
 
 void Shard::replace_policy(std::shared_ptr<const Policy> policy) {
@@ -185,13 +209,13 @@ void Shard::replace_policy(std::shared_ptr<const Policy> policy) {
   const auto act = [state, policy = std::move(policy)] {
     state->send_notices(state->broker.replace_policy(policy));
   };
-  asio::post(state->context, [state, act] { state->enqueue({nullptr, act}); });
+  asio::post(state->context, [state, act] { state->enqueue(std::function<void()>(act)); });
 }
 
 void Shard::deliver(std::shared_ptr<const Batch> piece) {
   if (!state_->gate.enter(piece->bytes())) return;
   asio::post(state_->context, [state = state_.get(), piece = std::move(piece)] {
-    state->enqueue({piece, nullptr});
+    state->enqueue(piece);
   });
 }
 

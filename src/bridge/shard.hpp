@@ -32,7 +32,7 @@ struct ShardFigures {
 class Shard {
  public:
   Shard(Operator& op, ShardOptions options);
-  ~Shard();  // ends the thread
+  ~Shard();  // halts
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
@@ -41,8 +41,12 @@ class Shard {
   void collect(std::function<void(ShardFigures)> done);
   void list(std::function<void(std::vector<ConnectionRecord>)> done);
   void close_connection(std::string id);
-  // After the queue is empty, ends every connection with 1001; `done` on the shard's thread.
-  void drain(std::chrono::milliseconds limit, std::function<void()> done);
+  // Sends what waits, ends every connection with 1001, all of it before `until`; `done` on the
+  // shard's thread.
+  void drain(std::chrono::steady_clock::time_point until, std::function<void()> done);
+  // Ends the thread: nothing runs here any more. Shards that may still answer each other are all
+  // halted before the first is destroyed.
+  void halt();
 
   // From the source's thread, in stream order. deliver() waits while the shard is behind.
   void begin_at(Cursor position, std::shared_ptr<const Policy> policy,

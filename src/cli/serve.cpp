@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <thread>
@@ -21,6 +22,20 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, kept_bytes);
 }
 
+// A descriptor per connection; what most systems grant at first is a tenth of limits.connections.
+void raise_descriptor_limit(std::size_t connections) {
+  constexpr std::size_t others = 64;  // database, listener, logs, HTTP
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < connections + others) {
+    spdlog::warn("the system allows {} open files, too few for limits.connections {}: raise it "
+                 "(ulimit -n, LimitNOFILE=), or lower limits.connections",
+                 limit.rlim_cur, connections);
+  }
+}
+
 void reload(BridgeCore& bridge) {
   if (auto loaded = bridge.reload_rules(); !loaded) {
     spdlog::error("the old rules stay in force:\n{}", loaded.error().to_string());
@@ -33,6 +48,7 @@ void reload(BridgeCore& bridge) {
 
 Result<void> start(BridgeCore& bridge) {
   keep_freed_memory();
+  raise_descriptor_limit(bridge.config().limits.connections);
   return bridge.start();
 }
 

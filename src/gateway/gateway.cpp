@@ -81,6 +81,8 @@ void Gateway::when_paced(std::function<void()> then) {
   state_->traffic.when_paced(std::move(then));
 }
 
+void Gateway::excuse_slow() { state_->traffic.excuse_slow(); }
+
 void Gateway::drain(std::chrono::milliseconds limit, std::function<void()> done) {
   state_->drain(limit, std::move(done));
 }

@@ -63,6 +63,8 @@ class Gateway {
   // And the call, once, from the loop, when that is so: at once where it is.
   bool paced() const;
   void when_paced(std::function<void()> then);
+  // Those over half now were waited for long enough: they do not count until they were under half.
+  void excuse_slow();
 
   // Refuses new connections and HTTP, sends what is queued, closes each with 1001 and calls `done`
   // when none is left; after `limit` the rest is cut.

@@ -105,7 +105,9 @@ HttpReply make_http_error(unsigned status, std::string_view code, std::string_vi
 }
 
 Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
-  const bool loopback = head.peer_loopback && !head.forwarded;
+  // A page of another site that was rebound to a loopback address still names itself as the host.
+  const bool names_loopback = head.host_count == 0 || host_allowed(head.host, {});
+  const bool loopback = head.peer_loopback && !head.forwarded && names_loopback;
   // HTTP/1.0 knows no Host, and no browser speaks it: there is nothing to rebind.
   if (head.host_count != 1 && !(head.http_1_0 && head.host_count == 0)) {
     return refuse(400, "invalid_request", "send exactly one Host header");

@@ -126,7 +126,12 @@ void Wire::account() {
   if (outbox_.behind() && !counted_behind_) ++counters.fell_behind;
   counted_behind_ = outbox_.behind();
   const bool over_half = open_ && outbox_.over_half();
-  if (over_half != std::exchange(counted_over_half_, over_half)) traffic_.half_crossed(over_half);
+  if (over_half == std::exchange(counted_over_half_, over_half)) return;
+  if (over_half) {
+    over_half_round_ = traffic_.rose_over_half();
+  } else {
+    traffic_.fell_below_half(over_half_round_);
+  }
 }
 
 void Wire::cut() {

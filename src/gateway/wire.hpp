@@ -135,6 +135,7 @@ class Wire {
   std::size_t counted_backlog_ = 0;  // what account() has told `traffic_`
   std::size_t counted_dropped_ = 0;
   bool counted_over_half_ = false;
+  std::uint64_t over_half_round_ = 0;
   bool counted_behind_ = false;
   bool open_ = true;
   bool waiting_ = false;    // for writability
