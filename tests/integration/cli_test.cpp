@@ -1,10 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "capture/schema.hpp"
 #include "support/database.hpp"
+#include "support/folder.hpp"
 #include "support/frame_shape.hpp"
 #include "support/program.hpp"
-#include "support/running_bridge.hpp"
 
 // The commands that end by themselves: what they print, and with which exit code.
 using namespace pgtide;

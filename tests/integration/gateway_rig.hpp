@@ -1,6 +1,7 @@
 #pragma once
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -240,6 +241,9 @@ class RawSocket {
   explicit RawSocket(const Rig& rig, int receive_buffer = 0) : RawSocket(unconnected()) {
     if (receive_buffer > 0) {
       ::setsockopt(native_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+      // Segments as on a real wire: loopback's are larger than such a buffer, and stall in it.
+      const int segment = 1'400;
+      ::setsockopt(native_, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
     }
     connect(rig);
   }
@@ -255,7 +259,7 @@ class RawSocket {
     ::setsockopt(native_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   }
   RawSocket(RawSocket&& other) noexcept
-      : native_(std::exchange(other.native_, -1)), read_(std::move(other.read_)) {}
+      : native_(std::exchange(other.native_, -1)), read_(std::move(other.read_)), at_(other.at_) {}
   RawSocket& operator=(RawSocket&&) = delete;
   ~RawSocket() {
     if (native_ >= 0) ::close(native_);
@@ -276,26 +280,20 @@ class RawSocket {
 
   // The head of an HTTP answer, up to its empty line.
   std::string read_head() {
-    while (read_.find("\r\n\r\n") == std::string::npos) {
-      if (fill() != 1) break;
+    const auto find_end = [this] { return read_.find("\r\n\r\n", at_); };
+    while (find_end() == std::string::npos && fill() == 1) {
     }
-    const auto end = read_.find("\r\n\r\n");
-    if (end == std::string::npos) return std::exchange(read_, {});
-    const auto head = read_.substr(0, end + 4);
-    read_.erase(0, end + 4);
-    return head;
+    const auto end = find_end();
+    return take(end == std::string::npos ? read_.size() : end + 4 - at_);
   }
   std::string read_bytes(std::size_t size) {
-    while (read_.size() < size && fill() == 1) {
-    }
-    const auto bytes = read_.substr(0, size);
-    read_.erase(0, size);
-    return bytes;
+    peek(size);
+    return take(size);
   }
   std::string read_to_end() {
     while (fill() == 1) {
     }
-    return std::exchange(read_, {});
+    return take(read_.size());
   }
 
   // Opens the WebSocket; the answer's head. `headers`: further lines, each with its "\r\n".
@@ -345,13 +343,19 @@ class RawSocket {
     const auto got = ::recv(native_, bytes, sizeof bytes, 0);
     if (got < 0 && errno == ECONNRESET) reset_ = true;
     if (got <= 0) return got == 0 ? 0 : -1;
+    read_.erase(0, std::exchange(at_, 0));
     read_.append(bytes, static_cast<std::size_t>(got));
     return 1;
   }
   std::string peek(std::size_t size) {
-    while (read_.size() < size && fill() == 1) {
+    while (read_.size() - at_ < size && fill() == 1) {
     }
-    return read_.substr(0, size);
+    return read_.substr(at_, size);
+  }
+  std::string take(std::size_t size) {
+    auto bytes = read_.substr(at_, size);
+    at_ += bytes.size();
+    return bytes;
   }
   std::size_t frame_bytes(unsigned char second) {
     const std::size_t extra = second == 126 ? 2 : second == 127 ? 8 : 0;
@@ -366,6 +370,7 @@ class RawSocket {
 
   int native_ = -1;
   std::string read_{};
+  std::size_t at_ = 0;  // what of it was taken
   bool reset_ = false;
 };
 

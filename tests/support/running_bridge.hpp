@@ -1,8 +1,6 @@
 #pragma once
 #include <doctest/doctest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "pgtide/bridge.hpp"
 #include "support/database.hpp"
 #include "support/eventually.hpp"
+#include "support/folder.hpp"
 #include "support/frame_shape.hpp"
 #include "support/wire_client.hpp"
 
@@ -29,27 +28,6 @@ struct StringMaker<std::vector<std::string>> {
 // A database with pgtide in it, a bridge on it in this very program, and its clients: what the
 // tests of the contract stand on.
 namespace pgtide::test {
-
-// A directory of a test's own, removed at the end.
-class Folder {
- public:
-  Folder() {
-    if (mkdtemp(path_.data()) == nullptr) FAIL("no temporary directory");
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-  // Writes a file there and returns its path.
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name)) << text;
-    return path(name);
-  }
-
- private:
-  std::string path_ = "/tmp/pgtide-test-XXXXXX";
-};
 
 // What RunningBridge sends to know how far a client has come; clients do not show it.
 inline bool is_barrier(const std::string& frame) {
@@ -118,13 +96,23 @@ inline BridgeSetup blog(std::function<void(Config&)> adjust = {}) {
           .adjust = std::move(adjust)};
 }
 
+// Of the executable's cluster: a database that has pgtide and nothing else, to copy from:
+// sooner done than installing anew.
+inline std::string installed_template() {
+  static const Database origin;
+  static const Result<void> installed = install(origin.url());
+  if (!installed) FAIL(installed.error().to_string());
+  return "template " + origin.name();
+}
+
 class RunningBridge {
  public:
   // Returns when /readyz says yes.
   explicit RunningBridge(const BridgeSetup& setup, PrivatePostgres& server = cluster())
-      : database("", server), writer(database.session()), bridge_(make_config(setup)) {
-    const auto installed = install(database.url());
-    if (!installed) FAIL(installed.error().to_string());
+      : database(is_own(server) ? installed_template() : "", server),
+        writer(database.session()),
+        bridge_(make_config(setup)) {
+    if (!is_own(server)) REQUIRE(install(database.url()).ok());
     if (!setup.sql.empty()) writer.run(setup.sql);
     const auto started = bridge_.start();
     if (!started) FAIL(started.error().to_string());
@@ -183,6 +171,8 @@ class RunningBridge {
   Session writer;
 
  private:
+  static bool is_own(const PrivatePostgres& server) { return &server == &cluster(); }
+
   Config make_config(const BridgeSetup& setup) {
     Config config;
     config.database.url = database.url();
