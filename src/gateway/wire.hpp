@@ -76,6 +76,7 @@ class Wire {
   void cut();
   bool open() const { return open_; }
   bool drained() const { return outbox_.empty() && !outbox_.behind(); }
+  bool behind() const { return outbox_.behind(); }
   // Reads on, whatever waits: to find the peer's close frame.
   void stop_gating_replies();
 

@@ -29,15 +29,23 @@ std::string watch_command(const CollectionRule& rule) {
   return command;
 }
 
+// What of a rule cannot be kept without old rows; empty: nothing. (`hide`: an update of hidden
+// columns alone could not be told from another, and its being sent would tell of it.)
+std::string needs_old_rows(const CollectionRule& rule) {
+  if (rule.old) return "`old`";
+  if (rule.deleted_record_full) return "`deleted_record: full`";
+  return rule.hide.empty() ? "" : "`hide`";
+}
+
 // Why the watched table of that name is not the rule's; empty where all is well.
 std::string fault_of_watched(const CollectionRule& rule, const Collection& watched) {
   if (watched.table != rule.table) {
     return "the watched table is " + watched.table + ", not " + rule.table +
            "; write `table: " + watched.table + "`, or watch the other one";
   }
-  const char* needs_old_rows = rule.old ? "`old`" : "`deleted_record: full`";
-  if (!watched.old_rows && (rule.old || rule.deleted_record_full)) {
-    return std::string(needs_old_rows) + " needs the old rows, and table " + watched.table +
+  const std::string needing = needs_old_rows(rule);
+  if (!watched.old_rows && !needing.empty()) {
+    return needing + " needs the old rows, and table " + watched.table +
            " is watched without them; take it out, or " + watch_command(rule);
   }
   return {};

@@ -185,6 +185,12 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
        {"rules.yaml:3:5: posts: `deleted_record: full` needs the old rows, and table public.posts "
         "is watched without them; take it out, or run: pgtide watch posts"},
        "the same for a delete's"},
+      {hiding({"email"}),
+       {without_old},
+       {},
+       {"rules.yaml:3:5: posts: `hide` needs the old rows, and table public.posts is watched "
+        "without them; take it out, or run: pgtide watch posts"},
+       "an update of a hidden column alone could not be told from another"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.why);

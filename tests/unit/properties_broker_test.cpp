@@ -320,7 +320,7 @@ class Traffic {
     for (const auto& table : tables) {
       if (chance(4)) continue;
       RuleSpec rule{.open = !chance(5)};
-      if (chance(2)) {
+      if (table.old_rows && chance(2)) {
         for (const auto& column : table.columns) {
           if (!contains(table.key, column) && chance(3)) rule.hide.push_back(column);
         }
