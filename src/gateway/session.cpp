@@ -1,10 +1,10 @@
+#include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <boost/beast/websocket/teardown.hpp>
 #include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
-#include <algorithm>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -27,7 +27,9 @@
 namespace pgtide {
 
 // How Beast ends a stream of ours; it finds them by their names.
-inline void beast_close_socket(Wire& wire) { wire.cut(); }
+inline void beast_close_socket(Wire& wire) {
+  wire.cut();
+}
 
 inline void teardown(boost::beast::role_type role, Wire& wire, boost::system::error_code& error) {
   boost::beast::websocket::teardown(role, wire.socket(), error);
@@ -47,8 +49,10 @@ using ErrorCode = boost::system::error_code;
 // How long a closing connection may take to fetch what is queued, and then to answer the close
 // frame. A peer within reach needs a round trip.
 constexpr std::chrono::milliseconds close_wait{2'000};
-// A message's buffer larger than this is given back.
-constexpr std::size_t kept_buffer_bytes = 2'048;
+// What an idle connection keeps ready for the beginning of a message, and by what a longer one
+// grows. (Beast's read of a whole message keeps 1.5 KiB ready, on each idle connection.)
+constexpr std::size_t first_bytes = 128;
+constexpr std::size_t further_bytes = 4'096;
 
 std::string make_uuid() {
   thread_local boost::uuids::random_generator generate;
@@ -96,7 +100,7 @@ class WebSocketSession final : public Session,
   void on_accepted(ErrorCode error);
   void join();
   void read_next();
-  void on_read(ErrorCode error);
+  void on_read(ErrorCode error, std::size_t bytes);
   void take_message();
   void close_by(SteadyTime until, CloseCode code, std::string_view reason);
   void send_close_frame();
@@ -105,7 +109,9 @@ class WebSocketSession final : public Session,
   std::shared_ptr<GatewayCore> core_;
   Wire wire_;
   websocket::stream<Wire&, false> stream_;
-  beast::flat_buffer buffer_{};
+  std::array<char, first_bytes> first_{};
+  std::string message_{};  // what has been read of it
+  std::size_t message_size_ = 0;
   boost::asio::ip::tcp::endpoint peer_;
   std::string address_;
   std::optional<ConnectionNumber> number_{};
@@ -148,7 +154,9 @@ void WebSocketSession::start(const Handshake& handshake) {
                        [session = self()](ErrorCode error) { session->on_accepted(error); });
 }
 
-void WebSocketSession::arm(SteadyTime due) { core_->deadlines->arm(self(), due); }
+void WebSocketSession::arm(SteadyTime due) {
+  core_->deadlines->arm(self(), due);
+}
 
 void WebSocketSession::on_accepted(ErrorCode error) {
   if (stage_ != Stage::accepting) return;
@@ -160,9 +168,9 @@ void WebSocketSession::on_accepted(ErrorCode error) {
   stage_ = Stage::live;
   if (bad_credential_) {
     ++core_->traffic.counters.handshakes_refused;
-    wire_.send_reply(make_frame(error_message(
-        {.code = WireCode::invalid_token,
-         .message = "this server knows no tokens: connect without one"})));
+    wire_.send_reply(
+        make_frame(error_message({.code = WireCode::invalid_token,
+                                  .message = "this server knows no tokens: connect without one"})));
     close(CloseCode::bad_credential, "invalid_token");
   } else {
     join();
@@ -186,26 +194,33 @@ void WebSocketSession::join() {
 }
 
 void WebSocketSession::read_next() {
-  stream_.async_read(buffer_, [session = self()](ErrorCode error, std::size_t) {
-    session->on_read(error);
+  boost::asio::mutable_buffer where = boost::asio::buffer(first_);
+  if (message_size_ > 0) {
+    message_.resize(message_size_ + further_bytes);
+    where = boost::asio::buffer(message_) + message_size_;
+  }
+  stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
+    session->on_read(error, bytes);
   });
 }
 
-void WebSocketSession::on_read(ErrorCode error) {
+void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
   if (stage_ == Stage::ended) return;
   if (error) return end();
-  if (stage_ == Stage::live) take_message();
-  if (stage_ == Stage::ended) return;
-  buffer_.consume(buffer_.size());
-  if (buffer_.capacity() > kept_buffer_bytes) buffer_ = beast::flat_buffer();
-  read_next();
+  if (message_size_ == 0) message_.assign(first_.data(), bytes);
+  message_size_ += bytes;
+  if (stream_.is_message_done()) {
+    message_.resize(message_size_);
+    if (stage_ == Stage::live) take_message();
+    message_ = std::string();
+    message_size_ = 0;
+  }
+  if (stage_ != Stage::ended) read_next();
 }
 
 void WebSocketSession::take_message() {
   if (!stream_.got_text()) return close(CloseCode::unsupported, "text frames only");
-  const auto bytes = buffer_.data();
-  const std::string_view text(static_cast<const char*>(bytes.data()), bytes.size());
-  auto reply = core_->broker.receive(*number_, text, std::chrono::steady_clock::now());
+  auto reply = core_->broker.receive(*number_, message_, std::chrono::steady_clock::now());
   wire_.send_reply(std::move(reply.frames));
   if (reply.close) close(*reply.close, "");
 }
@@ -285,7 +300,10 @@ void WebSocketSession::beat(SteadyTime now) {
       return close_by(now, CloseCode::heartbeat_lost, "no sign of life");
     case Heartbeat::Step::ping:
       wire_.send_ping();
-      if (stage_ == Stage::live) wire_.send_reply(core_->broker.position_frame(*number_));
+      // Not to one that is behind: its position is before what was dropped.
+      if (stage_ == Stage::live && !wire_.behind()) {
+        wire_.send_reply(core_->broker.position_frame(*number_));
+      }
       break;
     case Heartbeat::Step::wait:
       break;
