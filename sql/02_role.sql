@@ -72,7 +72,8 @@ begin
   end loop;
   revoke execute on all functions in schema pgtide from public;
   if role is null then return; end if;
-  execute format('grant usage, create on schema pgtide to %I', role);
+  execute format('grant usage on schema pgtide to %I', role);
+  execute format('revoke create on schema pgtide from %I', role);
   execute format('grant insert, select, update (id, old_tid) on pgtide.log0, pgtide.log1, '
                  'pgtide.log2 to %I', role);
   execute format('grant select on pgtide.log to %I', role);
@@ -80,16 +81,27 @@ begin
   execute format('grant usage on sequence pgtide.change_id to %I', role);
 end $$;
 
--- Gives a function to the capture role and takes it from everybody else.
+-- Gives a function to the capture role and takes it from everybody else. ALTER FUNCTION ... OWNER
+-- TO wants the new owner to have CREATE on the schema; it has it for this statement only, or code
+-- that runs as the capture role could put functions here, and the installer would call them.
 create or replace function pgtide.hand_over(function regprocedure) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  role name := coalesce((select capture_role from pgtide.meta),
-    (select nspowner::regrole::text from pg_namespace where nspname = 'pgtide'));
+  capture_role constant name := (select m.capture_role from pgtide.meta m);
+  role constant name := coalesce(capture_role, (
+    select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner
+     where n.nspname = 'pgtide'));
 begin
   execute format('revoke execute on function %s from public', function);
   if (select proowner from pg_proc where oid = function)
-     <> (select oid from pg_roles where rolname = role) then
-    execute format('alter function %s owner to %I', function, role);
+     is not distinct from (select oid from pg_roles where rolname = role) then
+    return;
+  end if;
+  if capture_role is not null then
+    execute format('grant create on schema pgtide to %I', capture_role);
+  end if;
+  execute format('alter function %s owner to %I', function, role);
+  if capture_role is not null then
+    execute format('revoke create on schema pgtide from %I', capture_role);
   end if;
 end $$;

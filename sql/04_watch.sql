@@ -237,7 +237,7 @@ end $$;
 -- Logs that what clients know of a collection may be stale.
 create or replace function pgtide.mark_changed(c int) returns void
 language sql set search_path = pg_catalog, pg_temp as $$
-  select pgtide.append(c, 's', null, 0, null, null, null, null)
+  select pgtide.append(c, 's'::"char", null::text, 0, null::tid, null::tid, null::json, null::json)
 $$;
 
 create or replace function pgtide.watch(

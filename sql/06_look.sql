@@ -4,6 +4,14 @@
 -- what clients know of it is stale then, and an `s` in the log tells them so. Nothing is written
 -- while nothing has changed.
 
+-- The table of this name, or null. to_regclass() would raise where the caller lacks USAGE on the
+-- schema, which the look does not need.
+create or replace function pgtide.find_table(table_schema text, table_name text) returns regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select t.oid::regclass from pg_class t join pg_namespace s on s.oid = t.relnamespace
+   where s.nspname = $1 and t.relname = $2
+$$;
+
 -- The command that watches a collection's table as it was watched.
 create or replace function pgtide.watch_command(c pgtide.collection) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -41,7 +49,7 @@ create or replace function pgtide.fault(c pgtide.collection, out wrong text, out
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   t pg_class;
-  named regclass := to_regclass(format('%I.%I', c.table_schema, c.table_name));
+  named regclass := pgtide.find_table(c.table_schema, c.table_name);
   cols int2[];
 begin
   mend := pgtide.watch_command(c);
@@ -80,7 +88,7 @@ end $$;
 create or replace function pgtide.seen(c pgtide.collection) returns pgtide.collection
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-  named regclass := to_regclass(format('%I.%I', c.table_schema, c.table_name));
+  named regclass := pgtide.find_table(c.table_schema, c.table_name);
 begin
   -- After a dump was restored the table has another oid and still its triggers.
   if named is not null and not exists (select from pg_class where oid = c.relation)

@@ -12,10 +12,8 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   old_log constant int := pg_sequence_last_value('pgtide.current');
   new_log constant int := (old_log + 1) % 3;
-  used boolean;
 begin
-  execute format('select exists (select from pgtide.log%s)', new_log) into used;
-  if used then return null; end if;
+  if pgtide.has_rows(new_log) then return null; end if;
   update pgtide.rotation set seal = null, switched_at = null where log = new_log;
   update pgtide.rotation set seal = null, switched_at = clock_timestamp() where log = old_log;
   update pgtide.meta set rotated_at = clock_timestamp();
@@ -23,14 +21,44 @@ begin
   return new_log;
 end $$;
 
+create or replace function pgtide.has_rows(log int) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case log when 0 then exists (select from pgtide.log0)
+                  when 1 then exists (select from pgtide.log1)
+                  else exists (select from pgtide.log2) end
+$$;
+
 -- After switch_log() committed: notes an xid that no one is younger than who still writes the old
--- tables. A leader that died between the two leaves this to the next one.
+-- tables. A leader that died between the two leaves this to the next one; and so does one that died
+-- before switch_log() committed, since setval is not undone: then rows alone show that a table was
+-- left.
 create or replace function pgtide.seal_log() returns void
 language sql set search_path = pg_catalog, pg_temp as $$
-  update pgtide.rotation set seal = pg_current_xact_id()
+  update pgtide.rotation
+     set seal = pg_current_xact_id(), switched_at = coalesce(switched_at, clock_timestamp())
    where seal is null and log <> pg_sequence_last_value('pgtide.current')
-     and switched_at is not null
+     and (switched_at is not null or pgtide.has_rows(log))
 $$;
+
+-- The newest tick that was made up to that moment; null: none. Ticks are as old as their numbers
+-- say, so this halves: a walk from the newest on would visit millions.
+create or replace function pgtide.tick_before(moment timestamptz) returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  low bigint := (select min(n) from pgtide.tick);
+  high bigint := (select max(n) from pgtide.tick);
+  middle bigint;
+  found_n bigint;
+  found_at timestamptz;
+begin
+  if (select at from pgtide.tick where n = low) > moment then return null; end if;
+  while low < high loop
+    middle := high - (high - low) / 2;
+    select n, at into found_n, found_at from pgtide.tick where n <= middle order by n desc limit 1;
+    if found_at <= moment then low := middle; else high := found_n - 1; end if;
+  end loop;
+  return (select max(n) from pgtide.tick where n <= low);
+end $$;
 
 create or replace function pgtide.set_horizon(tick bigint) returns void
 language sql set search_path = pg_catalog, pg_temp as $$
@@ -57,7 +85,8 @@ exception when lock_not_available then
 end $$;
 
 -- Empties a tick table whose ticks all lie below the horizon; false: not now. The leader does this
--- before the first tick of a block of 65,536 that would lie there.
+-- before the first tick of a block (ticks_per_table in src/capture/change_query.hpp) that would lie
+-- there.
 create or replace function pgtide.empty_ticks(number int) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -19,7 +19,8 @@ begin
    where p.pronamespace = 'pgtide'::regnamespace and g.tgparentid = 0
      and pg_has_role(current_user, (select relowner from pg_class where oid = g.tgrelid), 'USAGE');
   perform pgtide.lock_patiently(
-    tables || array['pgtide.log0', 'pgtide.log1', 'pgtide.log2']::regclass[], 'access exclusive');
+    tables || array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
+                    'pgtide.tick2']::regclass[], 'access exclusive');
   set local client_min_messages = warning;
   drop schema pgtide cascade;
   -- The role stays while another database of the cluster uses it.

@@ -69,6 +69,17 @@ TEST_CASE("install: as an owner without CREATEROLE it warns, names the GRANT, an
   one_change_is_logged(database.url(owner.name()));
 }
 
+TEST_CASE("install: a role whose name needs quotes owns its capture functions") {
+  Database other;
+  other.run(R"(create role "app-owner" login)");
+  Database database(R"(owner "app-owner")");
+  REQUIRE(text_of(install(database.url("app-owner"))) == "ok");
+  database.run("update pgtide.meta set capture_role = null");  // as without CREATEROLE
+  one_change_is_logged(database.url());  // watched by the superuser
+  CHECK(database.value("select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner "
+                       "where p.oid = 'pgtide.capture_1()'::regprocedure") == "app-owner");
+}
+
 TEST_CASE("install: a role that may not create a schema is told the GRANT") {
   const Role stranger;
   Database database;
@@ -142,6 +153,68 @@ TEST_CASE("uninstall: keeps the capture role while another database uses it") {
   CHECK(other.value(role) == "1");
   REQUIRE(uninstall(other.url()).ok());
   CHECK(other.value(role) == "0");
+}
+
+TEST_CASE("rights: the capture role may create nothing in the schema, ever") {
+  Database database;
+  const char* const may_create =
+      "select has_schema_privilege('pgtide_capture', 'pgtide', 'create')";
+  REQUIRE(install(database.url()).ok());
+  CHECK(database.value(may_create) == "f");
+  one_change_is_logged(database.url());
+  CHECK(database.value(may_create) == "f");
+  database.run("grant create on schema pgtide to pgtide_capture");  // as it was once
+  REQUIRE(install(database.url()).ok());
+  CHECK(database.value(may_create) == "f");
+}
+
+TEST_CASE("rights: the look needs no USAGE on the schema of a watched table") {
+  const Role owner("createrole");
+  Database database("owner " + owner.name());
+  REQUIRE(install(database.url(owner.name())).ok());
+  database.run("create schema hidden; create table hidden.posts (id int primary key)");
+  REQUIRE(watch(database.url(), {.table = "hidden.posts"}).ok());
+  Session session = database.session(owner.name());
+  CHECK(session.run("select name, wrong from pgtide.look()") == std::vector<Row>{});
+  database.run("drop table hidden.posts");
+  CHECK(session.run("select name, wrong from pgtide.look()") ==
+        std::vector<Row>{{"posts", "table hidden.posts is gone"}});
+}
+
+TEST_CASE("uninstall: says that nothing is installed where nothing is") {
+  Database database;
+  CHECK(text_of(uninstall(database.url())) ==
+        "not_found: nothing is installed in database " + database.name());
+}
+
+TEST_CASE("rotation: a log table is sealed although its switch died before it committed") {
+  Database database;
+  REQUIRE(install(database.url()).ok());
+  one_change_is_logged(database.url());
+  Session session = database.session();
+  session.run("begin");
+  session.run("select pgtide.switch_log()");
+  session.run("rollback");
+  session.run("select pgtide.seal_log()");
+  CHECK(session.run("select log, switched_at is not null, seal is not null from pgtide.rotation "
+                    "order by log") ==
+        std::vector<Row>{{"0", "t", "t"}, {"1", "f", "f"}, {"2", "f", "f"}});
+}
+
+TEST_CASE("rotation: the newest tick up to a moment is found, holes or none") {
+  Database database;
+  REQUIRE(install(database.url()).ok());
+  database.run("insert into pgtide.tick1 select g, 1, '3:3:', timestamptz '2026-01-01' + "
+               "interval '1 s' * g from generate_series(101, 900) g where g <> 500");
+  const auto before = [&](const std::string& seconds) {
+    return database.value("select pgtide.tick_before(timestamptz '2026-01-01' + interval '" +
+                          seconds + " s')");
+  };
+  CHECK(before("100") == std::nullopt);
+  CHECK(before("101") == "101");
+  CHECK(before("500") == "499");
+  CHECK(before("777.5") == "777");
+  CHECK(before("5000") == "900");
 }
 
 TEST_CASE("rights: nobody but the installer reads the log, and PUBLIC may call nothing") {
