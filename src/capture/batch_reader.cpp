@@ -26,7 +26,8 @@ bool BatchReader::deliver_stored(const Tick& tick) {
     require_kept(main_, tick);
     return deliver(tick, rows);
   } catch (const pqxx::sql_error& error) {
-    if (!is_unprintable(sqlstate_of(error))) throw;
+    const std::string state = sqlstate_of(error);
+    if (!is_unprintable(state) && !is_out_of_memory(state)) throw;
   }
   return deliver_pages(tick, after);
 }
@@ -58,9 +59,7 @@ bool BatchReader::deliver_pages(const Tick& tick, std::uint64_t after) {
   reading.stopping = [this] { return context_.stopping(); };
   reading.require_kept = [this, &tick] { require_kept(pages_->session, tick); };
   reading.take = [this](const pqxx::result& rows) { take(rows, 0); };
-  reading.lost = [this](std::uint64_t id) {
-    context_.feed.rows().skip(0, "at log id " + std::to_string(id), "PostgreSQL cannot print it");
-  };
+  reading.lost = [this](std::uint64_t id) { skip(id); };
   if (!pager_->read(reading)) return false;
   context_.feed.close();
   return true;
@@ -69,6 +68,22 @@ bool BatchReader::deliver_pages(const Tick& tick, std::uint64_t after) {
 void BatchReader::take(const pqxx::result& rows, int first) {
   if (context_.feed.needs_catalog(rows, first)) context_.refresh_catalog(main_);
   context_.feed.take(rows, first);
+}
+
+// Its key prints in most cases where its rows do not.
+void BatchReader::skip(std::uint64_t id) {
+  std::int32_t collection = 0;
+  std::string record = "at log id " + std::to_string(id);
+  try {
+    const auto found = pages_->session.run(named_change_statement(id));
+    if (!found.empty() && !found[0][1].is_null()) {
+      collection = static_cast<std::int32_t>(integer_of(found[0][0]));
+      record = text_of(found[0][1]);
+    }
+  } catch (const pqxx::sql_error& error) {
+    if (!is_unprintable(sqlstate_of(error))) throw;
+  }
+  context_.feed.rows().skip(collection, record, "PostgreSQL cannot print it");
 }
 
 // A statement whose snapshot is older than a TRUNCATE finds nothing and no error: whoever has read

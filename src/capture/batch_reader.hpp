@@ -31,6 +31,7 @@ class BatchReader {
   bool deliver(const Tick& tick, const pqxx::result& rows);
   bool deliver_pages(const Tick& tick, std::uint64_t after);
   void take(const pqxx::result& rows, int first);
+  void skip(std::uint64_t id);  // a change that PostgreSQL cannot print
   void require_kept(DatabaseSession& session, const Tick& tick);
 
   SourceContext& context_;

@@ -66,7 +66,7 @@ Result<void> Broadcaster::State::commit(const std::string& sql,
           "the role may not broadcast; as the role that ran `pgtide install`: GRANT USAGE ON "
           "SCHEMA pgtide TO <role>; GRANT EXECUTE ON FUNCTION pgtide.broadcast(text, json), "
           "pgtide.broadcast_all(json) TO <role>;";
-    if (state.starts_with("22")) failure.kind = ErrorKind::invalid;
+    if (state.starts_with("22") || state.starts_with("54")) failure.kind = ErrorKind::invalid;
     if (state.empty() || state.starts_with("57P") || state.starts_with("08")) session.reset();
     return failure;
   } catch (...) {

@@ -108,6 +108,10 @@ std::string window_statement() {
   return from_logs("id, " + std::string(row_bytes) + " as bytes", in_window) + " order by id";
 }
 
+std::string named_change_statement(std::uint64_t id) {
+  return from_logs("collection, record", "id = " + std::to_string(id));
+}
+
 std::string page_statement() {
   const std::string columns = "id, collection, action::text, record, " + std::string(printed_at) +
                               ", old_row::text, new_row::text, false";

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <string>
 
 // The texts of the statements that read the change log and write ticks, and the columns that they
@@ -45,6 +46,9 @@ std::string next_id_statement();  // the least id past $3, by xid
 std::string window_statement();   // ids in ($3, $4] with the bytes of their rows
 std::string page_statement();     // the changes in ($3, $4]
 
+// Collection and record of one change.
+std::string named_change_statement(std::uint64_t id);
+
 // Every tick that is kept, of all three tables.
 inline constexpr const char* ticks_sql =
     "(select n, nonce, snapshot, at from pgtide.tick0 union all "
@@ -55,6 +59,11 @@ inline constexpr const char* ticks_sql =
 inline constexpr const char* tick_columns_sql =
     "n, nonce, snapshot::text, (extract(epoch from at) * 1000000)::bigint";
 
-inline constexpr unsigned ticks_per_table = 65'536;
+// Tick n lies in table n / ticks_per_table % 3. The third table is emptied while the second half of
+// a block is made, so between 1.5 and 2.5 blocks of ticks are kept, and a change cannot be read any
+// more whose tick is gone, whatever retention says. A leader makes at most 500 ticks a second: that
+// is 3.5 hours at the least. Retention's default of 24 hours holds up to 72 ticks a second, around
+// the clock. A table that is full takes some 400 MB.
+inline constexpr unsigned ticks_per_table = 4'194'304;
 
 }  // namespace pgtide

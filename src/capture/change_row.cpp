@@ -79,19 +79,19 @@ std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {
     if (const auto known = known_.find(event.collection_id); known != known_.end())
       event.collection = known->second.name;
   }
-  const std::string_view fault = fault_of(event);
+  const std::string_view fault = fault_of(event, !field(ChangeColumn::record).is_null());
   if (fault.empty()) return event;
   skip(event.collection_id, event.record_id, fault);
   return std::nullopt;
 }
 
-// Why an event cannot be sent; empty: it can.
-std::string_view ChangeRows::fault_of(const Event& event) const {
+// Why an event cannot be sent; empty: it can. A text key may be '', which is a key.
+std::string_view ChangeRows::fault_of(const Event& event, bool has_key) const {
   if (event.action == Action::truncate || event.action == Action::schema_changed)
     return event.collection.empty() ? "its collection is watched no longer" : "";
   const bool custom = event.action == Action::custom;
   if (!custom && event.collection.empty()) return "its collection is watched no longer";
-  if (!custom && event.record_id.empty()) return "its key could not be read";
+  if (!custom && !has_key) return "its key could not be read";
   if (needs_new_row(event.action) && event.new_row.empty()) return "it cannot be turned into JSON";
   if (!event.new_row.empty() && !check_json(event.new_row)) return "it is no JSON in UTF-8";
   if (custom) return "";

@@ -37,7 +37,7 @@ class ChangeRows {
     std::string name;
     bool old_rows = true;
   };
-  std::string_view fault_of(const Event& event) const;
+  std::string_view fault_of(const Event& event, bool has_key) const;
 
   std::unordered_map<std::int32_t, Known> known_;
   std::uint64_t skipped_ = 0;

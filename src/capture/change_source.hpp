@@ -23,7 +23,7 @@ struct SourceStatus {
   std::uint64_t changes_skipped = 0;   // could not be sent: no JSON, no UTF-8
   std::uint64_t reconnects = 0;
   std::uint64_t queries = 0;           // statements sent, for "idle costs nothing"
-  std::uint64_t log_bytes = 0;         // the log tables' size, as last looked at
+  std::uint64_t log_bytes = 0;         // size of the log and tick tables, as last looked at
   std::int64_t tick_at_us = 0;         // when the last delivered tick was made (server's clock)
   std::int64_t oldest_unread_us = 0;   // a follower's or busy leader's lag; 0: nothing waits
 };

@@ -16,7 +16,8 @@ void never_reconnect([[maybe_unused]] pqxx::connection& connection) {
 
 // Without statistics on tables that autovacuum never sees, plans by cost are plans by chance: the
 // log's statements are written for their indexes. Two encodings have no way to UTF-8: their bytes
-// come as they are, and rows that are no UTF-8 are skipped. Everything a role or database may have
+// come as they are, and rows that are no UTF-8 are skipped. The server's keepalives let it notice
+// within 15 s that our host is gone, and give the leader's lock to another. Everything a role or database may have
 // set otherwise and that would change what the statements mean is set here.
 constexpr const char* settings = R"(
   select set_config(name, value, false) from (values
@@ -31,6 +32,8 @@ constexpr const char* settings = R"(
     ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
     ('transaction_timeout', '0'), ('search_path', 'pg_catalog, pg_temp'), ('jit', 'off'),
     ('enable_seqscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),
+    ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '3'), ('tcp_keepalives_count', '3'),
+    ('tcp_user_timeout', '15000'),
     ('max_parallel_workers_per_gather', '0'), ('DateStyle', 'ISO, MDY'), ('TimeZone', 'UTC'))
     as wanted(name, value)
   where exists (select from pg_catalog.pg_settings s where s.name = wanted.name))";

@@ -46,8 +46,14 @@ std::string sqlstate_of(const pqxx::sql_error& error) {
   if (dynamic_cast<const pqxx::syntax_error*>(&error)) return "42601";
   if (dynamic_cast<const pqxx::data_exception*>(&error)) return "22000";
   if (dynamic_cast<const pqxx::unique_violation*>(&error)) return "23505";
+  if (dynamic_cast<const pqxx::integrity_constraint_violation*>(&error)) return "23000";
+  if (dynamic_cast<const pqxx::plpgsql_raise*>(&error)) return "P0001";
+  if (dynamic_cast<const pqxx::plpgsql_error*>(&error)) return "P0000";
   if (dynamic_cast<const pqxx::feature_not_supported*>(&error)) return "0A000";
   if (dynamic_cast<const pqxx::invalid_sql_statement_name*>(&error)) return "26000";
+  if (dynamic_cast<const pqxx::out_of_memory*>(&error)) return "53200";
+  if (dynamic_cast<const pqxx::disk_full*>(&error)) return "53100";
+  if (dynamic_cast<const pqxx::insufficient_resources*>(&error)) return "53000";
   return "";
 }
 
@@ -72,7 +78,11 @@ Error current_failure() {
 }
 
 bool is_unprintable(const std::string& sqlstate) {
-  return sqlstate.starts_with("22") || sqlstate.starts_with("54") || sqlstate == "53200";
+  return sqlstate.starts_with("22") || sqlstate.starts_with("54");
+}
+
+bool is_out_of_memory(const std::string& sqlstate) {
+  return sqlstate == "53200";
 }
 
 bool is_lock_refused(const std::string& sqlstate) {

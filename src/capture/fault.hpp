@@ -31,8 +31,11 @@ Error current_failure();
 
 // The SQLSTATE says that values could not be turned into text for us: not representable in our
 // encoding, or past what the server can hold in one message (PostgreSQL, appendix A: classes 22
-// and 54, 53200).
+// and 54).
 bool is_unprintable(const std::string& sqlstate);
+
+// Out of memory (53200): mostly for a moment, so try again; a row of many megabytes may be why.
+bool is_out_of_memory(const std::string& sqlstate);
 
 // Lock not available (55P03): somebody is using the table now.
 bool is_lock_refused(const std::string& sqlstate);

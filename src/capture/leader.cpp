@@ -85,7 +85,8 @@ Leader::Outcome Leader::make_tick() {
   try {
     outcome.rows = run_tick(nonce, true);
   } catch (const pqxx::sql_error& error) {
-    if (!is_unprintable(sqlstate_of(error))) throw;
+    const std::string state = sqlstate_of(error);
+    if (!is_unprintable(state) && !is_out_of_memory(state)) throw;
     outcome.rows = run_tick(nonce, false);
   }
   const auto header = outcome.rows[0];
@@ -113,7 +114,7 @@ void Leader::keep_house() {
   const auto now = Clock::now();
   if (now >= look_due_) {
     look_due_ = now + look_interval;
-    context_.catalogs.look(session_);
+    look();
     context_.refresh_catalog(session_);
     look_for_followers();
     reader_.rest();
@@ -124,6 +125,20 @@ void Leader::keep_house() {
     const std::uint64_t bytes = rotation_.step(context_.feed.progress().last.n);
     context_.board.update([&](SourceStatus& status) { status.log_bytes = bytes; });
   }
+}
+
+// A table that cannot be looked at is no reason to stop telling of the others: the next look may
+// succeed, and until then the status says why this one did not.
+void Leader::look() {
+  std::string fault;
+  try {
+    context_.catalogs.look(session_);
+  } catch (const pqxx::sql_error& error) {
+    const std::string state = sqlstate_of(error);
+    if (state.empty() || state.starts_with("57") || state.starts_with("08")) throw;
+    fault = "the look at the watched tables failed: " + current_failure().message;
+  }
+  context_.board.stand(context_.sink, true, true, fault);
 }
 
 void Leader::look_for_followers() {

@@ -37,6 +37,7 @@ class Leader {
   Outcome make_tick();
   pqxx::result run_tick(std::uint64_t nonce, bool with_rows);
   void keep_house();
+  void look();
   void look_for_followers();
   void wait(std::chrono::microseconds time);
 

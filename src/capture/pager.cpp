@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::int64_t window_ids = 1000;
 constexpr std::int64_t window_ids_max = 1'024'000;
+// A server that is short of memory for a moment says the same as one that cannot hold the row; a row
+// below this is never the reason.
+constexpr std::int64_t unholdable_bytes_min = 64 * 1'048'576;
 // Below this a search by xid costs less than walking over the ids between (0.1 s per 100,000).
 constexpr std::int64_t searched_changes_max = 100'000;
 
@@ -75,7 +78,7 @@ void Pager::read_window(const Reading& reading, const pqxx::result& weights, std
   std::int64_t bytes = 0;
   std::int64_t last = from;
   const auto read_up_to = [&](std::int64_t id) {
-    if (id > from && !reading.stopping()) read_page(reading, from, id);
+    if (id > from && !reading.stopping()) read_page(reading, from, id, bytes);
     from = id;
     bytes = 0;
   };
@@ -89,7 +92,9 @@ void Pager::read_window(const Reading& reading, const pqxx::result& weights, std
   read_up_to(last);
 }
 
-void Pager::read_page(const Reading& reading, std::int64_t from, std::int64_t to) {
+// `bytes` is what its rows weigh; past page_bytes_max the page is one row.
+void Pager::read_page(const Reading& reading, std::int64_t from, std::int64_t to,
+                      std::int64_t bytes) {
   try {
     const auto rows =
         session_.run_prepared("page", reading.before, reading.snapshot, from, to);
@@ -97,12 +102,15 @@ void Pager::read_page(const Reading& reading, std::int64_t from, std::int64_t to
     reading.take(rows);
     return;
   } catch (const pqxx::sql_error& error) {
-    if (!is_unprintable(sqlstate_of(error))) throw;
+    const std::string state = sqlstate_of(error);
+    const bool unholdable = is_out_of_memory(state) && bytes > unholdable_bytes_min;
+    if (unholdable) return reading.lost(static_cast<std::uint64_t>(to));
+    if (!is_unprintable(state)) throw;
   }
   if (from + 1 == to) return reading.lost(static_cast<std::uint64_t>(to));
   const std::int64_t middle = from + (to - from) / 2;
-  read_page(reading, from, middle);
-  read_page(reading, middle, to);
+  read_page(reading, from, middle, bytes);
+  read_page(reading, middle, to, bytes);
 }
 
 }  // namespace pgtide

@@ -47,7 +47,7 @@ class Pager {
   Extent measure(const Reading& reading);
   std::int64_t next_start(const Reading& reading, std::int64_t after);
   void read_window(const Reading& reading, const pqxx::result& weights, std::int64_t from);
-  void read_page(const Reading& reading, std::int64_t from, std::int64_t to);
+  void read_page(const Reading& reading, std::int64_t from, std::int64_t to, std::int64_t bytes);
 
   DatabaseSession& session_;
 };

@@ -51,6 +51,7 @@ std::optional<Tick> find_kept(DatabaseSession& session, const History& history, 
   if (n < history.horizon) return std::nullopt;
   auto tick = find_tick(session, n);
   if (!tick || tick->nonce != nonce) return std::nullopt;
+  if (n < history.newest->n && !find_tick(session, n + 1)) return std::nullopt;
   return tick;
 }
 
@@ -142,8 +143,13 @@ void establish_position(DatabaseSession& session, SourceContext& context) {
 }
 
 std::vector<Tick> ticks_after(DatabaseSession& session, std::uint64_t n) {
-  return select_ticks(session, "where n > " + std::to_string(n) + " and n <= " +
-                                   std::to_string(n + 100) + " order by n");
+  auto ticks = select_ticks(session, "where n > " + std::to_string(n) + " and n <= " +
+                                         std::to_string(n + 100) + " order by n");
+  for (std::size_t i = 0; i < ticks.size(); ++i)
+    if (ticks[i].n != n + 1 + i)
+      throw CaptureFault(ErrorKind::unavailable,
+                         "fell behind: tick " + std::to_string(n + 1 + i) + " is gone");
+  return ticks;
 }
 
 }  // namespace pgtide

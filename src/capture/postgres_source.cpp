@@ -41,7 +41,7 @@ class PostgresSource final : public ChangeSource {
   void serve();
   void follow(DatabaseSession& session);
   void lead(DatabaseSession& session);
-  void report(const Error& error, std::chrono::milliseconds pause);
+  void report(const Error& error);
 
   SourceOptions options_;
   StatusBoard board_;
@@ -80,20 +80,17 @@ void PostgresSource::run() {
       const Error error = current_failure();
       if (context_->stopping()) break;
       if (served_) backoff.reset();
-      const auto pause = backoff.next();
-      report(error, pause);
-      context_->signal.wait(-1, pause);
+      report(error);
+      context_->signal.wait(-1, backoff.next());
     }
   }
   board_.update([](SourceStatus& status) { status.connected = status.leader = false; });
 }
 
-void PostgresSource::report(const Error& error, std::chrono::milliseconds pause) {
-  const std::string fault = error.to_string();
-  const bool is_new = board_.read().fault != fault;
+// The sink logs it, when it is another than before.
+void PostgresSource::report(const Error& error) {
   board_.update([](SourceStatus& status) { ++status.reconnects; });
-  board_.stand(context_->sink, false, false, fault);
-  if (is_new) spdlog::warn("capture: {}; trying again in {} ms", fault, pause.count());
+  board_.stand(context_->sink, false, false, error.to_string());
 }
 
 void PostgresSource::serve() {

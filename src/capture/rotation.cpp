@@ -20,12 +20,12 @@ constexpr auto pace_filling = 1s;
 // Index 0 to 2: a row per table, in order.
 constexpr const char* survey_sql =
     "select pg_sequence_last_value('pgtide.current') = r.log, "
-    "r.switched_at is not null and r.seal is null, r.seal is not null, "
+    "r.seal is null and (r.switched_at is not null or pgtide.has_rows(r.log)), "
+    "r.seal is not null, "
     "pg_total_relation_size(format('pgtide.log%s', r.log)::regclass), "
     "(extract(epoch from clock_timestamp() - m.rotated_at) * 1000)::bigint, "
-    "case pg_sequence_last_value('pgtide.current') "
-    "when 0 then exists (select from pgtide.log0) when 1 then exists (select from pgtide.log1) "
-    "else exists (select from pgtide.log2) end "
+    "pgtide.has_rows(pg_sequence_last_value('pgtide.current')::int), "
+    "pg_total_relation_size(format('pgtide.tick%s', r.log)::regclass) "
     "from pgtide.rotation r, pgtide.meta m order by r.log";
 
 }  // namespace
@@ -45,6 +45,7 @@ Rotation::Survey Rotation::survey() {
     log.bytes = bits_of(row[3]);
     found.age = std::chrono::milliseconds(integer_of(row[4]));
     found.current_used = text_of(row[5]) == "t";
+    found.tick_bytes += bits_of(row[6]);
   }
   return found;
 }
@@ -73,7 +74,7 @@ std::uint64_t Rotation::step(std::uint64_t newest) {
   if (newest % ticks_per_table >= ticks_per_table / 2) empty_ticks(newest);
   const bool filling = found.bytes() > limits_.log_bytes / 10;
   due_ = Clock::now() + (filling ? std::min<Clock::duration>(pace_, pace_filling) : pace_);
-  return found.bytes();
+  return found.bytes() + found.tick_bytes;
 }
 
 // The horizon is committed before anything is thrown away.
@@ -81,10 +82,9 @@ void Rotation::empty_sealed(unsigned log, bool forced) {
   const std::string number = std::to_string(log);
   const std::string kept_ms = std::to_string(forced ? 0 : limits_.retention.count());
   const auto covering = session_.run(
-      std::string("select n from (select n, snapshot from ") + ticks_sql + " kept where at <= "
-      "clock_timestamp() - interval '1 millisecond' * " + kept_ms + " order by n desc limit 1) "
-      "last "
-      "where pg_snapshot_xmin(snapshot) > (select seal from pgtide.rotation where log = " + number +
+      std::string("select n from ") + ticks_sql + " kept where n = (select pgtide.tick_before("
+      "clock_timestamp() - interval '1 millisecond' * " + kept_ms + ")) "
+      "and pg_snapshot_xmin(snapshot) > (select seal from pgtide.rotation where log = " + number +
       ")");
   if (covering.empty()) return;
   session_.run("select pgtide.set_horizon(" + std::string(text_of(covering[0][0])) + ")");

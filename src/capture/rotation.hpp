@@ -15,8 +15,8 @@ namespace pgtide {
 // table is covered when the last tick that retention gives up sees everything in it; that tick
 // becomes the horizon, and then the table is truncated, if nobody uses it at that moment. Where the
 // size is what presses, the newest tick takes retention's place.
-// Tick tables go by number: the one that the next 65,536 ticks need is emptied in the second half
-// of the 65,536 before.
+// Tick tables go by number: the one that the next block of ticks_per_table needs is emptied in the
+// second half of the block before.
 // By the leader only.
 class Rotation {
  public:
@@ -36,7 +36,7 @@ class Rotation {
  private:
   struct Log {
     bool current = false;
-    bool left = false;      // not current, and not sealed yet
+    bool left = false;      // was written, and is neither current nor sealed
     bool sealed = false;
     std::uint64_t bytes = 0;
   };
@@ -44,6 +44,7 @@ class Rotation {
     Log logs[3];
     bool current_used = false;
     std::chrono::milliseconds age{};  // since the last switch
+    std::uint64_t tick_bytes = 0;
     std::uint64_t bytes() const { return logs[0].bytes + logs[1].bytes + logs[2].bytes; }
   };
 

@@ -132,6 +132,15 @@ std::string array_of(const std::vector<std::string>& names) {
   return text + "}";
 }
 
+void require_schema(pqxx::connection& connection) {
+  pqxx::nontransaction look(connection);
+  const auto row = look.exec("select current_database(), exists (select from pg_namespace where "
+                             "nspname = 'pgtide')")[0];
+  if (row[1].c_str()[0] != 't')
+    throw CaptureFault(ErrorKind::not_found, std::string("nothing is installed in database ") +
+                                                 row[0].c_str());
+}
+
 void unwatch_all(pqxx::connection& connection) {
   pqxx::nontransaction look(connection);
   const pqxx::result names = look.exec("select name from pgtide.collection order by id");
@@ -155,6 +164,7 @@ Result<void> install(const std::string& url, const InstallOptions& options) {
 Result<void> uninstall(const std::string& url, const WarningSink& warn) {
   return with_connection(url, "pgtide uninstall", [&](pqxx::connection& connection) {
     const WarningReceiver receiver(connection, warn);
+    require_schema(connection);
     unwatch_all(connection);
     pqxx::work transaction(connection);
     transaction.exec("select pgtide.uninstall()");

@@ -221,6 +221,36 @@ TEST_CASE("capture: a follower reads what the leader reads, and takes over when 
   CHECK(second.sink.broken() == std::vector<std::string>{});
 }
 
+TEST_CASE("capture: a follower whose next tick is gone is told that its cursor has expired") {
+  Database database;
+  install_in(database);
+  database.run("create table posts (id bigint primary key)");
+  watch_in(database, "posts");
+  Running leader(database);
+  leader.wait_until_leading();
+  Running follower(database);
+  eventually([&] { return follower.source->status().connected; });
+  follower.sink.hold(true);
+  for (std::size_t i = 1; i <= 4; ++i) {
+    database.run("insert into posts values (" + std::to_string(i) + ")");
+    leader.wait_for(i);
+    if (i == 1) follower.wait_for(1);
+  }
+  const std::uint64_t last = leader.sink.position().tick;
+  const std::string kept = std::to_string(last);
+  database.run("update pgtide.meta set horizon = " + kept + "; delete from pgtide.tick0 where n < " +
+               kept);
+  follower.sink.hold(false);
+  eventually([&] { return follower.sink.begins().size() == 2; }, 20s,
+             [&] { return follower.source->status().fault; });
+  CHECK(follower.sink.begins()[1].why == ResyncReason::cursor_expired);
+  CHECK(follower.sink.begins()[1].position.tick == last);
+  const std::size_t before = follower.sink.count();
+  database.run("insert into posts values (5)");
+  follower.wait_for(before + 1);
+  CHECK(follower.sink.broken() == std::vector<std::string>{});
+}
+
 TEST_CASE("capture: a follower is told of each tick, and only where there is one") {
   Database database;
   install_in(database);

@@ -1,6 +1,7 @@
 #include <fstream>
 #include <pqxx/pqxx>
 
+#include "capture/change_query.hpp"
 #include "integration/capture_recorder.hpp"
 
 // The log's size and history: large batches, large rows, rows that cannot be sent, rotation, and a
@@ -149,6 +150,24 @@ TEST_CASE("capture: a row that PostgreSQL cannot convert for us is skipped, in a
   CHECK(running.source->status().fault.empty());
 }
 
+TEST_CASE("capture: rotation goes on after a switch that died before it committed") {
+  Posts posts;
+  posts.database.run("insert into posts values (1)");
+  Session session = posts.database.session();
+  session.run("begin; select pgtide.switch_log()");
+  session.run("rollback");
+  SourceOptions options = Running::options_for(posts.database);
+  options.retention = 300ms;
+  Running running(options);
+  running.wait_until_leading();
+  long next = 1;
+  eventually([&] {
+    posts.database.run("insert into posts values (" + std::to_string(++next) + ")");
+    return posts.database.value("select count(*) from pgtide.log where record = '1'") == "0";
+  });
+  CHECK(running.source->status().fault.empty());
+}
+
 TEST_CASE("capture: rotation empties the log and makes nobody wait") {
   Posts posts;
   SourceOptions options = Running::options_for(posts.database);
@@ -243,14 +262,16 @@ TEST_CASE("capture: in a database that was restored elsewhere the log begins ane
 
 TEST_CASE("capture: ticks go on from one tick table to the next") {
   Posts posts;
-  posts.database.run("insert into pgtide.tick0 values (65530, 1, '3:3:')");
+  posts.database.run("insert into pgtide.tick0 values (" + std::to_string(ticks_per_table - 6) +
+                     ", 1, '3:3:')");
   Running running(posts.database);
   running.wait_until_leading();
   for (int i = 1; i <= 12; ++i) {
     posts.database.run("insert into posts values (" + std::to_string(i) + ")");
     running.wait_for(static_cast<std::size_t>(i));
   }
-  CHECK(posts.database.value("select min(n) from pgtide.tick1") == "65536");
+  CHECK(posts.database.value("select min(n) from pgtide.tick1") ==
+        std::to_string(ticks_per_table));
   CHECK(running.sink.broken() == std::vector<std::string>{});
   CHECK(running.source->status().fault.empty());
 }

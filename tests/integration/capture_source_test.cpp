@@ -1,3 +1,4 @@
+#include "capture/broadcaster.hpp"
 #include "integration/capture_recorder.hpp"
 
 using namespace pgtide;
@@ -87,6 +88,54 @@ TEST_CASE("capture: stop lets go of the lease and returns, whatever the source w
   running.wait_until_leading();
   running.source->stop();
   CHECK(posts.database.value("select pg_sequence_last_value('pgtide.armed')") == "0");
+}
+
+TEST_CASE("capture: a record whose key is the empty text is sent as any other") {
+  Database database;
+  install_in(database);
+  database.run("create table tag (name text primary key)");
+  watch_in(database, "tag");
+  Running running(database);
+  running.wait_until_leading();
+  database.run("insert into tag values ('')");
+  running.wait_for(1);
+  CHECK(lines_of(running.sink.events()) ==
+        std::vector<std::string>{"create tag  {\"name\":\"\"}"});
+  CHECK(running.source->status().changes_skipped == 0);
+}
+
+TEST_CASE("capture: a look that fails is said, and the ticks go on") {
+  Posts posts;
+  posts.database.run("alter function pgtide.look() rename to looked");
+  posts.database.run("create function pgtide.look() returns table (collection int, wrong text, "
+                     "mend text) language plpgsql as 'begin raise ''no look today''; end'");
+  Running running(posts.database);
+  running.wait_until_leading();
+  posts.database.run("insert into posts values (1, 'a')");
+  running.wait_for(1);
+  const SourceStatus status = running.source->status();
+  CHECK(status.leader);
+  CHECK(status.reconnects == 0);
+  CHECK(status.fault.find("no look today") != std::string::npos);
+  CHECK(running.sink.faults().size() == 1);
+}
+
+TEST_CASE("capture: a broadcast is refused with what mends it") {
+  const Role stranger;
+  Posts posts;
+  Broadcaster owner(posts.database.url());
+  std::string deep;
+  deep.append(50'000, '[').append(50'000, ']');
+  const Result<void> too_deep = owner.broadcast("news", deep);
+  REQUIRE(!too_deep);
+  CHECK(too_deep.error().kind == ErrorKind::invalid);
+  CHECK(owner.broadcast("news", "1").ok());
+  Broadcaster other(posts.database.url(stranger.name()));
+  const Result<void> refused = other.broadcast("news", "1");
+  REQUIRE(!refused);
+  CHECK(refused.error().kind == ErrorKind::denied);
+  CHECK(refused.error().message.find("GRANT EXECUTE ON FUNCTION pgtide.broadcast") !=
+        std::string::npos);
 }
 
 TEST_CASE("capture: what a database lacks is said with the command that mends it") {
