@@ -17,8 +17,8 @@ void never_reconnect([[maybe_unused]] pqxx::connection& connection) {
 // Without statistics on tables that autovacuum never sees, plans by cost are plans by chance: the
 // log's statements are written for their indexes. Two encodings have no way to UTF-8: their bytes
 // come as they are, and rows that are no UTF-8 are skipped. The server's keepalives let it notice
-// within 15 s that our host is gone, and give the leader's lock to another. Everything a role or database may have
-// set otherwise and that would change what the statements mean is set here.
+// within 15 s that our host is gone, and give the leader's lock to another. Everything a role or
+// database may have set otherwise and that would change what the statements mean is set here.
 constexpr const char* settings = R"(
   select set_config(name, value, false) from (values
     ('client_encoding', case when current_setting('server_encoding') in ('SQL_ASCII',

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::int64_t window_ids = 1000;
 constexpr std::int64_t window_ids_max = 1'024'000;
-// A server that is short of memory for a moment says the same as one that cannot hold the row; a row
-// below this is never the reason.
+// A server that is short of memory for a moment says the same as one that cannot hold the row; a
+// row below this is never the reason.
 constexpr std::int64_t unholdable_bytes_min = 64 * 1'048'576;
 // Below this a search by xid costs less than walking over the ids between (0.1 s per 100,000).
 constexpr std::int64_t searched_changes_max = 100'000;

@@ -20,8 +20,8 @@ void secure_history(DatabaseSession& session);
 // followed by the log. Throws CaptureFault (unavailable) where no leader has made a tick yet.
 void establish_position(DatabaseSession& session, SourceContext& context);
 
-// The next ticks after `n`, at most a hundred, in order. Throws CaptureFault (unavailable) where one
-// of them is kept no longer.
+// The next ticks after `n`, at most a hundred, in order. Throws CaptureFault (unavailable) where
+// one of them is kept no longer.
 std::vector<Tick> ticks_after(DatabaseSession& session, std::uint64_t n);
 
 }  // namespace pgtide

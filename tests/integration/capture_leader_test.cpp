@@ -238,8 +238,8 @@ TEST_CASE("capture: a follower whose next tick is gone is told that its cursor h
   }
   const std::uint64_t last = leader.sink.position().tick;
   const std::string kept = std::to_string(last);
-  database.run("update pgtide.meta set horizon = " + kept + "; delete from pgtide.tick0 where n < " +
-               kept);
+  database.run("update pgtide.meta set horizon = " + kept +
+               "; delete from pgtide.tick0 where n < " + kept);
   follower.sink.hold(false);
   eventually([&] { return follower.sink.begins().size() == 2; }, 20s,
              [&] { return follower.source->status().fault; });
