@@ -217,12 +217,7 @@ void BridgeCore::deliver(std::shared_ptr<const Batch> piece) {
 }
 
 void BridgeCore::status_changed(const SourceStatus& status) {
-  if (!status.fault.empty()) {
-    spdlog::error("{}", status.fault);
-  } else if (status.connected) {
-    spdlog::info("database connected; {}",
-                 status.leader ? "this bridge makes the ticks" : "another bridge makes the ticks");
-  }
+  if (!status.fault.empty()) spdlog::error("{}", status.fault);
 }
 
 Operator::Readiness BridgeCore::readiness() {

@@ -4,6 +4,7 @@
 
 #include "bridge/core.hpp"
 #include "support/browser.hpp"
+#include "support/own_loopback.hpp"
 #include "support/program.hpp"
 #include "support/running_bridge.hpp"
 
@@ -78,6 +79,7 @@ TEST_CASE("examples: browser.html shows events, and comes back after the server 
   database.run("create table posts (id int primary key); select pgtide.watch('posts')");
   Config config;
   config.database.url = database.url();
+  config.server.host = own_loopback();
   config.server.port = 0;
   config.rules =
       folder.write("rules.yaml", "version: 1\ncollections:\n  posts:\n    subscribe: public\n");

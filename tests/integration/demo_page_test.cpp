@@ -12,6 +12,7 @@
 
 #include "cli/child_program.hpp"
 #include "support/browser.hpp"
+#include "support/own_loopback.hpp"
 #include "support/database.hpp"
 #include "support/eventually.hpp"
 
@@ -189,7 +190,7 @@ TEST_CASE("demo page: what somebody says reaches every open page, as text") {
 }
 
 TEST_CASE("demo page: it comes back by itself when the bridge does") {
-  std::optional<Demo> demo(std::in_place);
+  std::optional<Demo> demo(std::in_place, own_loopback() + ":0");
   Browser browser;
   const std::string address = demo->address();
   browser.open("http://" + address + "/");

@@ -8,6 +8,7 @@
 
 #include "capture/change_source.hpp"
 #include "model/cursor.hpp"
+#include "support/own_loopback.hpp"
 #include "support/program.hpp"
 #include "support/running_bridge.hpp"
 
@@ -241,7 +242,8 @@ TEST_CASE("program: from an empty database to events on the terminal, as the REA
 
 TEST_CASE("program: tail ends with the server's refusal, and goes on over a restart") {
   Stage stage;
-  std::optional<Serving> serving(std::in_place, stage, "port");
+  std::optional<Serving> serving(std::in_place, stage, "port", std::vector<std::string>{},
+                                 own_loopback() + ":0");
   const ProgramEnd refused = run_program({"tail", "secret.*", "--url", serving->url()});
   CHECK(refused.code == 1);
   CHECK(holds(refused.errors, "secret.*"));
