@@ -1,5 +1,6 @@
 #include "gateway/acceptor.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -106,6 +107,8 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(asio::io_context& context,
   boost::system::error_code error;
   auto& acceptor = state->acceptor;
   acceptor.open(wanted.protocol(), error);
+  // Else a program that we or our embedder start would hold the port when we are gone.
+  if (!error) ::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(wanted, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);

@@ -126,9 +126,10 @@ TEST_CASE("Connection Health Monitoring: Stale connection cleanup") {
 TEST_CASE("endpoint: position comes with the heartbeat, when it moved and nothing was sent") {
   RunningBridge bridge(blog(beat_fast));
   Subscriber client = bridge.connect({"comments.*"});
-  eventually([&] {
-    CHECK(!client.next_within(std::chrono::milliseconds{20}).has_value());
-    return client.pings() >= 3;
+  auto quiet_since = client.pings();
+  eventually([&] {  // what was written before the bridge started may still move it
+    if (client.next_within(std::chrono::milliseconds{20})) quiet_since = client.pings();
+    return client.pings() >= quiet_since + 3;
   });
   bridge.run("insert into posts values (1, 'not for this client')");
   const std::string position = client.next();

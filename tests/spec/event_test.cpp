@@ -329,7 +329,10 @@ TEST_CASE("Error Handling: Client disconnect during broadcast") {
 }
 
 TEST_CASE("events: a reader past its backlog is told resync_required, and goes on live") {
-  RunningBridge bridge(blog([](Config& config) { config.limits.backlog_bytes = 65'536; }));
+  RunningBridge bridge(blog([](Config& config) {
+    config.limits.backlog_bytes = 65'536;
+    config.limits.event_bytes = 65'536;
+  }));
   Subscriber slow = bridge.connect({"posts.*"});
   Subscriber healthy = bridge.connect({"comments.*"});
   const auto burst = [&](int round) {  // some 8 MB, more than the sockets' buffers take
