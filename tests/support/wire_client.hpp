@@ -11,7 +11,7 @@
 // Whatever goes wrong fails the test, and so does waiting for longer than ten seconds.
 namespace pgtide::test {
 
-inline constexpr std::chrono::milliseconds patience{10'000};
+inline constexpr std::chrono::milliseconds patience{30'000};
 
 struct HttpReply {
   int status = 0;
