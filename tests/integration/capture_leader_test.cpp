@@ -195,11 +195,11 @@ TEST_CASE("capture: a follower reads what the leader reads, and takes over when 
     // The second has begun later and gone on for longer; in between they are the same.
     auto earlier = first->sink.events();
     auto later = second.sink.events();
-    const auto common = std::find_if(earlier.begin(), earlier.end(), [&](const Event& event) {
+    const auto shared_start = std::find_if(earlier.begin(), earlier.end(), [&](const Event& event) {
       return event.id == later.front().id;
     });
-    REQUIRE(common != earlier.end());
-    earlier.erase(earlier.begin(), common);
+    REQUIRE(shared_start != earlier.end());
+    earlier.erase(earlier.begin(), shared_start);
     REQUIRE(later.size() > earlier.size());
     later.resize(earlier.size());
     CHECK(lines_of(earlier) == lines_of(later));
