@@ -47,7 +47,7 @@ TEST_CASE(
     rig.deliver(rows(10, 2'000), id);
     for (int i = 0; i < 10; ++i) CHECK(next(client).at("record_id") == std::to_string(id++));
   }
-  rig.deliver(rows(10, 2'000), id);  // dropped for the one, delivered to the other
+  rig.deliver(rows(10, 2'000), id);  // delivered to the other, whatever the one does
   for (int i = 0; i < 10; ++i) CHECK(next(client).at("record_id") == std::to_string(id++));
   CHECK(rig.counters().events_dropped >= 10);
   CHECK(rig.counters().backlog_bytes < 200'000);
@@ -61,7 +61,15 @@ TEST_CASE(
   CHECK(message == Json{{"type", "resync_required"}, {"reason", "fell_behind"}});
   CHECK(expected < id);
   rig.deliver({"live"}, id);
-  CHECK(Json::parse(stuck.read_answer().payload).at("record_id") == std::to_string(id));
+  // Where the socket had room for the rest of a frame, the last ten were live already.
+  message = Json::parse(stuck.read_answer().payload);
+  if (message.at("record_id") == std::to_string(id - 10)) {
+    for (std::uint64_t live = id - 9; live <= id; ++live) {
+      message = Json::parse(stuck.read_answer().payload);
+      REQUIRE(message.at("record_id") == std::to_string(live));
+    }
+  }
+  CHECK(message.at("record_id") == std::to_string(id));
   CHECK(rig.counters().fell_behind == 1);
   CHECK(rig.counters().backlog_bytes == 0);
 }
