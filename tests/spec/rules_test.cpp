@@ -109,8 +109,10 @@ TEST_CASE("rules: with hide, a column that is added or renamed later does not le
     CAPTURE(frame);
     CHECK(frame.find("hush") == std::string::npos);
   }
-  eventually([&] { return readiness(bridge).find("no column secret") != std::string::npos; },
-             std::chrono::seconds{45});
+  bridge.run("select pgtide.watch('posts')");  // what the leader's look does every 30 seconds
+  eventually([&] { return readiness(bridge).find("no column secret") != std::string::npos; });
+  Subscriber late = bridge.connect();
+  CHECK(late.ask_for("posts.*") == denied("posts.*"));
 }
 
 TEST_CASE("rules: loaded anew they are decided for live subscriptions at once") {

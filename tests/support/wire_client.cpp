@@ -96,7 +96,7 @@ WireSocket& WireSocket::operator=(WireSocket&& other) noexcept {
   return *this;
 }
 WireSocket::~WireSocket() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  close();
 }
 
 void WireSocket::write(std::string_view bytes) {
@@ -120,15 +120,15 @@ bool WireSocket::read(std::string& into, std::chrono::milliseconds limit) {
   return true;
 }
 
-void WireSocket::cut() {
-  const linger at_once{1, 0};
-  setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  ::close(std::exchange(descriptor_, -1));
+void WireSocket::close() {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
   ended_ = true;
 }
 
-void WireSocket::take_in_little(int bytes) {
-  setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+void WireSocket::cut() {
+  const linger at_once{1, 0};
+  setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  close();
 }
 
 HttpReply http(const std::string& address, const std::string& request,
@@ -254,6 +254,10 @@ unsigned WireClient::closed() {
     if (Clock::now() > deadline) FAIL("the connection is still open");
     next_within(std::chrono::milliseconds{100});
   }
+  // The server ends the connection first (RFC 6455, 7.1.1), and waits for us to do the same.
+  while (socket_.read(received_, std::chrono::milliseconds{1'000})) {
+  }
+  socket_.close();
   return close_code_ == 0 ? no_close_frame : close_code_;
 }
 

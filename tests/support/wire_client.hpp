@@ -36,8 +36,8 @@ class WireSocket {
   // Appends what arrives. False when nothing came within `limit`; sets `ended` at the stream's end.
   bool read(std::string& into, std::chrono::milliseconds limit);
   bool ended() const { return ended_; }
-  void cut();                      // closes with a reset, as when a machine dies
-  void take_in_little(int bytes);  // a small receive buffer: a slow reader. Before anything is read
+  void close();
+  void cut();  // closes with a reset, as when a machine dies
 
  private:
   int descriptor_ = -1;
@@ -69,7 +69,7 @@ class WireClient {
   std::string next();
   // The same, or none when it takes longer or the connection is over.
   std::optional<std::string> next_within(std::chrono::milliseconds limit);
-  // Reads until the connection is over and returns its close code.
+  // Reads until the connection is over, closes it and returns its close code.
   unsigned closed();
 
   void close(unsigned code = 1000);  // sends the close frame; closed() then waits for the answer
