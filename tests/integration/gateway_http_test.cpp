@@ -160,6 +160,18 @@ TEST_CASE("gateway: a broadcast that was not committed is answered by its fault'
   }
 }
 
+TEST_CASE("gateway: a page rebound to loopback has no rights there, whatever address listens") {
+  RigOptions options;
+  options.gateway.loopback_listener = false;
+  Rig rig(options);
+  const std::string host = "Host: rebound.example\r\n";
+  CHECK(ask(rig, "GET /metrics HTTP/1.1\r\n" + host + "\r\n") == "403 loopback_only");
+  CHECK(ask(rig, "POST /realtime/broadcast_all HTTP/1.1\r\n" + host +
+                     "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n"
+                     "{\"data\":1}") == "403 loopback_only");
+  CHECK(ask(rig, "GET /healthz HTTP/1.1\r\n" + host + "\r\n") == "200");
+}
+
 TEST_CASE("gateway: one connection takes one request after the other") {
   Rig rig;
   RawSocket socket(rig);
