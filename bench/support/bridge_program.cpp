@@ -8,7 +8,7 @@
 #include <functional>
 #include <thread>
 
-#include "cli/child_program.hpp"
+#include "cluster/child_program.hpp"
 #include "gateway/client.hpp"
 #include "support/bench.hpp"
 

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/child_program.hpp"
+#include "cluster/child_program.hpp"
 #include "support/bench.hpp"
 
 namespace pgtide::bench {

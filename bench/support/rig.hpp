@@ -2,7 +2,7 @@
 #include <memory>
 #include <string>
 
-#include "cli/private_postgres.hpp"
+#include "cluster/private_postgres.hpp"
 #include "support/bench.hpp"
 #include "support/bridge_program.hpp"
 #include "support/folder.hpp"

@@ -7,7 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/demo.hpp"
 #include "cli/demo_page.hpp"
-#include "cli/private_postgres.hpp"
+#include "cluster/private_postgres.hpp"
 #include "cli/serve.hpp"
 #include "cli/terminal.hpp"
 #include "config/rules_file.hpp"

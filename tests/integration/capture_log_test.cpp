@@ -13,15 +13,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Posts {
-  explicit Posts(const std::string& options = "") : database(options) {
-    install_in(database);
-    database.run("create table posts (id bigint primary key, title text)");
-    watch_in(database, "posts");
-  }
-  Database database;
-};
-
 // "VmHWM" (the most ever resident) or "VmRSS", in MiB.
 long memory_mib(const std::string& name) {
   std::ifstream status("/proc/self/status");
@@ -31,10 +22,12 @@ long memory_mib(const std::string& name) {
 }
 
 void end_pagers(const Database& database) {
-  Session(database.url()).run(
-      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgtide' "
-      "and pid not in (select pid from pg_locks where locktype = 'advisory') "
-      "and datname = current_database()");
+  Session(database.url())
+      .run(
+          "select pg_terminate_backend(pid) from pg_stat_activity where application_name = "
+          "'pgtide' "
+          "and pid not in (select pid from pg_locks where locktype = 'advisory') "
+          "and datname = current_database()");
 }
 
 }  // namespace
@@ -108,8 +101,9 @@ TEST_CASE("capture: rows of many megabytes come one by one") {
   Posts posts;
   Running running(posts.database);
   running.wait_until_leading();
-  posts.database.run("insert into posts select g, repeat('x', case when g % 2 = 0 then 5000000 "
-                     "else 10 end) from generate_series(1, 6) g");
+  posts.database.run(
+      "insert into posts select g, repeat('x', case when g % 2 = 0 then 5000000 "
+      "else 10 end) from generate_series(1, 6) g");
   running.wait_for(6);
   std::vector<std::size_t> sizes;
   for (const Event& event : running.sink.events())
@@ -137,11 +131,17 @@ TEST_CASE("capture: a row that PostgreSQL cannot convert for us is skipped, in a
   Running running(posts.database);
   running.wait_until_leading();
   std::string rows;
-  SUBCASE("small") { rows = "5"; }
-  SUBCASE("large") { rows = "2500"; }
-  posts.database.run("insert into posts select g, "
-                     "case when g = 3 then E'\\242\\241' else 'tea' end "
-                     "from generate_series(1, " + rows + ") g");
+  SUBCASE("small") {
+    rows = "5";
+  }
+  SUBCASE("large") {
+    rows = "2500";
+  }
+  posts.database.run(
+      "insert into posts select g, "
+      "case when g = 3 then E'\\242\\241' else 'tea' end "
+      "from generate_series(1, " +
+      rows + ") g");
   posts.database.run("insert into posts values (0, 'last')");
   running.wait_for(static_cast<std::size_t>(std::stol(rows)));
   CHECK(running.sink.count() == static_cast<std::size_t>(std::stol(rows)));
@@ -185,7 +185,12 @@ TEST_CASE("capture: rotation empties the log and makes nobody wait") {
   const auto horizon = [&] {
     return std::atol(posts.database.value("select horizon from pgtide.meta")->c_str());
   };
-  eventually([&] { write(); return horizon() > 0; }, 20s);
+  eventually(
+      [&] {
+        write();
+        return horizon() > 0;
+      },
+      20s);
 
   // Somebody reads the log for long: its table is not emptied under them, and nobody waits.
   reader.run("begin; select count(*) from pgtide.log");
@@ -195,7 +200,12 @@ TEST_CASE("capture: rotation empties the log and makes nobody wait") {
   CHECK(slowest < 1s);
   reader.run("rollback");
   const long held = horizon();
-  eventually([&] { write(); return horizon() > held; }, 20s);
+  eventually(
+      [&] {
+        write();
+        return horizon() > held;
+      },
+      20s);
   running.wait_for(static_cast<std::size_t>(next));
   std::vector<std::string> ids;
   std::vector<std::string> expected;
@@ -243,8 +253,12 @@ TEST_CASE("capture: in a database that was restored elsewhere the log begins ane
   }
   posts.database.run("insert into posts values (2)");
   const char* what = "";
-  SUBCASE("another cluster") { what = "update pgtide.meta set system_identifier = 1"; }
-  SUBCASE("another database") { what = "update pgtide.meta set database_oid = 1"; }
+  SUBCASE("another cluster") {
+    what = "update pgtide.meta set system_identifier = 1";
+  }
+  SUBCASE("another database") {
+    what = "update pgtide.meta set database_oid = 1";
+  }
   SUBCASE("younger than its ticks") {
     what = "update pgtide.tick0 set snapshot = '4000000000:4000000000:'";
   }
@@ -270,8 +284,7 @@ TEST_CASE("capture: ticks go on from one tick table to the next") {
     posts.database.run("insert into posts values (" + std::to_string(i) + ")");
     running.wait_for(static_cast<std::size_t>(i));
   }
-  CHECK(posts.database.value("select min(n) from pgtide.tick1") ==
-        std::to_string(ticks_per_table));
+  CHECK(posts.database.value("select min(n) from pgtide.tick1") == std::to_string(ticks_per_table));
   CHECK(running.sink.broken() == std::vector<std::string>{});
   CHECK(running.source->status().fault.empty());
 }

@@ -145,6 +145,16 @@ inline void watch_in(const Database& database, const std::string& table) {
   if (!done) FAIL(done.error().to_string());
 }
 
+// A database that watches one table. `options`: as CREATE DATABASE has them.
+struct Posts {
+  explicit Posts(const std::string& options = "") : database(options) {
+    install_in(database);
+    database.run("create table posts (id bigint primary key, title text)");
+    watch_in(database, "posts");
+  }
+  Database database;
+};
+
 // A figure that the environment may raise for a longer run: PGTIDE_TEST_<name>.
 inline long figure(const char* name, long otherwise) {
   const char* text = std::getenv((std::string("PGTIDE_TEST_") + name).c_str());

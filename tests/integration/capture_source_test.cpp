@@ -5,19 +5,6 @@ using namespace pgtide;
 using namespace pgtide::test;
 using namespace std::chrono_literals;
 
-namespace {
-
-struct Posts {
-  Posts() {
-    install_in(database);
-    database.run("create table posts (id bigint primary key, title text)");
-    watch_in(database, "posts");
-  }
-  Database database;
-};
-
-}  // namespace
-
 TEST_CASE("capture: a change reaches the sink as it was committed") {
   Posts posts;
   Running running(posts.database);
@@ -31,11 +18,10 @@ TEST_CASE("capture: a change reaches the sink as it was committed") {
   posts.database.run("truncate posts");
   running.wait_for(8);
   CHECK(lines_of(running.sink.events()) ==
-        std::vector<std::string>{
-            "create posts 1 {\"id\":1,\"title\":\"a\"}",
-            "update posts 1 {\"id\":1,\"title\":\"b\"}",
-            "delete posts 1 ", "create posts 2 {\"id\":2,\"title\":\"b\"}", "delete posts 2 ",
-            "custom news  {\"a\":1}", "custom   [1]", "truncate posts  "});
+        std::vector<std::string>{"create posts 1 {\"id\":1,\"title\":\"a\"}",
+                                 "update posts 1 {\"id\":1,\"title\":\"b\"}", "delete posts 1 ",
+                                 "create posts 2 {\"id\":2,\"title\":\"b\"}", "delete posts 2 ",
+                                 "custom news  {\"a\":1}", "custom   [1]", "truncate posts  "});
   const Event update = running.sink.events()[1];
   CHECK(update.old_row == "{\"id\":1,\"title\":\"a\"}");
   CHECK(update.timestamp.size() == std::string("2026-11-23T10:15:30.123456Z").size());
@@ -99,16 +85,16 @@ TEST_CASE("capture: a record whose key is the empty text is sent as any other") 
   running.wait_until_leading();
   database.run("insert into tag values ('')");
   running.wait_for(1);
-  CHECK(lines_of(running.sink.events()) ==
-        std::vector<std::string>{"create tag  {\"name\":\"\"}"});
+  CHECK(lines_of(running.sink.events()) == std::vector<std::string>{"create tag  {\"name\":\"\"}"});
   CHECK(running.source->status().changes_skipped == 0);
 }
 
 TEST_CASE("capture: a look that fails is said, and the ticks go on") {
   Posts posts;
   posts.database.run("alter function pgtide.look() rename to looked");
-  posts.database.run("create function pgtide.look() returns table (collection int, wrong text, "
-                     "mend text) language plpgsql as 'begin raise ''no look today''; end'");
+  posts.database.run(
+      "create function pgtide.look() returns table (collection int, wrong text, "
+      "mend text) language plpgsql as 'begin raise ''no look today''; end'");
   Running running(posts.database);
   running.wait_until_leading();
   posts.database.run("insert into posts values (1, 'a')");

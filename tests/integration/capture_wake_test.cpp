@@ -12,13 +12,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Posts {
-  explicit Posts() {
-    install_in(database);
-    database.run("create table posts (id bigint primary key)");
-    database.run("create table other (id bigint)");
-    watch_in(database, "posts");
-  }
+struct WakingPosts : Posts {
+  WakingPosts() { database.run("create table other (id bigint)"); }
   // Inserts in an open transaction while the leader is awake, so that the writer will not notify.
   void insert_unannounced(Session& writer, Session& noise, long& next) {
     for (;;) {
@@ -33,13 +28,12 @@ struct Posts {
   bool is_armed() {
     return database.value("select pg_sequence_last_value('pgtide.armed') > 0") == "t";
   }
-  Database database;
 };
 
 }  // namespace
 
 TEST_CASE("capture: a writer that read `armed` before the leader slept is not overlooked") {
-  Posts posts;
+  WakingPosts posts;
   Running running(posts.database);
   running.wait_until_leading();
   Session writer = posts.database.session();
@@ -48,8 +42,12 @@ TEST_CASE("capture: a writer that read `armed` before the leader slept is not ov
   long next = 0;
   const bool long_transaction = [] {
     bool on = false;
-    SUBCASE("nobody else is there") { on = false; }
-    SUBCASE("an unrelated transaction stays open") { on = true; }
+    SUBCASE("nobody else is there") {
+      on = false;
+    }
+    SUBCASE("an unrelated transaction stays open") {
+      on = true;
+    }
     return on;
   }();
   if (long_transaction) bystander.run("begin; insert into other values (1)");
@@ -66,15 +64,17 @@ TEST_CASE("capture: a writer that read `armed` before the leader slept is not ov
     CHECK(std::chrono::steady_clock::now() - start < 700ms);
   }
   // Then it sleeps, in spite of the bystander: nothing is sent until the next safety poll.
-  eventually([&] {
-    const auto queries = running.source->status().queries;
-    noise.run("select pg_sleep(0.3)");
-    return running.source->status().queries <= queries + 1;
-  }, 20s);
+  eventually(
+      [&] {
+        const auto queries = running.source->status().queries;
+        noise.run("select pg_sleep(0.3)");
+        return running.source->status().queries <= queries + 1;
+      },
+      20s);
 }
 
 TEST_CASE("capture: commits at any moment of falling asleep are seen without the safety poll") {
-  Posts posts;
+  WakingPosts posts;
   Running running(posts.database);
   running.wait_until_leading();
   Session writer = posts.database.session();
@@ -94,7 +94,7 @@ TEST_CASE("capture: commits at any moment of falling asleep are seen without the
 }
 
 TEST_CASE("capture: in poll mode nobody is asked to notify") {
-  Posts posts;
+  WakingPosts posts;
   SourceOptions options = Running::options_for(posts.database);
   options.wake_up = Config::WakeUp::poll;
   Running running(options);
@@ -109,7 +109,7 @@ TEST_CASE("capture: in poll mode nobody is asked to notify") {
 }
 
 TEST_CASE("capture: watching a table and naming it in the rules reach the catalog") {
-  Posts posts;
+  WakingPosts posts;
   SourceOptions options = Running::options_for(posts.database);
   options.listed_tables = {"public.other", "public.posts", "public.absent"};
   Running running(options);

@@ -4,16 +4,13 @@
 #include "support/folder.hpp"
 #include "support/frame_shape.hpp"
 #include "support/program.hpp"
+#include "support/text.hpp"
 
 // The commands that end by themselves: what they print, and with which exit code.
 using namespace pgtide;
 using namespace pgtide::test;
 
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 ProgramEnd run_on(const Database& database, const std::vector<std::string>& arguments,
                   const std::string& folder = "/") {

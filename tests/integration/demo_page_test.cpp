@@ -10,11 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "cli/child_program.hpp"
+#include "cluster/child_program.hpp"
 #include "support/browser.hpp"
-#include "support/own_loopback.hpp"
 #include "support/database.hpp"
 #include "support/eventually.hpp"
+#include "support/own_loopback.hpp"
 
 using namespace pgtide;
 using namespace pgtide::test;
@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr auto patience = 60s;  // a cluster is made, and a busy machine starts a browser slowly
+constexpr auto browser_patience =
+    60s;  // a cluster is made, and a busy machine starts a browser slowly
 
 // `pgtide demo` in a directory of its own, stopped at the end.
 class Demo {
@@ -60,8 +61,8 @@ class Demo {
 
   // "127.0.0.1:4711", once it listens.
   std::string address() {
-    eventually([&] { return fs::exists(port_file()) && fs::file_size(port_file()) > 0; }, patience,
-               [&] { return output(); });
+    eventually([&] { return fs::exists(port_file()) && fs::file_size(port_file()) > 0; },
+               browser_patience, [&] { return output(); });
     std::string line;
     std::getline(std::ifstream(port_file()) >> std::ws, line);
     return line;
@@ -96,7 +97,7 @@ Demo& shared_demo() {
 }
 
 const std::string live = "document.getElementById('link').dataset.state === 'live'";
-const std::string events =
+const std::string event_count =
     "[...document.querySelectorAll('.chip .count')]"
     ".reduce((sum, one) => sum + Number(one.textContent.replace(/,/g, '')), 0)";
 
@@ -110,11 +111,11 @@ TEST_CASE("demo page: rows appear, change and vehicles move, in a browser") {
   Demo& demo = shared_demo();
   Browser browser;
   browser.open("http://" + demo.address() + "/");
-  browser.await(live, patience);
-  browser.await(rows_of("vehicles") + ".length >= 20", patience);
+  browser.await(live, browser_patience);
+  browser.await(rows_of("vehicles") + ".length >= 20", browser_patience);
   browser.await(rows_of("posts") + ".length > 0 && " + rows_of("comments") + ".length > 0",
-                patience);
-  browser.await("document.querySelectorAll('.vehicle').length >= 20", patience);
+                browser_patience);
+  browser.await("document.querySelectorAll('.vehicle').length >= 20", browser_patience);
   CHECK(browser.text("document.querySelectorAll('.chip[data-state=refused]').length") == "0");
   CHECK(browser.text("document.querySelector('[data-collection=comments] thead').textContent")
             .find("email") == std::string::npos);  // the sample rules hide it
@@ -123,12 +124,12 @@ TEST_CASE("demo page: rows appear, change and vehicles move, in a browser") {
       "[...document.querySelectorAll('.vehicle')]"
       ".map((one) => one.getAttribute('transform')).join()";
   const std::string before = browser.text(places);
-  browser.await(places + " !== " + nlohmann::json(before).dump(), patience);
+  browser.await(places + " !== " + nlohmann::json(before).dump(), browser_patience);
   const std::string cells = rows_of("vehicles") + ".map((row) => row.textContent).sort().join()";
   const std::string values = browser.text(cells);
-  browser.await(cells + " !== " + nlohmann::json(values).dump(), patience);
-  browser.await("document.querySelectorAll('.entry').length > 0", patience);
-  browser.await("document.getElementById('median').textContent.endsWith(' ms')", patience);
+  browser.await(cells + " !== " + nlohmann::json(values).dump(), browser_patience);
+  browser.await("document.querySelectorAll('.entry').length > 0", browser_patience);
+  browser.await("document.getElementById('median').textContent.endsWith(' ms')", browser_patience);
   CHECK(browser.faults() == "");
 }
 
@@ -137,7 +138,7 @@ TEST_CASE("demo page: it asks no other host for anything") {
   Browser browser;
   const std::string address = demo.address();
   browser.open("http://" + address + "/");
-  browser.await(live, patience);
+  browser.await(live, browser_patience);
   CHECK(browser.text("performance.getEntriesByType('resource').map((one) => one.name)"
                      ".filter((name) => !name.startsWith(location.origin)).join()") == "");
   CHECK(browser.faults() == "");
@@ -147,8 +148,9 @@ TEST_CASE("demo page: a pattern can be typed, is followed, refused or mended, an
   Demo& demo = shared_demo();
   Browser browser;
   browser.open("http://" + demo.address() + "/#posts.*");
-  browser.await(live, patience);
-  browser.await("document.querySelectorAll('.chip[data-state=live]').length === 1", patience);
+  browser.await(live, browser_patience);
+  browser.await("document.querySelectorAll('.chip[data-state=live]').length === 1",
+                browser_patience);
 
   const auto type = [&](const std::string& pattern) {
     browser.value("document.getElementById('pattern').value = " + nlohmann::json(pattern).dump() +
@@ -158,13 +160,14 @@ TEST_CASE("demo page: a pattern can be typed, is followed, refused or mended, an
   CHECK(browser.text("document.getElementById('pattern-error').textContent").find("vehicles.*") !=
         std::string::npos);
   type("vehicles.tram 1-01");
-  browser.await(rows_of("vehicles") + ".length === 1", patience);
+  browser.await(rows_of("vehicles") + ".length === 1", browser_patience);
   CHECK(browser.text(rows_of("vehicles") + "[0].cells[0].textContent") == "tram 1-01");
   type("nowhere.*");
-  browser.await("document.querySelectorAll('.chip[data-state=refused]').length === 1", patience);
+  browser.await("document.querySelectorAll('.chip[data-state=refused]').length === 1",
+                browser_patience);
 
   browser.value("document.querySelectorAll('.chip-close').forEach((one) => one.click())");
-  browser.await("!document.getElementById('no-chips').hidden", patience);
+  browser.await("!document.getElementById('no-chips').hidden", browser_patience);
   CHECK(browser.text("location.hash") == "");
   CHECK(browser.faults() == "");
 }
@@ -176,13 +179,13 @@ TEST_CASE("demo page: what somebody says reaches every open page, as text") {
   const std::string url = "http://" + demo.address() + "/";
   for (Browser* browser : {&one, &other}) {
     browser->open(url);
-    browser->await(live, patience);
+    browser->await(live, browser_patience);
   }
   one.value(
       "document.getElementById('words').value = '<b id=evil>hello</b>';"
       "document.getElementById('say').requestSubmit()");
   for (Browser* browser : {&one, &other}) {
-    browser->await("document.querySelector('.toast')", patience);
+    browser->await("document.querySelector('.toast')", browser_patience);
     CHECK(browser->text("document.querySelector('.toast span').textContent") ==
           "<b id=evil>hello</b>");
     CHECK(browser->text("document.getElementById('evil')") == "null");
@@ -194,16 +197,17 @@ TEST_CASE("demo page: it comes back by itself when the bridge does") {
   Browser browser;
   const std::string address = demo->address();
   browser.open("http://" + address + "/");
-  browser.await(live + " && " + events + " > 0", patience);
+  browser.await(live + " && " + event_count + " > 0", browser_patience);
 
   CHECK(demo->stop() == 0);
-  browser.await("!(" + live + ")", patience);
+  browser.await("!(" + live + ")", browser_patience);
   CHECK(browser.text("document.querySelectorAll('tr.stale').length > 0") == "true");
   demo.emplace(address);  // where it listened before
-  browser.await(live, patience);
-  browser.await("document.querySelectorAll('.chip[data-state=live]').length === 3", patience);
-  const auto seen = browser.value(events).get<long>();
-  browser.await(events + " > " + std::to_string(seen), patience);
+  browser.await(live, browser_patience);
+  browser.await("document.querySelectorAll('.chip[data-state=live]').length === 3",
+                browser_patience);
+  const auto seen = browser.value(event_count).get<long>();
+  browser.await(event_count + " > " + std::to_string(seen), browser_patience);
   CHECK(browser.faults() == "");
 }
 
@@ -212,7 +216,7 @@ TEST_CASE("demo page: it fits a phone, in light and dark") {
   Browser browser;
   browser.set_size(360, 740);
   browser.open("http://" + demo.address() + "/");
-  browser.await(rows_of("posts") + ".length > 0", patience);
+  browser.await(rows_of("posts") + ".length > 0", browser_patience);
   CHECK(browser.value("document.documentElement.scrollWidth").get<int>() <= 360);
   const std::string ground = "getComputedStyle(document.body).backgroundColor";
   browser.set_dark(false);

@@ -11,6 +11,7 @@
 #include "support/own_loopback.hpp"
 #include "support/program.hpp"
 #include "support/running_bridge.hpp"
+#include "support/text.hpp"
 
 // The program as an operator runs it: in the foreground of a shell, behind a supervisor, two of
 // them, and killed.
@@ -20,10 +21,6 @@ using namespace pgtide::test;
 namespace {
 
 using Frames = std::vector<std::string>;
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::string file_text(const std::string& path) {
   std::ifstream file(path);

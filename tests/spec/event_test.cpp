@@ -29,12 +29,6 @@ BridgeSetup posts_of(const std::string& columns, const std::string& rule_lines =
                    rule_lines};
 }
 
-Frames members(const Frames& frames, const char* key) {
-  Frames found;
-  for (const std::string& frame : frames) found.push_back(member(frame, key));
-  return found;
-}
-
 }  // namespace
 
 TEST_CASE("Automatic CRUD Event Broadcasting: Record creation event") {

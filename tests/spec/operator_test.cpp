@@ -8,12 +8,6 @@ namespace {
 
 using Frames = std::vector<std::string>;
 
-Frames members(const Frames& frames, const char* key) {
-  Frames found;
-  for (const std::string& frame : frames) found.push_back(member(frame, key));
-  return found;
-}
-
 Session reconnected(const Database& database) {
   return database.session();
 }

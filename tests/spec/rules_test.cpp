@@ -12,9 +12,6 @@ std::string denied(const std::string& pattern) {
   return json(R"({"type":"error","code":"unauthenticated","message":"<text>","pattern":")" +
               pattern + "\"}");
 }
-std::string subscribed(const std::string& pattern) {
-  return json(R"({"type":"subscribed","cursor":"<cursor>","pattern":")" + pattern + "\"}");
-}
 
 const std::string two_tables =
     "create table posts (id int primary key, t text, secret text);"

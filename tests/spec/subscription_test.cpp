@@ -30,10 +30,6 @@ std::string pattern_error(const std::string& code, const std::string& pattern) {
   return error(code, R"(,"pattern":")" + pattern + "\"");
 }
 
-std::string subscribed(const std::string& pattern, const std::string& more = "") {
-  return json(R"({"type":"subscribed","cursor":"<cursor>","pattern":")" + pattern + "\"" + more +
-              "}");
-}
 std::string unsubscribed(const std::string& pattern, int removed) {
   return json(R"({"type":"unsubscribed","pattern":")" + pattern + R"(","removed":)" +
               std::to_string(removed) + "}");

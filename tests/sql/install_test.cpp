@@ -2,6 +2,7 @@
 
 #include "capture/schema.hpp"
 #include "support/database.hpp"
+#include "support/text.hpp"
 
 using namespace pgtide;
 using namespace pgtide::test;
@@ -17,12 +18,8 @@ const char* const everything =
     "pg_proc where oid > 16383 union all select 'pg_authid'::regclass, oid from pg_roles) x";
 
 std::string text_of(const Result<void>& result) {
-  return result.ok() ? "ok" : std::string(to_string(result.error().kind)) + ": " +
-                                  result.error().message;
-}
-
-bool mentions(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  return result.ok() ? "ok"
+                     : std::string(to_string(result.error().kind)) + ": " + result.error().message;
 }
 
 void one_change_is_logged(const std::string& url) {
@@ -64,7 +61,7 @@ TEST_CASE("install: as an owner without CREATEROLE it warns, names the GRANT, an
   InstallOptions options;
   options.warn = [&](std::string_view text) { warnings += text; };
   REQUIRE(text_of(install(database.url(owner.name()), options)) == "ok");
-  CHECK(mentions(warnings, "CREATE ROLE pgtide_capture"));
+  CHECK(holds(warnings, "CREATE ROLE pgtide_capture"));
   database.run("grant create on schema public to " + owner.name());
   one_change_is_logged(database.url(owner.name()));
 }
@@ -75,7 +72,7 @@ TEST_CASE("install: a role whose name needs quotes owns its capture functions") 
   Database database(R"(owner "app-owner")");
   REQUIRE(text_of(install(database.url("app-owner"))) == "ok");
   database.run("update pgtide.meta set capture_role = null");  // as without CREATEROLE
-  one_change_is_logged(database.url());  // watched by the superuser
+  one_change_is_logged(database.url());                        // watched by the superuser
   CHECK(database.value("select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner "
                        "where p.oid = 'pgtide.capture_1()'::regprocedure") == "app-owner");
 }
@@ -84,10 +81,10 @@ TEST_CASE("install: a role that may not create a schema is told the GRANT") {
   const Role stranger;
   Database database;
   const std::string text = text_of(install(database.url(stranger.name())));
-  CHECK_MESSAGE(mentions(text, "GRANT CREATE ON DATABASE"), text);
+  CHECK_MESSAGE(holds(text, "GRANT CREATE ON DATABASE"), text);
   REQUIRE(text_of(install(database.url())) == "ok");
   const std::string again = text_of(install(database.url(stranger.name())));
-  CHECK_MESSAGE(mentions(again, "GRANT postgres TO " + stranger.name()), again);
+  CHECK_MESSAGE(holds(again, "GRANT postgres TO " + stranger.name()), again);
 }
 
 TEST_CASE("install: over an older schema it upgrades, over a newer one it refuses") {
@@ -108,7 +105,7 @@ TEST_CASE("install: over an older schema it upgrades, over a newer one it refuse
   const auto refused = install(database.url());
   REQUIRE(!refused.ok());
   CHECK(refused.error().kind == ErrorKind::conflict);
-  CHECK(mentions(refused.error().message, "newer pgtide"));
+  CHECK(holds(refused.error().message, "newer pgtide"));
 }
 
 TEST_CASE("install: the way of PostgreSQL 13 and 14 takes logged sequences") {
@@ -126,15 +123,16 @@ TEST_CASE("install: the way of PostgreSQL 13 and 14 takes logged sequences") {
 TEST_CASE("install: refuses a publication FOR ALL TABLES unless forced") {
   Database database;
   database.run("create publication everything for all tables");
-  CHECK(mentions(text_of(install(database.url())), "FOR ALL TABLES"));
+  CHECK(holds(text_of(install(database.url())), "FOR ALL TABLES"));
   CHECK(text_of(install(database.url(), {.force = true})) == "ok");
 }
 
 TEST_CASE("uninstall: leaves no trace, while a table is watched and has partitions") {
   Database database;
   database.run("drop role if exists pgtide_capture");  // an earlier case's, whose database is gone
-  database.run("create table posts (id int primary key); create table parts (id int primary key) "
-               "partition by range (id); create table part partition of parts default");
+  database.run(
+      "create table posts (id int primary key); create table parts (id int primary key) "
+      "partition by range (id); create table part partition of parts default");
   const auto before = database.value(everything);
   REQUIRE(install(database.url()).ok());
   REQUIRE(watch(database.url(), {.table = "posts"}).ok());
@@ -204,8 +202,9 @@ TEST_CASE("rotation: a log table is sealed although its switch died before it co
 TEST_CASE("rotation: the newest tick up to a moment is found, holes or none") {
   Database database;
   REQUIRE(install(database.url()).ok());
-  database.run("insert into pgtide.tick1 select g, 1, '3:3:', timestamptz '2026-01-01' + "
-               "interval '1 s' * g from generate_series(101, 900) g where g <> 500");
+  database.run(
+      "insert into pgtide.tick1 select g, 1, '3:3:', timestamptz '2026-01-01' + "
+      "interval '1 s' * g from generate_series(101, 900) g where g <> 500");
   const auto before = [&](const std::string& seconds) {
     return database.value("select pgtide.tick_before(timestamptz '2026-01-01' + interval '" +
                           seconds + " s')");
@@ -229,8 +228,10 @@ TEST_CASE("rights: nobody but the installer reads the log, and PUBLIC may call n
   CHECK(session.attempt("insert into posts values (1)").ok());
   CHECK(session.attempt("select * from pgtide.log0").sqlstate == "42501");
   CHECK(session.attempt("select pgtide.broadcast('a', '{}')").sqlstate == "42501");
-  CHECK(session.attempt("create temp table mine (id int); create trigger t after insert on mine "
-                        "for each row execute function pgtide.capture_1()").sqlstate == "42501");
+  CHECK(session
+            .attempt("create temp table mine (id int); create trigger t after insert on mine "
+                     "for each row execute function pgtide.capture_1()")
+            .sqlstate == "42501");
   database.run("grant execute on function pgtide.broadcast(text, json) to " + stranger.name());
   CHECK(session.attempt("select pgtide.broadcast('a', '{}')").ok());
 }

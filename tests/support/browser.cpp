@@ -20,7 +20,7 @@ extern char** environ;
 namespace pgtide::test {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 constexpr auto answer_limit = 120s;  // a browser starts slowly on a busy machine
 
@@ -60,11 +60,11 @@ std::string from_base64(const std::string& text) {
 
 Browser::Browser() : Browser(make_profile()) {
   launch();
-  const json target = call("Target.createTarget", {{"url", "about:blank"}});
+  const Json target = call("Target.createTarget", {{"url", "about:blank"}});
   session_ = call("Target.attachToTarget", {{"targetId", target.at("targetId")}, {"flatten", true}})
                  .at("sessionId");
   for (const char* domain : {"Page.enable", "Runtime.enable", "Log.enable"})
-    call(domain, json::object());
+    call(domain, Json::object());
 }
 
 // Chromium reads commands from descriptor 3 and answers on 4, each ended by a zero byte.
@@ -147,12 +147,12 @@ nlohmann::json Browser::next_message() {
     if (end == std::string::npos && std::chrono::steady_clock::now() > deadline)
       FAIL("no answer from Chromium");
   }
-  json message = json::parse(unread_.substr(0, end));
+  Json message = Json::parse(unread_.substr(0, end));
   unread_.erase(0, end + 1);
   return message;
 }
 
-void Browser::note_fault(const json& message) {
+void Browser::note_fault(const Json& message) {
   const std::string method = message.value("method", "");
   const bool logged = method == "Log.entryAdded" &&
                       message.at("params").at("entry").value("level", "") == "error" &&
@@ -160,13 +160,13 @@ void Browser::note_fault(const json& message) {
   if (logged || method == "Runtime.exceptionThrown") faults_ += message.at("params").dump() + "\n";
 }
 
-nlohmann::json Browser::call(const std::string& method, const json& parameters) {
-  json command = {{"id", ++calls_}, {"method", method}, {"params", parameters}};
+nlohmann::json Browser::call(const std::string& method, const Json& parameters) {
+  Json command = {{"id", ++calls_}, {"method", method}, {"params", parameters}};
   if (!session_.empty()) command["sessionId"] = session_;
   const std::string text = command.dump();
   REQUIRE(write(to_browser_, text.c_str(), text.size() + 1) == ssize_t(text.size() + 1));
   for (;;) {
-    const json message = next_message();
+    const Json message = next_message();
     note_fault(message);
     if (message.value("id", 0) != calls_) continue;
     if (message.contains("error")) FAIL(method, ": ", message.at("error").dump());
@@ -176,19 +176,19 @@ nlohmann::json Browser::call(const std::string& method, const json& parameters) 
 
 void Browser::open(const std::string& url) {
   faults_.clear();
-  const json result = call("Page.navigate", {{"url", url}});
+  const Json result = call("Page.navigate", {{"url", url}});
   if (result.contains("errorText")) FAIL(url, ": ", result.at("errorText").dump());
   await("document.readyState === 'complete' && location.href !== 'about:blank'", answer_limit,
         "document.readyState");
 }
 
 nlohmann::json Browser::value(const std::string& expression) {
-  const json result =
+  const Json result =
       call("Runtime.evaluate",
            {{"expression", expression}, {"returnByValue", true}, {"awaitPromise", true}});
   if (result.contains("exceptionDetails"))
     FAIL(expression, ": ", result.at("exceptionDetails").dump());
-  return result.at("result").value("value", json());
+  return result.at("result").value("value", Json());
 }
 
 std::string Browser::text(const std::string& expression) {
@@ -207,12 +207,12 @@ void Browser::set_size(int width, int height) {
 }
 
 void Browser::set_dark(bool dark) {
-  const json scheme = {{"name", "prefers-color-scheme"}, {"value", dark ? "dark" : "light"}};
-  call("Emulation.setEmulatedMedia", {{"features", json::array({scheme})}});
+  const Json scheme = {{"name", "prefers-color-scheme"}, {"value", dark ? "dark" : "light"}};
+  call("Emulation.setEmulatedMedia", {{"features", Json::array({scheme})}});
 }
 
 void Browser::save_screenshot(const std::string& path) {
-  const json shot = call("Page.captureScreenshot", {{"format", "png"}});
+  const Json shot = call("Page.captureScreenshot", {{"format", "png"}});
   std::ofstream(path, std::ios::binary) << from_base64(shot.at("data"));
 }
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/private_postgres.hpp"
+#include "cluster/private_postgres.hpp"
 
 struct pg_conn;
 

@@ -49,4 +49,15 @@ std::string member(std::string_view frame, const char* key) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
+std::vector<std::string> members(const std::vector<std::string>& frames, const char* key) {
+  std::vector<std::string> found;
+  for (const std::string& frame : frames) found.push_back(member(frame, key));
+  return found;
+}
+
+std::string subscribed(const std::string& pattern, const std::string& more) {
+  return json(R"({"type":"subscribed","cursor":"<cursor>","pattern":")" + pattern + "\"" + more +
+              "}");
+}
+
 }  // namespace pgtide::test

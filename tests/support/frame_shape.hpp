@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgtide::test {
 
@@ -21,5 +22,11 @@ std::string json(std::string_view text);
 // The text of one of the frame's members, as JSON; strings without their quotes. Empty: it has
 // none.
 std::string member(std::string_view frame, const char* key);
+
+// The same of each frame.
+std::vector<std::string> members(const std::vector<std::string>& frames, const char* key);
+
+// The shape of the answer to a subscribe; `more`: what else it holds, as `,"id":7`.
+std::string subscribed(const std::string& pattern, const std::string& more = "");
 
 }  // namespace pgtide::test

@@ -9,7 +9,7 @@ using namespace pgtide::test;
 
 namespace {
 
-const std::string row = R"({"id":1,"title":"Hi","email":"e"})";
+const std::string post = R"({"id":1,"title":"Hi","email":"e"})";
 
 // A record event's text, as PROTOCOL 2 has it; `middle` is what stands after "action".
 std::string record_event(const std::string& collection, const std::string& middle,
@@ -40,11 +40,11 @@ std::size_t count(World& world, ConnectionNumber number) {
 TEST_CASE("broker: create, update and delete have the contract's fields in the contract's order") {
   World world;
   const auto reader = world.subscriber({"posts.*"});
-  world.deliver({created("posts", "1", row),
-                 updated("posts", "1", row, R"({"id":1,"title":"Ho","email":"e"})"),
-                 deleted("posts", "1", row)});
+  world.deliver({created("posts", "1", post),
+                 updated("posts", "1", post, R"({"id":1,"title":"Ho","email":"e"})"),
+                 deleted("posts", "1", post)});
   CHECK(world.taken(reader) ==
-        Lines{record_event("posts", R"("create","record":)" + row, "\"1\"", "\"posts.*\"",
+        Lines{record_event("posts", R"("create","record":)" + post, "\"1\"", "\"posts.*\"",
                            world.cursor(1)),
               record_event("posts",
                            R"("update","record":{"id":1,"title":"Ho","email":"e"},)"
@@ -83,9 +83,9 @@ TEST_CASE("broker: an event reaches those whose pattern matches and nobody else"
       world.deliver({std::move(event)});
       return count(world, reader);
     };
-    CHECK(gets(created("posts", "1", row)) == each.of_posts_1);
-    CHECK(gets(created("posts", "2", row)) == each.of_posts_2);
-    CHECK(gets(created("users", "1", row)) == each.of_users_1);
+    CHECK(gets(created("posts", "1", post)) == each.of_posts_1);
+    CHECK(gets(created("posts", "2", post)) == each.of_posts_2);
+    CHECK(gets(created("users", "1", post)) == each.of_users_1);
     CHECK(gets(truncated("posts")) == each.truncate);
     CHECK(gets(custom("posts", "1")) == each.custom_posts);
     CHECK(gets(custom("unlisted", "1")) == each.unlisted);
@@ -96,11 +96,11 @@ TEST_CASE("broker: an event reaches those whose pattern matches and nobody else"
 TEST_CASE("broker: a connection gets an event once, however many of its patterns match") {
   World world;
   const auto reader = world.subscriber({"posts.1", "*", "posts.*", "posts.2"});
-  world.deliver({created("posts", "1", row)});
-  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + row, "\"1\"",
+  world.deliver({created("posts", "1", post)});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + post, "\"1\"",
                                                   R"("*","posts.*","posts.1")", world.cursor(1))});
-  world.deliver({created("posts", "3", row), custom("posts", "{}"), to_everyone("[1, 2]")});
-  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + row, "\"3\"",
+  world.deliver({created("posts", "3", post), custom("posts", "{}"), to_everyone("[1, 2]")});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + post, "\"3\"",
                                                   R"("*","posts.*")", world.cursor(2)),
                                      custom_event("\"posts\"", "{}", world.cursor(3)),
                                      custom_event("null", "[1, 2]", world.cursor(4))});
@@ -119,9 +119,9 @@ TEST_CASE("broker: events choose the actions of one subscription") {
   const auto reader = world.subscriber({"posts.*"}, R"(["delete","custom"])");
   world.say(reader, World::subscribe("posts.1", R"(["create"])"));
   world.taken(reader);
-  world.deliver({created("posts", "1", row), created("posts", "2", row), deleted("posts", "1", row),
-                 truncated("posts"), custom("posts", "0")});
-  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + row, "\"1\"",
+  world.deliver({created("posts", "1", post), created("posts", "2", post),
+                 deleted("posts", "1", post), truncated("posts"), custom("posts", "0")});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("create","record":)" + post, "\"1\"",
                                                   "\"posts.1\"", world.cursor(1)),
                                      record_event("posts", R"("delete","record":{"id":1})", "\"1\"",
                                                   "\"posts.*\"", world.cursor(3)),
@@ -132,7 +132,8 @@ TEST_CASE("broker: schema_changed becomes resync_required per pattern, whatever 
   World world;
   const auto reader = world.subscriber({"posts.1", "posts.*", "comments.*", "*"}, R"(["create"])");
   const auto other = world.subscriber({"comments.*"});
-  world.deliver({created("posts", "2", row), schema_changed("posts"), created("posts", "2", row)});
+  world.deliver(
+      {created("posts", "2", post), schema_changed("posts"), created("posts", "2", post)});
   const Lines lines = world.taken(reader);
   REQUIRE(lines.size() == 5);
   CHECK(Lines(lines.begin() + 1, lines.end() - 1) == Lines{resync("*", "schema_changed"),
@@ -148,9 +149,9 @@ TEST_CASE("broker: hidden columns are nowhere in create, update, delete, old or 
   posts.deleted_record_full = true;
   World world(make_policy({posts}));
   const auto reader = world.subscriber({"posts.*"});
-  world.deliver({created("posts", "1", row),
-                 updated("posts", "1", row, R"({"id":1,"title":"Ho","email":"f"})"),
-                 deleted("posts", "1", row), custom("posts", R"({"email":1,"more":2})")});
+  world.deliver({created("posts", "1", post),
+                 updated("posts", "1", post, R"({"id":1,"title":"Ho","email":"f"})"),
+                 deleted("posts", "1", post), custom("posts", R"({"email":1,"more":2})")});
   CHECK(world.taken(reader) ==
         Lines{record_event("posts", R"("create","record":{"id":1,"title":"Hi"})", "\"1\"",
                            "\"posts.*\"", world.cursor(1)),
@@ -169,13 +170,13 @@ TEST_CASE("broker: what receivers must not notice is not sent") {
   World world(make_policy({posts, public_rule("comments")}));
   const auto reader = world.subscriber({"*"});
   const Event silent[] = {
-      updated("posts", "1", row,
+      updated("posts", "1", post,
               R"({"id":1,"title":"Hi","email":"other"})"),           // hidden columns alone
       updated("comments", "1,1", R"({"post":1})", R"({"post":1})"),  // nothing
       custom("posts", "[\"no object under hide\"]"),                 // not to be projected
       created("posts", "1", "no object"),                            // a broken row
       created("posts", "1", ""),                                     // no row
-      created("nowhere", "1", row),                                  // neither nor
+      created("nowhere", "1", post),                                 // neither nor
   };
   for (const Event& event : silent) {
     world.deliver({event});
@@ -186,8 +187,8 @@ TEST_CASE("broker: what receivers must not notice is not sent") {
 TEST_CASE("broker: without old rows an update has no changed and is always sent") {
   World world;
   const auto reader = world.subscriber({"posts.*"});
-  world.deliver({updated("posts", "1", "", row)});
-  CHECK(world.taken(reader) == Lines{record_event("posts", R"("update","record":)" + row, "\"1\"",
+  world.deliver({updated("posts", "1", "", post)});
+  CHECK(world.taken(reader) == Lines{record_event("posts", R"("update","record":)" + post, "\"1\"",
                                                   "\"posts.*\"", world.cursor(1))});
 }
 
@@ -196,7 +197,7 @@ TEST_CASE("broker: a closed collection is silent for * as well") {
   posts.hide = {"vanished"};
   World world(make_policy({posts}));
   const auto reader = world.subscriber({"*"});
-  world.deliver({created("posts", "1", row), custom("posts", "{}"), schema_changed("posts")});
+  world.deliver({created("posts", "1", post), custom("posts", "{}"), schema_changed("posts")});
   CHECK(world.taken(reader) == Lines{});
 }
 
@@ -246,7 +247,7 @@ TEST_CASE("broker: an event past event_bytes is sent with its key, truncated") {
     CAPTURE(each.why);
     World world(open_policy(), {.limits = {.event_bytes = each.event_bytes}});
     const auto reader = world.subscriber({"posts.*"});
-    world.deliver({updated("posts", "1", row, long_row)});
+    world.deliver({updated("posts", "1", post, long_row)});
     const auto expected =
         each.is_whole ? whole
                       : record_event("posts", each.middle, "\"1\"", "\"posts.*\"", world.cursor(1));
@@ -262,9 +263,9 @@ TEST_CASE("broker: truncated events of every kind show the key and nothing hidde
   posts.deleted_record_full = true;
   World world(make_policy({posts, public_rule("comments")}), {.limits = {.event_bytes = 1}});
   const auto reader = world.subscriber({"posts.*", "comments.*"});
-  world.deliver({created("posts", "1", row),
-                 updated("posts", "1", row, R"({"id":1,"title":"Ho","email":"f"})"),
-                 deleted("posts", "1", row),
+  world.deliver({created("posts", "1", post),
+                 updated("posts", "1", post, R"({"id":1,"title":"Ho","email":"f"})"),
+                 deleted("posts", "1", post),
                  created("comments", "1,2", R"({"post":1,"n":2,"body":"b"})"), truncated("posts"),
                  custom("posts", "{}")});
   CHECK(world.taken(reader) ==
@@ -310,18 +311,18 @@ TEST_CASE("broker: one class shares one run, and so does each set of classes wit
     }
     return by_connection;
   };
-  auto got = runs(world.batch({created("posts", "2", row), created("posts", "3", row)}));
+  auto got = runs(world.batch({created("posts", "2", post), created("posts", "3", post)}));
   CHECK(got.size() == 4);
   CHECK(got[a] == got[b]);
   CHECK(got[a] == got[c]);
   CHECK(got[a] == got[d]);
   CHECK(got[a]->events == 2);
-  got = runs(world.batch({created("posts", "1", row), created("posts", "3", row)}));
+  got = runs(world.batch({created("posts", "1", post), created("posts", "3", post)}));
   CHECK(got[a] == got[b]);
   CHECK(got[c] == got[d]);
   CHECK(got[a] != got[c]);
   CHECK(got[c]->events == 2);
-  got = runs(world.batch({to_everyone("1"), created("posts", "3", row)}));
+  got = runs(world.batch({to_everyone("1"), created("posts", "3", post)}));
   CHECK(got[a] == got[d]);
   CHECK(world.broker.counters().deliveries == 4 * 2 + 4 * 2 + 4 * 2);
   CHECK(world.broker.counters().events_in == 6);
@@ -330,7 +331,7 @@ TEST_CASE("broker: one class shares one run, and so does each set of classes wit
 TEST_CASE("broker: the position moves with each piece, also with one that is empty") {
   World world;
   CHECK(world.broker.position() == Cursor{9, 0, 0});
-  Batch piece = world.batch({created("posts", "1", row)});
+  Batch piece = world.batch({created("posts", "1", post)});
   piece.ends_tick = false;
   world.deliver(piece);
   CHECK(world.broker.position() == Cursor{9, 1, 5, 1});
@@ -347,7 +348,7 @@ TEST_CASE("broker: a quiet connection is told the position when it has moved") {
   };
   CHECK(world.broker.position_frame(quiet).empty());
   CHECK(world.broker.position_frame(reader).empty());
-  world.deliver({created("posts", "1", row)});
+  world.deliver({created("posts", "1", post)});
   CHECK(payloads(world.broker.position_frame(quiet)) == position(1));
   CHECK(world.broker.position_frame(quiet).empty());
   CHECK(world.broker.position_frame(reader).empty());  // was sent an event since

@@ -9,7 +9,7 @@ using namespace pgtide;
 
 namespace {
 
-std::string described(std::string_view text) {
+std::string described_row(std::string_view text) {
   const auto row = Row::parse(text);
   if (!row) return "refused";
   std::string out;
@@ -45,7 +45,7 @@ TEST_CASE("row: members keep the text of their values") {
   };
   for (const auto& row : rows) {
     INFO(row.why);
-    CHECK(described(row.text) == row.expected);
+    CHECK(described_row(row.text) == row.expected);
   }
 }
 
@@ -100,8 +100,8 @@ TEST_CASE("check_json: accepts what PostgreSQL prints and nothing that is no JSO
 
 TEST_CASE("check_json: agrees with a second parser on random texts without surrogates") {
   std::mt19937 random(3);
-  const std::string_view pieces[] = {"{",  "}",    "[",   "]",     ",",    ":",   "\"a\"", "1",
-                                     "-0", "2E-1", "null", "false", "\"\\n\"", " ",   "\"",   "x"};
+  const std::string_view pieces[] = {"{",  "}",    "[",    "]",     ",",       ":", "\"a\"", "1",
+                                     "-0", "2E-1", "null", "false", "\"\\n\"", " ", "\"",    "x"};
   for (int i = 0; i < 100'000; ++i) {
     std::string text;
     for (std::size_t n = 1 + random() % 9; n > 0; --n) text += pieces[random() % 16];

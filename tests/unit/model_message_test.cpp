@@ -9,7 +9,7 @@ using namespace pgtide;
 
 namespace {
 
-std::string described(std::string_view text) {
+std::string described_message(std::string_view text) {
   const auto parsed = parse_client_message(text);
   if (const auto* fault = std::get_if<MessageFault>(&parsed)) {
     return std::string(to_string(fault->code)) + "|" + fault->id + "|" + fault->message;
@@ -66,8 +66,8 @@ TEST_CASE("client message: each shape is read, and each fault is named") {
        "invalid_message||'subscriptions' must be an array that is not empty", "none"},
       {R"({"type":"subscribe","subscriptions":["a.*"]})",
        "invalid_message||'subscriptions' must hold objects", "strings"},
-      {R"({"type":"ping","type":"ping"})",
-       "invalid_message||the field 'type' stands there twice", "duplicate"},
+      {R"({"type":"ping","type":"ping"})", "invalid_message||the field 'type' stands there twice",
+       "duplicate"},
       {R"({"type":"subscribe","subscriptions":[{"pattern":"a.*","pattern":"b.*"}]})",
        "invalid_message||the field 'pattern' stands there twice", "nested duplicate"},
       {R"({"type":"subscribe","pattern":"a.*","events":[]})",
@@ -83,7 +83,7 @@ TEST_CASE("client message: each shape is read, and each fault is named") {
   };
   for (const auto& row : rows) {
     INFO(row.why);
-    CHECK(described(row.text) == row.expected);
+    CHECK(described_message(row.text) == row.expected);
   }
 }
 
@@ -93,7 +93,7 @@ TEST_CASE("client message: random bytes never break the parser") {
   for (int i = 0; i < 20'000; ++i) {
     std::string text = seed;
     for (int n = 0; n < 3; ++n) text[random() % text.size()] = static_cast<char>(random());
-    CHECK_FALSE(described(text).empty());
+    CHECK_FALSE(described_message(text).empty());
   }
 }
 
@@ -117,8 +117,8 @@ TEST_CASE("server message: the texts are those of the contract") {
         R"({"type":"resync_required","reason":"fell_behind"})");
   CHECK(resync_message("a.*", ResyncReason::schema_changed) ==
         R"({"type":"resync_required","pattern":"a.*","reason":"schema_changed"})");
-  CHECK(error_message({WireCode::rate_limited, "slow down", "7", "a.*",
-                       std::chrono::milliseconds(90)}) ==
+  CHECK(error_message(
+            {WireCode::rate_limited, "slow down", "7", "a.*", std::chrono::milliseconds(90)}) ==
         R"({"type":"error","code":"rate_limited","message":"slow down","pattern":"a.*",)"
         R"("retry_after_ms":90,"id":7})");
 }

@@ -10,7 +10,7 @@ namespace {
 
 using Kind = Pattern::Kind;
 
-std::string described(std::string_view text) {
+std::string described_pattern(std::string_view text) {
   const auto pattern = parse_pattern(text);
   if (!pattern) return "refused";
   const char* kind = pattern->kind == Kind::everything   ? "everything"
@@ -56,7 +56,7 @@ TEST_CASE("pattern: every text is one of three kinds or refused") {
   };
   for (const auto& row : rows) {
     INFO(row.why);
-    CHECK(described(row.text) == row.expected);
+    CHECK(described_pattern(row.text) == row.expected);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "cli/child_program.hpp"
+#include "cluster/child_program.hpp"
 
 #include <fcntl.h>
 #include <grp.h>

@@ -9,7 +9,7 @@
 // closes the socket and waits for the watchdog. Rejected: PR_SET_PDEATHSIG, which follows the
 // thread and not the program, and would not remove the directory.
 
-#include "cli/private_postgres.hpp"
+#include "cluster/private_postgres.hpp"
 
 #include <libpq-fe.h>
 #include <pwd.h>
@@ -28,7 +28,7 @@
 #include <fstream>
 #include <thread>
 
-#include "cli/child_program.hpp"
+#include "cluster/child_program.hpp"
 
 namespace pgtide {
 namespace {

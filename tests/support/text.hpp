@@ -1,0 +1,10 @@
+#pragma once
+#include <string_view>
+
+namespace pgtide::test {
+
+inline bool holds(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+}  // namespace pgtide::test
