@@ -9,7 +9,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
@@ -33,6 +33,7 @@ namespace http = beast::http;
 namespace websocket = beast::websocket;
 using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
+using TcpStream = beast::basic_stream<tcp, asio::io_context::executor_type>;
 
 constexpr std::chrono::seconds request_timeout{30};
 
@@ -77,7 +78,7 @@ Error unavailable(const std::string& where, const ErrorCode& error) {
   return {ErrorKind::unavailable, error.message(), where};
 }
 
-ErrorCode connect_stream(asio::io_context& context, beast::tcp_stream& stream, const Url& url) {
+ErrorCode connect_stream(asio::io_context& context, TcpStream& stream, const Url& url) {
   ErrorCode error;
   tcp::resolver resolver(context);
   const auto found = resolver.resolve(url.host, url.port, error);
@@ -134,7 +135,7 @@ struct Client::State {
   }
 
   asio::io_context context{1};
-  websocket::stream<beast::tcp_stream, false> stream{context};
+  websocket::stream<TcpStream, false> stream{context};
   asio::posix::stream_descriptor wake;
   beast::flat_buffer buffer{};
   std::string url{};
@@ -228,7 +229,7 @@ Result<HttpAnswer> http_request(const std::string& method, const std::string& ur
   const auto parsed = parse_url(url, "http://");
   if (!parsed) return parsed.error();
   asio::io_context context(1);
-  beast::tcp_stream stream(context);
+  TcpStream stream(context);
   stream.expires_after(request_timeout);
   if (const auto error = connect_stream(context, stream, *parsed)) return unavailable(url, error);
   http::request<http::string_body> request;
