@@ -10,7 +10,7 @@
 //   set(PGTIDE_BENCH OFF)
 //   add_subdirectory(pgtide)
 //   add_executable(my_program my_program.cpp)
-//   target_link_libraries(my_program PRIVATE pgtide_bridge)
+//   target_link_libraries(my_program PRIVATE pgtide::pgtide)
 #include <pgtide/bridge.hpp>
 
 #include <pthread.h>

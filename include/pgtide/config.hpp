@@ -56,6 +56,7 @@ struct Config {
     std::chrono::milliseconds lag{30'000};
   } ready{};
 
+  // Of the program pgtide; an embedded Bridge writes to spdlog's default logger, as you set it up.
   struct Log {
     std::string level = "info";  // trace | debug | info | warn | error | off
     LogFormat format = LogFormat::text;

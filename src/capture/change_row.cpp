@@ -33,6 +33,9 @@ bool needs_new_row(Action action) {
   return action == Action::create || action == Action::update || action == Action::custom;
 }
 
+// A row as to_json prints it. A custom event's data may be any JSON.
+bool is_row(std::string_view text) { return text.starts_with('{') && check_json(text); }
+
 std::int64_t seconds_now() {
   return std::chrono::duration_cast<std::chrono::seconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -93,13 +96,13 @@ std::string_view ChangeRows::fault_of(const Event& event, bool has_key) const {
   if (!custom && event.collection.empty()) return "its collection is watched no longer";
   if (!custom && !has_key) return "its key could not be read";
   if (needs_new_row(event.action) && event.new_row.empty()) return "it cannot be turned into JSON";
-  if (!event.new_row.empty() && !check_json(event.new_row)) return "it is no JSON in UTF-8";
-  if (custom) return "";
+  if (custom) return check_json(event.new_row) ? "" : "it is no JSON in UTF-8";
+  if (!event.new_row.empty() && !is_row(event.new_row)) return "it is no JSON object in UTF-8";
   const bool needs_old_row =
       event.action == Action::delete_ ||
       (event.action == Action::update && known_.at(event.collection_id).old_rows);
   if (needs_old_row && event.old_row.empty()) return "it cannot be turned into JSON";
-  if (!event.old_row.empty() && !check_json(event.old_row)) return "it is no JSON in UTF-8";
+  if (!event.old_row.empty() && !is_row(event.old_row)) return "it is no JSON object in UTF-8";
   return "";
 }
 

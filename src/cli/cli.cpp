@@ -14,6 +14,8 @@
 namespace pgtide {
 namespace {
 
+constexpr std::size_t help_columns = 100;
+
 struct Invocation {
   SettingSources sources{};
   InstallCommand install{};
@@ -25,6 +27,21 @@ struct Invocation {
   bool json = false;
   std::string table{};
   std::function<int()> run{};
+};
+
+// Breaks long descriptions into lines of 100 columns; CLI11 indents what follows a line's end.
+class HelpFormatter : public CLI::Formatter {
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::size_t width = help_columns - column_width_;
+    std::string text = option->get_description();
+    for (std::size_t line = 0; text.size() - line > width;) {
+      const std::size_t space = text.rfind(' ', line + width);
+      if (space == std::string::npos || space <= line) break;
+      text[space] = '\n';
+      line = space + 1;
+    }
+    return text;
+  }
 };
 
 void add_config_option(CLI::App& app, Invocation& invocation) {
@@ -167,6 +184,7 @@ void add_event_commands(CLI::App& app, Invocation& in) {
 
 int run_cli(int argc, char** argv) {
   CLI::App app{"pgtide pushes PostgreSQL row changes to WebSocket subscribers."};
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", "pgtide " PGTIDE_VERSION);
   app.require_subcommand(1);
   app.footer(

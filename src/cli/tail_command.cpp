@@ -48,7 +48,7 @@ Colour colour_of(const std::string& action) {
 std::string text_at(const json& message, const char* key) {
   const auto found = message.find(key);
   if (found == message.end() || found->is_null()) return {};
-  return found->is_string() ? found->get<std::string>() : found->dump();
+  return harmless(found->is_string() ? found->get<std::string>() : found->dump());
 }
 
 // The row as it came: from the frame's own text, since a parser would round its numbers.
@@ -70,7 +70,7 @@ std::string line_of(const json& message, const std::string& frame) {
   action.resize(std::max<std::size_t>(action.size(), 8), ' ');
   std::string line = time + " " + coloured(colour, action) + " " + text_at(message, "collection");
   const std::string id = text_at(message, "record_id");
-  if (!id.empty()) line += " " + coloured(Colour::bold, harmless(id));
+  if (!id.empty()) line += " " + coloured(Colour::bold, id);
   return line + " " + raw_member(frame, "record");
 }
 
@@ -133,8 +133,8 @@ class Tail {
     const json message = json::parse(frame, nullptr, false);
     const std::string type = message.is_object() ? text_at(message, "type") : "";
     if (type == "error") {
-      return report_failure({ErrorKind::denied, harmless(text_at(message, "message")),
-                             harmless(text_at(message, "pattern"))});
+      return report_failure(
+          {ErrorKind::denied, text_at(message, "message"), text_at(message, "pattern")});
     }
     if (command_.json) {
       std::printf("%s\n", frame.c_str());
@@ -142,7 +142,7 @@ class Tail {
       std::printf("%s\n", line_of(message, frame).c_str());
     } else if (type == "resync_required") {
       std::printf("%s %s\n", coloured(Colour::red, "resync_required").c_str(),
-                  harmless(text_at(message, "reason")).c_str());
+                  text_at(message, "reason").c_str());
     }
     std::fflush(stdout);
     return std::nullopt;

@@ -125,6 +125,22 @@ TEST_CASE("capture: a row that is no UTF-8 is skipped and counted, and the strea
   CHECK(running.source->status().fault.empty());
 }
 
+TEST_CASE("capture: a log row written by hand that holds no object is skipped") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  for (const char* row : {"[1]", "7", "null"})
+    posts.database.run(
+        "insert into pgtide.log0 (collection, action, record, record_hash, new_row) "
+        "select id, 'c', '1', hashtext('1'), $1 from pgtide.collection",
+        {row});
+  posts.database.run("insert into posts values (2, 'tea')");
+  running.wait_for(1);
+  CHECK(lines_of(running.sink.events()) ==
+        std::vector<std::string>{"create posts 2 {\"id\":2,\"title\":\"tea\"}"});
+  eventually([&] { return running.source->status().changes_skipped == 3; });
+}
+
 TEST_CASE("capture: a row that PostgreSQL cannot convert for us is skipped, in any batch") {
   // Two bytes that are well-formed EUC_CN and no character, so that there is no UTF-8 for them.
   Posts posts("template template0 encoding 'EUC_CN' lc_collate 'C' lc_ctype 'C'");

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <sstream>
+
 #include "support/database.hpp"
 #include "support/folder.hpp"
 #include "support/frame_shape.hpp"
@@ -57,6 +59,8 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
     const ProgramEnd own = run_program({command, "--help"});
     CHECK(own.code == 0);
     CHECK(holds(own.output, command));
+    std::istringstream lines(own.output);
+    for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 100);
   }
   CHECK(holds(run_program({"run", "--help"}).output, "--limits.event-bytes"));
 }

@@ -189,6 +189,18 @@ TEST_CASE("capture: COPY, MERGE, ON CONFLICT, cascades, savepoints, updates of n
   CHECK(db.changes() == "d 1, d 2");
 }
 
+TEST_CASE("capture: keys that compare as equal and print differently are different records") {
+  Installed db;
+  db.run("create extension citext; create table t (id citext primary key)");
+  REQUIRE(watch(db.database.url(), {.table = "t"}).ok());
+  db.run("insert into t values ('A'); update t set id = 'a'");
+  CHECK(db.changes() == "c A, d A, c a");
+  db.run("create table n (id numeric primary key)");
+  REQUIRE(watch(db.database.url(), {.table = "n"}).ok());
+  db.run("insert into n values (1.0); update n set id = 1.00");
+  CHECK(db.changes() == "c 1.0, d 1.0, c 1.00");
+}
+
 TEST_CASE("capture: a table without old rows logs the key of what is deleted") {
   Installed db;
   db.run("create table t (id bigint primary key, v text)");
