@@ -29,7 +29,8 @@ int programs_with(const std::string& text) {
   int found = 0;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline");
-    const std::string line((std::istreambuf_iterator<char>(file)), {});
+    std::string line;  // of a program that ends meanwhile the read fails, and the line is empty
+    std::getline(file, line);
     const int pid = std::atoi(entry.path().filename().c_str());
     if (pid > 0 && pid != getpid() && line.find(text) != std::string::npos && runs(pid)) ++found;
   }
