@@ -29,8 +29,9 @@ int programs_with(const std::string& text) {
   int found = 0;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline");
-    std::string line;  // of a program that ends meanwhile the read fails, and the line is empty
-    std::getline(file, line);
+    std::string line(65'536, '\0');
+    file.read(line.data(), static_cast<std::streamsize>(line.size()));  // of none that has ended
+    line.resize(static_cast<std::size_t>(file.gcount()));
     const int pid = std::atoi(entry.path().filename().c_str());
     if (pid > 0 && pid != getpid() && line.find(text) != std::string::npos && runs(pid)) ++found;
   }
