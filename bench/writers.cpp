@@ -178,7 +178,7 @@ void run(const BenchOptions& options) {
   const Stage stage{rig, *bridge, choose(options.seconds, options, 10, 3)};
   rig.describe(report);
   report.describe("single-row transactions on 100,000 posts by pgbench, prepared statements, " +
-                  std::to_string(stage.seconds) + " s a turn");
+                  std::to_string(stage.seconds) + " s a turn after half as long to warm up");
   report.describe("medians of " + std::to_string(rounds) +
                   " rounds in which plain, captured, notified take turns; ratios within a round");
   measure_all(stage, options, rounds, report);

@@ -17,8 +17,8 @@ std::int64_t integer_of(const pqxx::field& field);
 std::uint64_t bits_of(const pqxx::field& field);
 
 // Turns rows of the log into events. A row that cannot be sent (PostgreSQL could not print it, or
-// it is no JSON in UTF-8) becomes none: it is counted, and logged by its key, at most some lines a
-// minute. One thread.
+// it is no JSON object in UTF-8) becomes none: it is counted, and logged by its key, at most some
+// lines a minute. One thread.
 class ChangeRows {
  public:
   // The collections of `catalog`, and those of earlier ones that are watched no longer: the log
