@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "cluster/child_program.hpp"
+
 namespace pgtide::bench {
 namespace {
 
@@ -39,15 +41,9 @@ std::string kernel_name() {
 }
 
 std::string commit_name() {
-  FILE* pipe = popen("git -C '" PGTIDE_SOURCE "' describe --always --abbrev=12 --dirty 2>/dev/null",
-                     "re");
-  if (pipe == nullptr) return "unknown";
-  char line[256] = "";
-  const bool read = fgets(line, sizeof line, pipe) != nullptr;
-  pclose(pipe);
-  std::string name = read ? line : "unknown";
-  while (!name.empty() && name.back() == '\n') name.pop_back();
-  return name;
+  const std::string name = first_line_of(
+      "git -C '" PGTIDE_SOURCE "' describe --always --abbrev=12 --dirty 2>/dev/null");
+  return name.empty() ? "unknown" : name;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 namespace pgtide {
@@ -75,6 +76,17 @@ Result<pid_t> start_program(const ChildProgram& program) {
     return Error{ErrorKind::unavailable, std::string("cannot start: ") + std::strerror(errno),
                  program.arguments.front()};
   return pid;
+}
+
+std::string first_line_of(const char* command) {
+  FILE* pipe = popen(command, "re");
+  if (pipe == nullptr) return {};
+  char buffer[4096] = "";
+  const bool read = fgets(buffer, sizeof buffer, pipe) != nullptr;
+  pclose(pipe);
+  std::string line = read ? buffer : "";
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  return line;
 }
 
 int wait_for_program(pid_t pid) {

@@ -30,6 +30,9 @@ struct ChildProgram {
 // with status 127. Error: unavailable, when the system refuses another process.
 Result<pid_t> start_program(const ChildProgram& program);
 
+// The first line that a shell's `command` prints, without its end; empty: none.
+std::string first_line_of(const char* command);
+
 // Waits until it ends and returns its wait status (waitpid(2)).
 int wait_for_program(pid_t pid);
 

@@ -83,17 +83,6 @@ bool has_server(const fs::path& directory) {
          access((directory / "postgres").c_str(), X_OK) == 0;
 }
 
-std::string ask_pg_config() {
-  FILE* pipe = popen("pg_config --bindir 2>/dev/null", "re");
-  if (pipe == nullptr) return {};
-  char line[4096] = "";
-  const bool read = fgets(line, sizeof line, pipe) != nullptr;
-  pclose(pipe);
-  std::string directory = read ? line : "";
-  while (!directory.empty() && directory.back() == '\n') directory.pop_back();
-  return directory;
-}
-
 // Major versions as numbers, so that 9 comes after 15; what has none counts as 0.
 int version_in(const std::string& name) {
   const size_t digit = name.find_first_of("0123456789");
@@ -126,7 +115,7 @@ Result<std::string> find_binaries(const std::string& wanted) {
   if (!wanted.empty()) {
     candidates.emplace_back(wanted);
   } else {
-    candidates.emplace_back(ask_pg_config());
+    candidates.emplace_back(first_line_of("pg_config --bindir 2>/dev/null"));
     add_installed("/usr/lib/postgresql", "", candidates);
     add_installed("/usr", "pgsql-", candidates);
     add_search_path(candidates);

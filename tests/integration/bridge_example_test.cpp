@@ -7,6 +7,7 @@
 #include "support/own_loopback.hpp"
 #include "support/program.hpp"
 #include "support/running_bridge.hpp"
+#include "support/text.hpp"
 
 // What lies in examples/, as its README says to run it.
 using namespace pgtide;
@@ -14,16 +15,10 @@ using namespace pgtide::test;
 
 namespace {
 
-std::string page_text() {
-  std::ifstream file(PGTIDE_SOURCE_DIR "/examples/browser.html");
-  REQUIRE(file);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // A bridge that shows the example's page; the page is on its own host then, as Origin wants it.
 std::unique_ptr<BridgeCore> show_page(const Config& config) {
   auto bridge = std::make_unique<BridgeCore>(config, make_postgres_source);
-  bridge->show_page(page_text());
+  bridge->show_page(file_text(PGTIDE_SOURCE_DIR "/examples/browser.html"));
   const auto started = bridge->start();
   if (!started) FAIL(started.error().to_string());
   eventually([&] { return http(bridge->address(), "GET /readyz").status == 200; }, patience);

@@ -134,8 +134,8 @@ struct Running {
   std::unique_ptr<ChangeSource> source;
 };
 
-inline void install_in(const Database& database) {
-  const Result<void> done = install(database.url());
+inline void install_in(const Database& database, const InstallOptions& options = {}) {
+  const Result<void> done = install(database.url(), options);
   if (!done) FAIL(done.error().to_string());
 }
 inline void watch_in(const Database& database, const std::string& table) {
@@ -154,6 +154,11 @@ struct Posts {
   }
   Database database;
 };
+
+// Does the leader sleep, and want to be woken?
+inline bool is_armed(Database& database) {
+  return database.value("select pg_sequence_last_value('pgtide.armed') > 0") == "t";
+}
 
 // A figure that the environment may raise for a longer run: PGTIDE_TEST_<name>.
 inline long figure(const char* name, long otherwise) {

@@ -90,9 +90,7 @@ TEST_CASE("capture: an idle source sends under one statement a second and is wok
   Posts posts;
   Running running(posts.database);
   running.wait_until_leading();
-  const auto armed = [&] {
-    return posts.database.value("select pg_sequence_last_value('pgtide.armed') > 0") == "t";
-  };
+  const auto armed = [&] { return is_armed(posts.database); };
   eventually(armed);
   auto writer = posts.database.session();
   for (int i = 1; i <= 20; ++i) {
@@ -178,15 +176,13 @@ TEST_CASE("capture: a key whose type is altered harms no writer, and watch mends
 
 TEST_CASE("capture: with logged sequences, as PostgreSQL 13 and 14 need, it sleeps and wakes") {
   Database database;
-  REQUIRE(install(database.url(), {.force_logged_sequences = true}).ok());
+  install_in(database, {.force_logged_sequences = true});
   database.run("create table posts (id bigint primary key, title text)");
   watch_in(database, "posts");
   Running running(database);
   running.wait_until_leading();
   for (std::size_t id = 1; id <= 5; ++id) {
-    eventually([&] {
-      return database.value("select pg_sequence_last_value('pgtide.armed') > 0") == "t";
-    });
+    eventually([&] { return is_armed(database); });
     database.run("insert into posts values (" + std::to_string(id) + ")");
     const auto start = std::chrono::steady_clock::now();
     running.wait_for(id);

@@ -22,13 +22,6 @@ namespace {
 
 using Frames = std::vector<std::string>;
 
-std::string file_text(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 // A database with posts(id, title), watched, and rules that make it public.
 struct Stage {
   explicit Stage(PrivatePostgres& server = cluster()) : database("", server) {
@@ -58,7 +51,7 @@ class Serving {
     eventually([&] { return std::filesystem::exists(port_file_) || !program->running(); },
                patience);
     if (!program->running()) FAIL(program->errors());
-    address_ = file_text(port_file_);
+    address_ = first_line(port_file_);
     eventually([&] { return http(address_, "GET /readyz").status == 200; }, patience,
                [&] { return program->errors(); });
   }

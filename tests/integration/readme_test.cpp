@@ -2,12 +2,12 @@
 
 #include <filesystem>
 #include <regex>
-#include <sstream>
 
 #include "support/database.hpp"
 #include "support/eventually.hpp"
 #include "support/folder.hpp"
 #include "support/program.hpp"
+#include "support/text.hpp"
 #include "support/wire_client.hpp"
 
 // The five minutes of the README as it prints them: its blocks, each in a terminal of its own. Only
@@ -17,15 +17,9 @@ using namespace pgtide::test;
 
 namespace {
 
-std::string readme() {
-  std::ifstream file(PGTIDE_SOURCE_DIR "/README.md");
-  REQUIRE(file);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // The commands after the marker, block by block.
 std::vector<std::string> quickstart() {
-  const std::string text = readme();
+  const std::string text = file_text(PGTIDE_SOURCE_DIR "/README.md");
   const std::size_t start = text.find("<!-- quickstart");
   REQUIRE(start != std::string::npos);
   std::vector<std::string> blocks;
@@ -67,9 +61,8 @@ TEST_CASE("readme: its commands lead from an empty database to the first event")
   eventually([&] { return std::filesystem::exists(port_file) || !bridge->running(); }, patience,
              [&] { return bridge->errors(); });
   CAPTURE(bridge->errors());
-  std::ifstream file(port_file);
-  std::string address;
-  REQUIRE(std::getline(file, address));
+  const std::string address = first_line(port_file);
+  REQUIRE(!address.empty());
   eventually([&] { return http(address, "GET /readyz").status == 200; }, patience,
              [&] { return bridge->errors(); });
 

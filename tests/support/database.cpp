@@ -4,8 +4,8 @@
 #include <libpq-fe.h>
 
 #include <atomic>
-#include <fstream>
-#include <sstream>
+
+#include "support/text.hpp"
 
 namespace pgtide::test {
 namespace {
@@ -60,14 +60,6 @@ PGresult* execute(PGconn* connection, const std::string& sql,
 std::string unique_name(const std::string& prefix) {
   static std::atomic<int> next{1};
   return prefix + std::to_string(next++);
-}
-
-std::string file_text(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) FAIL("cannot read ", path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 }  // namespace

@@ -1,20 +1,17 @@
 #include <doctest/doctest.h>
 
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 
 #include "config/config_file.hpp"
+#include "support/text.hpp"
 
 using namespace pgtide;
 
 namespace {
 
 std::string read(const std::string& name) {
-  std::ifstream file(std::string(PGTIDE_SOURCE_DIR) + "/" + name);
-  REQUIRE(file);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return test::file_text(PGTIDE_SOURCE_DIR "/" + name);
 }
 
 // The comments of a YAML text as running words.
