@@ -28,9 +28,8 @@ std::unique_ptr<BridgeCore> show_page(const Config& config) {
 }  // namespace
 
 TEST_CASE("examples: embed.cpp serves changes and events of its own, and drains") {
-  Database database;
+  InstalledDatabase database;
   Folder folder;
-  REQUIRE(install(database.url()).ok());
   database.run("create table posts (id int primary key); select pgtide.watch('posts')");
   const std::string rules =
       folder.write("rules.yaml",
@@ -68,9 +67,8 @@ TEST_CASE("examples: embed.cpp says what is wrong with its rules") {
 }
 
 TEST_CASE("examples: browser.html shows events, and comes back after the server went away") {
-  Database database;
+  InstalledDatabase database;
   Folder folder;
-  REQUIRE(install(database.url()).ok());
   database.run("create table posts (id int primary key); select pgtide.watch('posts')");
   Config config;
   config.database.url = database.url();

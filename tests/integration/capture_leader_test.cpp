@@ -143,7 +143,7 @@ TEST_CASE("child: a source that tells of what it delivers" * doctest::skip()) {
 }
 
 TEST_CASE("capture: a leader killed with SIGKILL under load loses and repeats nothing") {
-  Database database;
+  InstalledDatabase database;
   Ledger ledger(database, {});
   ledger.start();
   Told told;
@@ -175,7 +175,7 @@ TEST_CASE("capture: a leader killed with SIGKILL under load loses and repeats no
 }
 
 TEST_CASE("capture: a follower reads what the leader reads, and takes over when it goes") {
-  Database database;
+  InstalledDatabase database;
   Ledger ledger(database, {});
   auto first = std::make_unique<Running>(database);
   first->wait_until_leading();
@@ -226,8 +226,7 @@ TEST_CASE("capture: a follower reads what the leader reads, and takes over when 
 }
 
 TEST_CASE("capture: a follower whose next tick is gone is told that its cursor has expired") {
-  Database database;
-  install_in(database);
+  InstalledDatabase database;
   database.run("create table posts (id bigint primary key)");
   watch_in(database, "posts");
   Running leader(database);
@@ -256,8 +255,7 @@ TEST_CASE("capture: a follower whose next tick is gone is told that its cursor h
 }
 
 TEST_CASE("capture: a follower is told of each tick, and only where there is one") {
-  Database database;
-  install_in(database);
+  InstalledDatabase database;
   database.run("create table posts (id bigint primary key)");
   watch_in(database, "posts");
   Running leader(database);

@@ -25,9 +25,8 @@ class Ledger {
     bool prepares = false;  // some transactions are prepared and finished later
     int writers = 8;
   };
-  Ledger(const Database& database, Options options)
+  Ledger(const InstalledDatabase& database, Options options)
       : url_(database.url()), options_(options) {
-    install_in(database);
     Session session = database.session();
     session.run("create table fact (id bigint primary key, note text)");
     session.run("create table counter (id int primary key, n bigint not null)");

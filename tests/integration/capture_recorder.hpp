@@ -9,8 +9,8 @@
 
 #include "capture/change_source.hpp"
 #include "capture/schema.hpp"
-#include "support/database.hpp"
 #include "support/eventually.hpp"
+#include "support/installed_database.hpp"
 
 namespace pgtide::test {
 
@@ -134,10 +134,6 @@ struct Running {
   std::unique_ptr<ChangeSource> source;
 };
 
-inline void install_in(const Database& database, const InstallOptions& options = {}) {
-  const Result<void> done = install(database.url(), options);
-  if (!done) FAIL(done.error().to_string());
-}
 inline void watch_in(const Database& database, const std::string& table) {
   WatchOptions options;
   options.table = table;
@@ -148,11 +144,10 @@ inline void watch_in(const Database& database, const std::string& table) {
 // A database that watches one table. `options`: as CREATE DATABASE has them.
 struct Posts {
   explicit Posts(const std::string& options = "") : database(options) {
-    install_in(database);
     database.run("create table posts (id bigint primary key, title text)");
     watch_in(database, "posts");
   }
-  Database database;
+  InstalledDatabase database;
 };
 
 // Does the leader sleep, and want to be woken?

@@ -120,8 +120,7 @@ TEST_CASE("capture: stop lets go of the lease and returns, whatever the source w
 }
 
 TEST_CASE("capture: a record whose key is the empty text is sent as any other") {
-  Database database;
-  install_in(database);
+  InstalledDatabase database;
   database.run("create table tag (name text primary key)");
   watch_in(database, "tag");
   Running running(database);

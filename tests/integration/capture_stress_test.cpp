@@ -69,7 +69,7 @@ class Trouble {
 void run_through(const std::vector<std::string>& settings, Ledger::Options kind) {
   PrivatePostgres server = make_cluster(settings);
   {
-    Database database("", server);
+    InstalledDatabase database("", server);
     Ledger ledger(database, kind);
     Trouble trouble(server, database);
     ledger.start();

@@ -25,7 +25,6 @@ using Frames = std::vector<std::string>;
 // A database with posts(id, title), watched, and rules that make it public.
 struct Stage {
   explicit Stage(PrivatePostgres& server = cluster()) : database("", server) {
-    REQUIRE(install(database.url()).ok());
     database.run(
         "create table posts (id bigint primary key, title text);"
         "select pgtide.watch('posts')");
@@ -33,7 +32,7 @@ struct Stage {
                  "version: 1\ncollections:\n  posts:\n    subscribe: public\n"
                  "  news:\n    subscribe: public\n");
   }
-  Database database;
+  InstalledDatabase database;
   Folder folder;
 };
 

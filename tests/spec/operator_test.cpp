@@ -57,8 +57,7 @@ TEST_CASE("operator: counters count") {
 
 TEST_CASE("outage: a bridge that starts before its database says 503 until it was there once") {
   PrivatePostgres server = make_cluster();
-  Database database("", server);
-  REQUIRE(install(database.url()).ok());
+  InstalledDatabase database("", server);
   database.run("create table posts (id int primary key); select pgtide.watch('posts')");
   REQUIRE(server.stop().ok());
   Folder folder;

@@ -2,8 +2,7 @@
 #include <doctest/doctest.h>
 #include <libpq-fe.h>
 
-#include "capture/schema.hpp"
-#include "support/database.hpp"
+#include "support/installed_database.hpp"
 
 using namespace pgtide;
 using namespace pgtide::test;
@@ -13,7 +12,6 @@ namespace {
 // A database with pgtide in it, and one session.
 struct Installed {
   explicit Installed(const std::string& options = "") : database(options) {
-    REQUIRE(install(database.url()).ok());
     session.emplace(database.session());
   }
   std::vector<Row> run(const std::string& sql) { return session->run(sql); }
@@ -29,7 +27,7 @@ struct Installed {
     return text;
   }
 
-  Database database;
+  InstalledDatabase database;
   std::optional<Session> session;
   std::string seen = "0";
 };

@@ -11,8 +11,7 @@
 #include <map>
 #include <random>
 
-#include "capture/schema.hpp"
-#include "support/database.hpp"
+#include "support/installed_database.hpp"
 
 using namespace pgtide;
 using namespace pgtide::test;
@@ -198,8 +197,7 @@ struct Outcomes {
 };
 
 Outcomes try_worlds(int worlds, bool repairing) {
-  Database database;
-  REQUIRE(install(database.url()).ok());
+  InstalledDatabase database;
   Session session = database.session();
   session.run("set client_min_messages = error");
   Outcomes outcomes;

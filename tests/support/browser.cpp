@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -56,19 +57,42 @@ std::string from_base64(const std::string& text) {
   return bytes;
 }
 
-}  // namespace
+// The program behind every page of this executable, started at the first and ended at exit. It is
+// driven over the DevTools protocol on a pipe, so that no port is needed; the browser ends when the
+// pipe closes, also when the test is killed.
+class Chromium {
+ public:
+  static Chromium& shared() {
+    static Chromium chromium;
+    return chromium;
+  }
+  ~Chromium();
+  Chromium(const Chromium&) = delete;
+  Chromium& operator=(const Chromium&) = delete;
 
-Browser::Browser() : Browser(make_profile()) {
-  launch();
-  const Json target = call("Target.createTarget", {{"url", "about:blank"}});
-  session_ = call("Target.attachToTarget", {{"targetId", target.at("targetId")}, {"flatten", true}})
-                 .at("sessionId");
-  for (const char* domain : {"Page.enable", "Runtime.enable", "Log.enable"})
-    call(domain, Json::object());
-}
+  // Without a session it is the browser that is asked, else the page.
+  Json call(const std::string& session, const std::string& method, const Json& parameters);
+  std::string& faults_of(const std::string& session) { return faults_[session]; }
+
+ private:
+  Chromium() : Chromium(make_profile()) { launch(); }
+  // Once this has returned, the destructor cleans up after a launch that failed.
+  explicit Chromium(std::string profile) : profile_(std::move(profile)) {}
+  void launch();
+  Json next_message();
+  void note_fault(const Json& message);
+
+  pid_t browser_ = 0;
+  int to_browser_ = -1;
+  int from_browser_ = -1;
+  int calls_ = 0;
+  std::string profile_;
+  std::string unread_;
+  std::map<std::string, std::string> faults_;  // by session
+};
 
 // Chromium reads commands from descriptor 3 and answers on 4, each ended by a zero byte.
-void Browser::launch() {
+void Chromium::launch() {
   int commands[2];
   int answers[2];
   REQUIRE(pipe2(commands, O_CLOEXEC) == 0);
@@ -114,7 +138,7 @@ void Browser::launch() {
   REQUIRE(failed == 0);
 }
 
-Browser::~Browser() {
+Chromium::~Chromium() {
   close(to_browser_);  // which ends it
   close(from_browser_);
   if (browser_ > 0) {
@@ -131,7 +155,7 @@ Browser::~Browser() {
   });
 }
 
-nlohmann::json Browser::next_message() {
+Json Chromium::next_message() {
   const auto deadline = std::chrono::steady_clock::now() + answer_limit;
   size_t end = unread_.find('\0');
   while (end == std::string::npos) {
@@ -152,17 +176,18 @@ nlohmann::json Browser::next_message() {
   return message;
 }
 
-void Browser::note_fault(const Json& message) {
+void Chromium::note_fault(const Json& message) {
   const std::string method = message.value("method", "");
   const bool logged = method == "Log.entryAdded" &&
                       message.at("params").at("entry").value("level", "") == "error" &&
                       message.at("params").at("entry").value("source", "") != "network";
-  if (logged || method == "Runtime.exceptionThrown") faults_ += message.at("params").dump() + "\n";
+  if (logged || method == "Runtime.exceptionThrown")
+    faults_[message.value("sessionId", "")] += message.at("params").dump() + "\n";
 }
 
-nlohmann::json Browser::call(const std::string& method, const Json& parameters) {
+Json Chromium::call(const std::string& session, const std::string& method, const Json& parameters) {
   Json command = {{"id", ++calls_}, {"method", method}, {"params", parameters}};
-  if (!session_.empty()) command["sessionId"] = session_;
+  if (!session.empty()) command["sessionId"] = session;
   const std::string text = command.dump();
   REQUIRE(write(to_browser_, text.c_str(), text.size() + 1) == ssize_t(text.size() + 1));
   for (;;) {
@@ -174,8 +199,37 @@ nlohmann::json Browser::call(const std::string& method, const Json& parameters) 
   }
 }
 
+}  // namespace
+
+Browser::Browser() {
+  const Json context = call("Target.createBrowserContext", Json::object());
+  context_ = context.at("browserContextId");
+  const Json target =
+      call("Target.createTarget", {{"url", "about:blank"}, {"browserContextId", context_}});
+  session_ = call("Target.attachToTarget", {{"targetId", target.at("targetId")}, {"flatten", true}})
+                 .at("sessionId");
+  for (const char* domain : {"Page.enable", "Runtime.enable", "Log.enable"})
+    call(domain, Json::object());
+}
+
+// Which closes its page. That it may fail matters to nobody any more.
+Browser::~Browser() {
+  try {
+    Chromium::shared().call("", "Target.disposeBrowserContext", {{"browserContextId", context_}});
+  } catch (...) {
+  }
+}
+
+nlohmann::json Browser::call(const std::string& method, const Json& parameters) {
+  return Chromium::shared().call(session_, method, parameters);
+}
+
+const std::string& Browser::faults() const {
+  return Chromium::shared().faults_of(session_);
+}
+
 void Browser::open(const std::string& url) {
-  faults_.clear();
+  Chromium::shared().faults_of(session_).clear();
   const Json result = call("Page.navigate", {{"url", url}});
   if (result.contains("errorText")) FAIL(url, ": ", result.at("errorText").dump());
   await("document.readyState === 'complete' && location.href !== 'about:blank'", answer_limit,

@@ -1,15 +1,12 @@
 #pragma once
-#include <sys/types.h>
-
 #include <chrono>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace pgtide::test {
 
-// A page in headless Chromium, driven over the DevTools protocol on a pipe, so that no port is
-// needed; the browser ends when the pipe closes, also when the test is killed. A machine without
-// Chromium fails the test, as does every call without an answer for two minutes.
+// A page in headless Chromium, with cookies and storage of its own. A machine without Chromium
+// fails the test, as does every call without an answer for two minutes.
 class Browser {
  public:
   Browser();
@@ -35,24 +32,13 @@ class Browser {
   void save_screenshot(const std::string& path);
 
   // What the page has thrown or logged as an error since it was opened.
-  std::string faults() const { return faults_; }
+  const std::string& faults() const;
 
  private:
-  // Once this has returned, the destructor cleans up after a failure of the public constructor.
-  explicit Browser(std::string profile) : profile_(std::move(profile)) {}
   nlohmann::json call(const std::string& method, const nlohmann::json& parameters);
-  nlohmann::json next_message();
-  void note_fault(const nlohmann::json& message);
-  void launch();
 
-  pid_t browser_ = 0;
-  int to_browser_ = -1;
-  int from_browser_ = -1;
-  int calls_ = 0;
-  std::string profile_;
-  std::string unread_;
+  std::string context_;
   std::string session_;
-  std::string faults_;
 };
 
 }  // namespace pgtide::test

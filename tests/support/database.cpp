@@ -62,6 +62,12 @@ std::string unique_name(const std::string& prefix) {
   return prefix + std::to_string(next++);
 }
 
+// A connection costs a server more than most statements: the executable's cluster keeps this one.
+Session& administrator() {
+  static Session session(cluster().url());
+  return session;
+}
+
 }  // namespace
 
 Session::Session(const std::string& url) : notices_(new std::vector<std::string>) {
@@ -172,13 +178,22 @@ PrivatePostgres& cluster() {
 
 Database::Database(const std::string& options, PrivatePostgres& server)
     : server_(server), name_(unique_name("test_")) {
-  Session(server_.url()).run("create database " + name_ + " " + options);
+  const std::string statement = "create database " + name_ + " " + options;
+  if (&server_ == &cluster())
+    administrator().run(statement);
+  else
+    Session(server_.url()).run(statement);
 }
 
 Database::~Database() {
   session_.reset();
-  PGconn* connection = PQconnectdb(server_.url().c_str());
-  PQclear(PQexec(connection, ("drop database if exists " + name_ + " with (force)").c_str()));
+  const std::string statement = "drop database if exists " + name_ + " with (force)";
+  if (&server_ == &cluster()) {
+    administrator().attempt(statement);
+    return;
+  }
+  PGconn* connection = PQconnectdb(server_.url().c_str());  // its server may be stopped
+  PQclear(PQexec(connection, statement.c_str()));
   PQfinish(connection);
 }
 

@@ -5,12 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "capture/schema.hpp"
 #include "pgtide/bridge.hpp"
-#include "support/database.hpp"
 #include "support/eventually.hpp"
 #include "support/folder.hpp"
 #include "support/frame_shape.hpp"
+#include "support/installed_database.hpp"
 #include "support/wire_client.hpp"
 
 // Lists of frames in a failed test's output: a line each.
@@ -96,23 +95,13 @@ inline BridgeSetup blog(std::function<void(Config&)> adjust = {}) {
           .adjust = std::move(adjust)};
 }
 
-// Of the executable's cluster: a database that has pgtide and nothing else, to copy from:
-// sooner done than installing anew.
-inline std::string installed_template() {
-  static const Database origin;
-  static const Result<void> installed = install(origin.url());
-  if (!installed) FAIL(installed.error().to_string());
-  return "template " + origin.name();
-}
-
 class RunningBridge {
  public:
   // Returns when /readyz says yes.
   explicit RunningBridge(const BridgeSetup& setup, PrivatePostgres& server = cluster())
-      : database(is_own(server) ? installed_template() : "", server),
+      : database("", server),
         writer(database.session()),
         bridge_(make_config(setup)) {
-    if (!is_own(server)) REQUIRE(install(database.url()).ok());
     if (!setup.sql.empty()) writer.run(setup.sql);
     const auto started = bridge_.start();
     if (!started) FAIL(started.error().to_string());
@@ -167,12 +156,10 @@ class RunningBridge {
     return std::stod(text.substr(at + name.size() + 2));
   }
 
-  Database database;
+  InstalledDatabase database;
   Session writer;
 
  private:
-  static bool is_own(const PrivatePostgres& server) { return &server == &cluster(); }
-
   Config make_config(const BridgeSetup& setup) {
     Config config;
     config.database.url = database.url();
