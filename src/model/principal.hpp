@@ -8,6 +8,7 @@ namespace pgtide {
 struct Principal {
   std::string id{};  // never empty
   std::vector<std::string> roles{};
+  std::string claims = "{}";  // a JSON object: all claims of the token; of an API key: none
 
   friend bool operator==(const Principal&, const Principal&) = default;
 };

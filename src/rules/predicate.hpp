@@ -1,0 +1,70 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rules/expression.hpp"
+
+namespace pgtide {
+
+// What an index looks at in a record: a column's value, its string(), or each element of its list.
+struct IndexDimension {
+  enum class Of : unsigned char { value, text, element };
+  std::string column{};
+  Of of = Of::value;
+
+  friend auto operator<=>(const IndexDimension&, const IndexDimension&) = default;
+};
+
+// One value of a dimension. Equal values of the language have equal keys, others never.
+struct IndexTerm {
+  IndexDimension dimension{};
+  std::string key{};
+
+  friend auto operator<=>(const IndexTerm&, const IndexTerm&) = default;
+};
+
+// What remains of a rule or a filter once the user's values are known: a decision over the record
+// alone. Immutable and shared between threads. Equal texts decide equally, so that a text is what
+// equal remainders are found by.
+class Predicate {
+ public:
+  enum class Outcome { always, never, by_record };
+
+  // `where` for this user (null: anonymous). What the user's values decide is decided now; an
+  // error that remains denies.
+  static std::shared_ptr<const Predicate> specialize(const Expression& where,
+                                                     const Principal* user);
+  // A client's filter: nothing to specialize.
+  static std::shared_ptr<const Predicate> of_filter(const Expression& filter);
+  // Both must hold. Null stands for "always"; null where neither is there.
+  static std::shared_ptr<const Predicate> both(std::shared_ptr<const Predicate> one,
+                                               std::shared_ptr<const Predicate> other);
+
+  Outcome outcome() const;
+  // In canonical form, in the language's own words where there are any: what `rules explain` shows.
+  const std::string& text() const;
+  // An error is no.
+  bool holds(const RecordView& record) const;
+
+  // It can hold only for a record that has at least one of these; empty: no index serves it.
+  const std::vector<IndexTerm>& terms() const;
+  // Having one of them is enough: holds() need not be asked.
+  bool terms_suffice() const;
+  // The columns that it reads, sorted.
+  const std::vector<std::string>& columns() const;
+
+  ~Predicate();
+
+ private:
+  struct State;
+  explicit Predicate(std::unique_ptr<const State> state);
+  std::unique_ptr<const State> state_;
+};
+
+// Appends the keys that `record` has in this dimension: none where the column is missing or cannot
+// be read, one for a value (NULL too), one per element of a list.
+void append_index_keys(std::vector<std::string>& keys, const RecordView& record,
+                       const IndexDimension& dimension);
+
+}  // namespace pgtide
