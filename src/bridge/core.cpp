@@ -93,7 +93,7 @@ Result<void> BridgeCore::start() {
 Result<void> BridgeCore::start_serving() {
   auto rules = read_rules(config_.rules_named);
   if (!rules) return rules.error();
-  if ((*rules)->collections.empty() && !(*rules)->all_public) {
+  if ((*rules)->collections.empty() && (*rules)->all.kind == Audience::Kind::nobody) {
     spdlog::warn(
         "{}: no rules, so every subscription is refused. Four lines to begin with:\n"
         "version: 1\ncollections:\n  posts:\n    subscribe: public",

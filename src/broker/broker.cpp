@@ -9,9 +9,11 @@
 
 // The broker in one page.
 //
-// A *subscription* is a seat in a *delivery class*: all subscriptions with the same pattern and
-// options, which therefore get the same frames out of a batch (subscription_index.hpp). An event
-// finds its classes by hash, so its cost grows with its receivers and not with the subscribers.
+// A *subscription* is a seat in a *delivery class*: all subscriptions with the same pattern, the same
+// rows and columns to see and the same options, which therefore get the same frames out of a batch
+// (delivery_class.hpp). What rules and a filter leave to be asked of a row, once the user is known,
+// is a *remainder*; an event finds its classes by hash, also by what its row holds (class_group.cpp),
+// so its cost grows with its receivers and not with the subscribers.
 // What a class gets out of a batch is one run of whole WebSocket frames, built once and shared
 // (fan_out.cpp, event_text.cpp); the gateway writes it to each socket as it is.
 //
@@ -43,9 +45,10 @@ Connection& Broker::State::at(ConnectionNumber number) {
 
 void Broker::State::remove_subscription(Connection& connection, std::size_t at) {
   const auto place = static_cast<std::ptrdiff_t>(at);
-  index.leave(*connection.seats[at]);
-  connection.seats.erase(connection.seats.begin() + place);
+  index.leave(connection.subscriptions[at]->seat);
+  connection.subscriptions.erase(connection.subscriptions.begin() + place);
   connection.record.patterns.erase(connection.record.patterns.begin() + place);
+  connection.record.filters.erase(connection.record.filters.begin() + place);
   --subscription_count;
 }
 
@@ -66,6 +69,7 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
     state.free_numbers.pop_back();
   }
   record.patterns.clear();
+  record.filters.clear();
   const TokenBucket bucket(state.options.limits.requests_per_second, now);
   auto connection = std::make_unique<Connection>(Connection{std::move(record), bucket});
   connection->told = state.moves;
@@ -81,9 +85,9 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
 void Broker::close(ConnectionNumber number) {
   State& state = *state_;
   Connection& connection = state.at(number);
-  for (const auto& seat : connection.seats) state.index.leave(*seat);
+  for (const auto& subscription : connection.subscriptions) state.index.leave(subscription->seat);
   state.index.leave(connection.everyone);
-  state.subscription_count -= connection.seats.size();
+  state.subscription_count -= connection.subscriptions.size();
   --state.connection_count;
   state.connections[number].reset();
   state.free_numbers.push_back(number);
@@ -114,7 +118,7 @@ std::vector<Broker::Notice> Broker::lose_position(ResyncReason reason, Cursor po
   std::vector<Notice> notices;
   for (ConnectionNumber number = 0; number < state.connections.size(); ++number) {
     const auto& connection = state.connections[number];
-    if (connection && !connection->seats.empty()) notices.push_back({number, frame});
+    if (connection && !connection->subscriptions.empty()) notices.push_back({number, frame});
   }
   return notices;
 }

@@ -24,6 +24,7 @@ struct BrokerLimits {
   double requests_per_second = 10;  // token bucket, burst of the same size
   std::size_t refusals_in_a_row = 100;
   std::size_t event_bytes = 1'048'576;  // a whole frame
+  std::size_t scanned_filters = 1'000;  // per collection: filters that no index serves
 };
 
 struct BrokerOptions {
@@ -50,6 +51,7 @@ struct ConnectionRecord {
   std::string remote_address{};
   std::chrono::system_clock::time_point connected_at{};
   std::vector<std::string> patterns{};  // in the order of subscription
+  std::vector<std::string> filters{};   // theirs; empty: none
 };
 
 struct BrokerCounters {

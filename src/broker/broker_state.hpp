@@ -17,12 +17,19 @@
 // What broker.cpp, requests.cpp and policy_change.cpp share; nobody else includes this.
 namespace pgtide {
 
+// A pattern that a connection holds, with its options.
+struct Subscription {
+  Seat seat{};
+  ActionSet events{};
+  std::shared_ptr<const Expression> filter{};  // null: none
+};
+
 // One open connection. Its address does not change while it is open.
 struct Connection {
   ConnectionRecord record{};
   TokenBucket bucket;
   std::size_t refusals_in_a_row = 0;
-  std::vector<std::unique_ptr<Seat>> seats{};  // one per entry of record.patterns
+  std::vector<std::unique_ptr<Subscription>> subscriptions{};  // one per entry of record.patterns
   Seat everyone{};                             // what broadcast_all reaches it by
   std::uint64_t told = 0;                      // `moves` of the position it last was told as such
 
@@ -37,6 +44,7 @@ struct Broker::State {
   Cursor position;
   std::uint64_t moves = 1;  // of the position
   SubscriptionIndex index{};
+  Lenses lenses{};
   FanOut fan_out;
   std::vector<std::unique_ptr<Connection>> connections{};  // by number; null: free
   std::vector<ConnectionNumber> free_numbers{};
@@ -51,18 +59,30 @@ struct Broker::State {
   Connection& at(ConnectionNumber number);
   void remove_subscription(Connection& connection, std::size_t at);
 
+  // What makes the class of a pattern that this connection holds, under the present policy.
+  ClassTraits traits_of(const Connection& connection, const Pattern& pattern,
+                        const Subscription& subscription);
+  // Why a filter has no place there; empty: it has. Under the present policy.
+  std::optional<ErrorReply> fault_of(const Connection& connection, const Pattern& pattern,
+                                     const Expression& filter);
+
   // requests.cpp
   struct Request;
   void answer(Request& request, const SubscribeMessage& message);
   void answer(Request& request, const UnsubscribeMessage& message);
   void subscribe(Request& request, const SubscribeItem& item);
-  void hold(Request& request, const Pattern& pattern, const SubscribeItem& item);
+  bool read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
+                   Subscription& wanted);
+  bool has_room(Request& request, const SubscribeItem& item);
+  void hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
+            Subscription wanted);
   void refuse(Request& request, ErrorReply error);
   bool pay(Request& request, Clock::time_point now);
 
   // policy_change.cpp
-  std::string decide_anew(Connection& connection, const Policy& before,
-                          std::optional<ResyncReason> of_everything);
+  struct Change;
+  std::string decide_anew(ConnectionNumber number, Change& change);
+  std::optional<ErrorReply> decide_anew(ConnectionNumber number, std::size_t place, Change& change);
 };
 
 // What a subscriber is told whose pattern is refused to it (PROTOCOL 1.4). Not for `allowed`.

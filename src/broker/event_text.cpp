@@ -28,34 +28,19 @@ std::size_t header_bytes(std::size_t payload_bytes) {  // RFC 6455, 5.2
   return payload_bytes <= 0xffff ? 4 : frame_header_bytes_max;
 }
 
+// Has the event the rows that its text needs? What is passed on untouched is not parsed.
+bool has_rows(const SeenEvent& seen, bool whole, EventRows& rows) {
+  const Event& event = *seen.event;
+  const bool shows_new = seen.action == Action::create || seen.action == Action::update;
+  if (shows_new && event.new_row.empty()) return false;
+  const bool has_old = !event.old_row.empty();
+  const bool compares = seen.action == Action::update && has_old;
+  const bool parses_new = shows_new && (compares || !whole || !seen.projection->everything);
+  const bool parses_old = compares || (seen.action == Action::delete_ && has_old);
+  return (!parses_new || rows.new_row() != nullptr) && (!parses_old || rows.old_row() != nullptr);
+}
+
 }  // namespace
-
-// The rows of an event, as far as its text needs to look into them.
-struct EventTexts::Rows {
-  std::optional<Row> new_row{};
-  std::optional<Row> old_row{};
-
-  // False where the row is missing or no JSON object: the event cannot be sent.
-  bool read(const SeenEvent& seen, Form form) {
-    const Event& event = *seen.event;
-    const bool has_new = event.action == Action::create || event.action == Action::update;
-    if (has_new && event.new_row.empty()) return false;
-    const bool compares = event.action == Action::update && !event.old_row.empty();
-    const bool needs_new = compares || !seen.projection->everything || form != Form::whole;
-    const bool needs_old = compares || event.action == Action::delete_;
-    return (!needs_new || read(event.new_row, new_row)) &&
-           (!needs_old || read(event.old_row, old_row));
-  }
-
- private:
-  static bool read(std::string_view text, std::optional<Row>& row) {
-    if (text.empty()) return true;
-    auto parsed = Row::parse(text);
-    if (!parsed) return false;
-    row = std::move(*parsed);
-    return true;
-  }
-};
 
 void EventTexts::clear() {
   texts_.clear();
@@ -63,31 +48,32 @@ void EventTexts::clear() {
   if (arena_.capacity() > arena_bytes_kept) arena_.shrink_to_fit();
 }
 
-std::optional<std::uint32_t> EventTexts::add(const SeenEvent& seen) {
+std::optional<std::uint32_t> EventTexts::add(const SeenEvent& seen, EventRows& rows) {
   Text text{.seen = seen};
-  const bool has_text = seen.event->action != Action::schema_changed;
-  if (has_text && !write(text.whole, seen, Form::whole)) return std::nullopt;
+  const bool has_text = seen.action != Action::schema_changed;
+  if (has_text && !write(text.whole, seen, Form::whole, rows)) return std::nullopt;
   texts_.push_back(text);
   return static_cast<std::uint32_t>(texts_.size() - 1);
 }
 
-bool EventTexts::write(Parts& parts, const SeenEvent& seen, Form form) {
+bool EventTexts::write(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows) {
   const std::size_t start = arena_.size();
   parts.head = start;
-  const bool written = seen.event->action == Action::custom ? write_custom(parts, seen, form)
-                                                            : write_change(parts, seen, form);
+  const bool written = seen.action == Action::custom ? write_custom(parts, seen, form, rows)
+                                                     : write_change(parts, seen, form, rows);
   if (!written) arena_.resize(start);
   return written;
 }
 
 EventTexts::Parts EventTexts::write_short(const SeenEvent& seen, Form form) {
   Parts parts;
-  const bool written = write(parts, seen, form);
+  rows_anew_.look_at(*seen.event, nullptr);
+  const bool written = write(parts, seen, form, rows_anew_);
   PGTIDE_ASSERT(written);  // as its longest form was
   return parts;
 }
 
-bool EventTexts::write_custom(Parts& parts, const SeenEvent& seen, Form form) {
+bool EventTexts::write_custom(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows) {
   const Event& event = *seen.event;
   if (event.new_row.empty()) return false;
   arena_ += "{\"type\":\"custom_event\",\"collection\":";
@@ -99,11 +85,11 @@ bool EventTexts::write_custom(Parts& parts, const SeenEvent& seen, Form form) {
   arena_ += ",\"data\":";
   if (form != Form::whole) {
     arena_ += "null";
-  } else if (seen.projection->hidden.empty()) {
+  } else if (seen.projection->everything) {
     parts.row = event.new_row;
   } else {
-    const auto row = Row::parse(event.new_row);
-    if (!row) return false;
+    const Row* row = rows.new_row();
+    if (row == nullptr) return false;
     append_custom(arena_, *row, *seen.projection);
   }
   begin_middle(parts);
@@ -114,19 +100,18 @@ bool EventTexts::write_custom(Parts& parts, const SeenEvent& seen, Form form) {
   return true;
 }
 
-bool EventTexts::write_change(Parts& parts, const SeenEvent& seen, Form form) {
+bool EventTexts::write_change(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows) {
   const Event& event = *seen.event;
-  Rows rows;
-  if (!rows.read(seen, form)) return false;
+  if (!has_rows(seen, form == Form::whole, rows)) return false;
   changed_.clear();
-  if (event.action == Action::update && rows.old_row &&
-      append_changed(changed_, *rows.old_row, *rows.new_row, *seen.projection) == 0) {
+  if (seen.action == Action::update && !event.old_row.empty() &&
+      append_changed(changed_, *rows.old_row(), *rows.new_row(), *seen.projection) == 0) {
     return false;
   }
   arena_ += "{\"type\":\"record_event\",\"collection\":";
   append_quoted(arena_, event.collection);
   arena_ += ",\"action\":\"";
-  arena_ += to_string(event.action);
+  arena_ += to_string(seen.action);
   arena_ += "\",\"record\":";
   write_record(parts, seen, form, rows);
   begin_middle(parts);
@@ -136,22 +121,25 @@ bool EventTexts::write_change(Parts& parts, const SeenEvent& seen, Form form) {
   return true;
 }
 
-void EventTexts::write_record(Parts& parts, const SeenEvent& seen, Form form, const Rows& rows) {
+void EventTexts::write_record(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows) {
   const Event& event = *seen.event;
-  if (event.action == Action::truncate) {
+  if (seen.action == Action::truncate) {
     arena_ += "null";
     return;
   }
-  const bool deleted = event.action == Action::delete_;
-  const bool key_only = form != Form::whole || (deleted && !seen.projection->deleted_record_full);
-  const std::optional<Row>& row = deleted ? rows.old_row : rows.new_row;
+  const bool deleted = seen.action == Action::delete_;
+  // Of a row that has only left someone's sight no more than its key is told.
+  const bool full = seen.projection->deleted_record_full && event.action == Action::delete_;
   static const Row no_row{};
-  if (key_only) {
+  const Row* row = &no_row;
+  if (deleted && !event.old_row.empty()) row = rows.old_row();
+  if (!deleted && (form != Form::whole || !seen.projection->everything)) row = rows.new_row();
+  if (form != Form::whole || (deleted && !full)) {
     static const Collection unknown{};
     const Collection& collection = seen.collection != nullptr ? *seen.collection : unknown;
-    append_key(arena_, row ? *row : no_row, collection.key, event.record_id);
+    append_key(arena_, *row, collection.key, event.record_id);
   } else if (deleted) {
-    append_projected(arena_, row ? *row : no_row, *seen.projection, event.record_id);
+    append_projected(arena_, *row, *seen.projection, event.record_id);
   } else if (seen.projection->everything) {
     parts.row = event.new_row;
   } else {
@@ -160,7 +148,7 @@ void EventTexts::write_record(Parts& parts, const SeenEvent& seen, Form form, co
 }
 
 // What stands between `record` and the elements of `patterns`.
-void EventTexts::write_extras(const SeenEvent& seen, Form form, const Rows& rows) {
+void EventTexts::write_extras(const SeenEvent& seen, Form form, EventRows& rows) {
   const Event& event = *seen.event;
   if (!changed_.empty() && form != Form::key) {
     arena_ += ",\"changed\":";
@@ -168,13 +156,13 @@ void EventTexts::write_extras(const SeenEvent& seen, Form form, const Rows& rows
   }
   if (!changed_.empty() && seen.projection->old && form == Form::whole) {
     arena_ += ",\"old\":";
-    append_projected(arena_, *rows.old_row, *seen.projection);
+    append_projected(arena_, *rows.old_row(), *seen.projection);
   }
   if (form != Form::whole) arena_ += ",\"truncated\":true";
   arena_ += ",\"timestamp\":";
   append_quoted(arena_, event.timestamp);
   arena_ += ",\"record_id\":";
-  if (event.action == Action::truncate) {
+  if (seen.action == Action::truncate) {
     arena_ += "null";
   } else {
     append_quoted(arena_, event.record_id);
@@ -213,7 +201,7 @@ bool EventTexts::fits(const Parts& parts, std::string_view patterns) const {
 
 // The longest form that fits, else the shortest. A truncate has nothing to shorten.
 const EventTexts::Parts& EventTexts::fitting(Text& text, std::string_view patterns) {
-  if (text.seen.event->action == Action::truncate || fits(text.whole, patterns)) return text.whole;
+  if (text.seen.action == Action::truncate || fits(text.whole, patterns)) return text.whole;
   if (!text.key_and_changed) {
     ++truncated_;
     text.key_and_changed = write_short(text.seen, Form::key_and_changed);

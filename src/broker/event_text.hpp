@@ -6,22 +6,26 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/event_rows.hpp"
 #include "model/batch.hpp"
-#include "rules/policy.hpp"
+#include "rules/projection.hpp"
 
 namespace pgtide {
 
-// An event and how it is seen. All of it must outlive the EventTexts' present batch.
+// An event and how it is seen: an update that brings a row into sight is a `create`, one that takes
+// it out of sight a `delete` of its key. `event`, `projection` and `collection` must outlive the
+// EventTexts' present batch, `rows` the call.
 struct SeenEvent {
   const Event* event = nullptr;
+  Action action = Action::create;
   const Projection* projection = nullptr;
   const Collection* collection = nullptr;  // for its key; null: not known
   Cursor cursor{};
 };
 
 // The texts of one batch's events, each written once however many frames show it (PROTOCOL 2, 3).
-// Frames of one event differ in `patterns` only, and in being truncated where that makes them
-// longer than `event_bytes`.
+// Frames of one event, seen in one way, differ in `patterns` and `left` only, and in being truncated
+// where those make them longer than `event_bytes`.
 class EventTexts {
  public:
   explicit EventTexts(std::size_t event_bytes) : event_bytes_(event_bytes) {}
@@ -32,15 +36,16 @@ class EventTexts {
   // The event's number; empty where receivers must not notice it: an update of nothing visible, or
   // data that cannot be projected. A `schema_changed` gets a number and no text: what is said of it
   // is the caller's.
-  std::optional<std::uint32_t> add(const SeenEvent& seen);
+  std::optional<std::uint32_t> add(const SeenEvent& seen, EventRows& rows);
 
-  // Appends a whole text frame. `patterns` is the inside of a JSON array; unused for custom events.
+  // Appends a whole text frame. `patterns` is the inside of a JSON array, with what follows it up to
+  // the next member: `"*","posts.*"` or `"*"],"left":["posts.*"`; unused for custom events.
   void append_frame(std::string& out, std::uint32_t number, std::string_view patterns);
 
   // About as long as the event's frame is, without `patterns`.
   std::size_t frame_bytes(std::uint32_t number) const;
 
-  const Event& event(std::uint32_t number) const { return *texts_[number].seen.event; }
+  const SeenEvent& seen(std::uint32_t number) const { return texts_[number].seen; }
 
   // Events past `event_bytes` since this was made.
   std::uint64_t truncated() const { return truncated_; }
@@ -66,14 +71,13 @@ class EventTexts {
     std::optional<Parts> key_and_changed{};
     std::optional<Parts> key{};
   };
-  struct Rows;
 
-  bool write(Parts& parts, const SeenEvent& seen, Form form);
+  bool write(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows);
   Parts write_short(const SeenEvent& seen, Form form);
-  bool write_custom(Parts& parts, const SeenEvent& seen, Form form);
-  bool write_change(Parts& parts, const SeenEvent& seen, Form form);
-  void write_record(Parts& parts, const SeenEvent& seen, Form form, const Rows& rows);
-  void write_extras(const SeenEvent& seen, Form form, const Rows& rows);
+  bool write_custom(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows);
+  bool write_change(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows);
+  void write_record(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows);
+  void write_extras(const SeenEvent& seen, Form form, EventRows& rows);
   void begin_middle(Parts& parts);
   void write_tail(Parts& parts, const SeenEvent& seen);
   const Parts& fitting(Text& text, std::string_view patterns);
@@ -82,6 +86,7 @@ class EventTexts {
   std::size_t event_bytes_;
   std::string arena_{};    // one string for all texts of a batch: no allocation per event
   std::string changed_{};  // of the event that is being written
+  EventRows rows_anew_{};  // of one that is written in a shorter form
   std::vector<Text> texts_{};
   std::uint64_t truncated_ = 0;
 };

@@ -9,12 +9,14 @@
 
 // Three steps, so that the dear ones are done once per class and not once per connection.
 //
-// 1. Match: each event finds its classes by hash and is noted in them ("picks"); its text is
-//    written once. An event that nobody gets costs its look-ups, and no text.
+// 1. Match: each event finds its classes by hash, and what their rules and filters say of its old
+//    and its new row, and is noted in them ("picks"); its text is written once for each way in which
+//    it is seen. An event that nobody gets costs its look-ups, and no text.
 // 2. Reach: the members of each touched class are walked. Where one class alone is touched (a table
 //    in one statement, a thousand watchers) that is all: its run is built and shared.
 // 3. Merge: a connection that is in several touched classes needs their frames in the stream's
-//    order, an event that several of its patterns show once, with all of them in `patterns`. Such a
+//    order, an event that several of its patterns show once, with all of them in `patterns`, and
+//    `action` by what they see together: what one pattern shows anew, another may have shown. Such a
 //    run is made once per distinct set of touched classes and shared by all connections with
 //    that set. Classes that got nothing do not count: who holds "posts.*" and a record of its own
 //    shares the run of "posts.*" as long as the record rests.
@@ -28,7 +30,17 @@ const Projection whole_projection{};
 
 // The order of a frame's `patterns`, and of notices: "*", "posts.*", then records by their text.
 bool stands_before(const DeliveryClass& left, const DeliveryClass& right) {
-  return std::tie(left.pattern.kind, left.text) < std::tie(right.pattern.kind, right.text);
+  return std::tie(left.pattern().kind, left.text()) <
+         std::tie(right.pattern().kind, right.text());
+}
+
+// What an event is to who sees its rows like this.
+Action action_of(const Event& event, Visible visible) {
+  const bool changes_row = event.action == Action::create || event.action == Action::update ||
+                           event.action == Action::delete_;
+  if (!changes_row) return event.action;
+  if (!visible.after) return Action::delete_;
+  return visible.before ? Action::update : Action::create;
 }
 
 }  // namespace
@@ -39,10 +51,10 @@ std::size_t FanOut::SetHash::operator()(const std::vector<std::uint32_t>& set) c
 
 std::span<const Delivery> FanOut::deliver(const Batch& batch, const Policy& policy,
                                           SubscriptionIndex& index) {
-  forget();
-  for (const Event& event : batch.events) {
-    look_at(event, batch, policy);
-    match(event, batch, index);
+  forget(batch);
+  for (std::uint32_t i = 0; i < batch.events.size(); ++i) {
+    look_at(batch.events[i], policy);
+    match(i, index);
   }
   runs_.resize(touched_.size());
   if (touched_.size() == 1) {
@@ -54,11 +66,15 @@ std::span<const Delivery> FanOut::deliver(const Batch& batch, const Policy& poli
   return deliveries_;
 }
 
-void FanOut::forget() {
+void FanOut::forget(const Batch& batch) {
   ++batch_;
+  now_ = &batch;
   looked_ = false;
   texts_.clear();
+  projections_.clear();
   unlisted_.clear();
+  first_variants_.assign(batch.events.size(), none);
+  variants_.clear();
   touched_.clear();
   runs_.clear();
   order_.clear();
@@ -68,39 +84,69 @@ void FanOut::forget() {
 }
 
 // Events of one collection come in rows: it is looked up once for each of them.
-void FanOut::look_at(const Event& event, const Batch& batch, const Policy& policy) {
+void FanOut::look_at(const Event& event, const Policy& policy) {
   if (!looked_ || look_.name != event.collection) {
     look_ = {.name = event.collection,
-             .projection = policy.projection(event.collection),
-             .collection = batch.catalog->find(event.collection),
+             .projection = policy.projection(event.collection, {}),
+             .collection = now_->catalog->find(event.collection),
+             .shape = policy.shape(event.collection),
              .listed = policy.lists(event.collection)};
+    projections_.push_back(look_.projection);
     looked_ = true;
   }
-  const bool custom = event.action == Action::custom && !event.to_everyone;
-  if (custom && !look_.listed) unlisted_.push_back(look_.name);
+  const bool custom = event.action == Action::custom;
+  if (custom && !event.to_everyone && !look_.listed) unlisted_.push_back(look_.name);
+  rows_.look_at(event, custom ? nullptr : look_.shape);
 }
 
-void FanOut::match(const Event& event, const Batch& batch, SubscriptionIndex& index) {
-  const bool custom = event.action == Action::custom;
-  const bool needs_no_rule = event.to_everyone || (custom && !look_.listed);
-  const Projection* projection = needs_no_rule ? &whole_projection : look_.projection;
-  if (projection == nullptr) return;
-  found_.clear();
-  index.find(event, found_);
-  if (found_.empty()) return;
-  const auto text = texts_.add({.event = &event,
-                                .projection = projection,
-                                .collection = look_.collection,
-                                .cursor = batch.cursor_after(event)});
-  if (!text) return;
-  for (DeliveryClass* found : found_) {
-    if (found->picks.empty()) touched_.push_back(found);
-    found->picks.push_back(*text);
+// Null where the class sees nothing of the collection.
+const Projection* FanOut::projection_of(const DeliveryClass& seen_by) const {
+  const Event& event = rows_.event();
+  const bool needs_no_rule =
+      event.to_everyone || (event.action == Action::custom && !look_.listed);
+  if (needs_no_rule) return &whole_projection;
+  if (seen_by.traits.lens != nullptr) {
+    const Projection* own = seen_by.traits.lens->find(look_.name);
+    if (own != nullptr) return own;
   }
+  return look_.projection.get();
+}
+
+void FanOut::match(std::uint32_t event, SubscriptionIndex& index) {
+  found_.clear();
+  index.find(rows_, found_);
+  for (const Match& match : found_) {
+    DeliveryClass& in = *match.in;
+    const Action action = action_of(rows_.event(), match.visible);
+    const Projection* projection = projection_of(in);
+    if (projection == nullptr || (in.group != nullptr && !in.wants(action))) continue;
+    if (in.picks.empty()) touched_.push_back(&in);
+    in.picks.push_back({event, text_of(event, *projection, action), match.visible, projection});
+  }
+}
+
+// Written when first asked for; `none` where nothing is to be seen in this way.
+std::uint32_t FanOut::text_of(std::uint32_t event, const Projection& projection, Action action) {
+  std::uint32_t* end = &first_variants_[event];
+  for (; *end != none; end = &variants_[*end].next) {
+    const Variant& variant = variants_[*end];
+    if (variant.projection == &projection && variant.action == action) return variant.text;
+  }
+  const Event& of = now_->events[event];
+  const auto text = texts_.add({.event = &of,
+                                .action = action,
+                                .projection = &projection,
+                                .collection = now_->catalog->find(of.collection),
+                                .cursor = now_->cursor_after(of)},
+                               rows_);
+  *end = static_cast<std::uint32_t>(variants_.size());
+  variants_.push_back({&projection, action, text.value_or(none), none});
+  return variants_.back().text;
 }
 
 void FanOut::deliver_to_class(const DeliveryClass& only) {
   const SharedRun& run = class_run(0);
+  if (run->frames.empty()) return;
   deliveries_.reserve(only.members.size());
   for (const auto& member : only.members) deliveries_.push_back({member.connection, run});
 }
@@ -113,7 +159,8 @@ void FanOut::deliver_to_classes() {
   for (const ConnectionNumber connection : order_) {
     const Reached& reached = reached_[connection];
     const bool one = reached.further == none;
-    deliveries_.push_back({connection, one ? class_run(reached.first) : merged_run(reached)});
+    const SharedRun& run = one ? class_run(reached.first) : merged_run(reached);
+    if (!run->frames.empty()) deliveries_.push_back({connection, run});
   }
 }
 
@@ -132,11 +179,9 @@ void FanOut::reach(ConnectionNumber connection, std::uint32_t touched) {
 const SharedRun& FanOut::class_run(std::uint32_t touched) {
   SharedRun& run = runs_[touched];
   if (run) return run;
-  picks_.clear();
-  for (const std::uint32_t text : touched_[touched]->picks) {
-    picks_.push_back({text, touched_[touched]});
-  }
-  run = make_run(picks_);
+  showings_.clear();
+  for (const Pick& pick : touched_[touched]->picks) showings_.push_back({pick, touched_[touched]});
+  run = make_run(showings_);
   return run;
 }
 
@@ -147,40 +192,40 @@ const SharedRun& FanOut::merged_run(const Reached& reached) {
   }
   SharedRun& run = merged_[set_];
   if (run) return run;
-  picks_.clear();
+  showings_.clear();
   for (const std::uint32_t touched : set_) {
-    for (const std::uint32_t text : touched_[touched]->picks) {
-      picks_.push_back({text, touched_[touched]});
-    }
+    for (const Pick& pick : touched_[touched]->picks) showings_.push_back({pick, touched_[touched]});
   }
-  std::sort(picks_.begin(), picks_.end(), [](const Pick& left, const Pick& right) {
-    if (left.text != right.text) return left.text < right.text;
-    return stands_before(*left.shown_by, *right.shown_by);
+  std::sort(showings_.begin(), showings_.end(), [](const Showing& left, const Showing& right) {
+    if (left.pick.event != right.pick.event) return left.pick.event < right.pick.event;
+    return stands_before(*left.by, *right.by);
   });
-  run = make_run(picks_);
+  run = make_run(showings_);
   return run;
 }
 
-// `picks` in the order of their texts.
-SharedRun FanOut::make_run(std::span<const Pick> picks) {
+// `showings` in the order of their events.
+SharedRun FanOut::make_run(std::span<const Showing> showings) {
   const auto run = std::make_shared<Run>();
-  run->frames.reserve(bytes_of(picks));
-  while (!picks.empty()) {
+  run->frames.reserve(bytes_of(showings));
+  while (!showings.empty()) {
     std::size_t same = 1;
-    while (same < picks.size() && picks[same].text == picks[0].text) ++same;
-    run->events += append_frames(run->frames, picks.first(same));
-    picks = picks.subspan(same);
+    while (same < showings.size() && showings[same].pick.event == showings[0].pick.event) ++same;
+    run->events += append_frames(run->frames, showings.first(same));
+    showings = showings.subspan(same);
   }
   return run;
 }
 
-// At least what the frames of `picks` take, so that a run is allocated once.
-std::size_t FanOut::bytes_of(std::span<const Pick> picks) const {
+// At least what the frames take where no two patterns differ about an event, so that a run is
+// allocated once.
+std::size_t FanOut::bytes_of(std::span<const Showing> showings) const {
   std::size_t bytes = 0;
   std::uint32_t counted = none;
-  for (const Pick& pick : picks) {
+  for (const auto& [pick, by] : showings) {
+    if (pick.text == none) continue;
     if (pick.text != counted) bytes += texts_.frame_bytes(pick.text) + frame_header_bytes_max;
-    bytes += pick.shown_by->quoted.size() + 1;
+    if (by->group != nullptr) bytes += by->quoted().size() + 1;
     counted = pick.text;
   }
   return bytes;
@@ -188,25 +233,69 @@ std::size_t FanOut::bytes_of(std::span<const Pick> picks) const {
 
 // What one connection gets of one event: a frame that names all its patterns; or, where continuity
 // is lost, a notice for each of them. How many frames that was.
-std::size_t FanOut::append_frames(std::string& out, std::span<const Pick> same_text) {
-  const std::uint32_t text = same_text[0].text;
-  if (texts_.event(text).action == Action::schema_changed) {
-    for (const Pick& pick : same_text) {
-      append_text_frame(out, resync_message(pick.shown_by->text, ResyncReason::schema_changed));
+std::size_t FanOut::append_frames(std::string& out, std::span<const Showing> same_event) {
+  const Event& event = now_->events[same_event[0].pick.event];
+  if (event.action == Action::schema_changed) {
+    for (const Showing& showing : same_event) {
+      append_text_frame(out, resync_message(showing.by->text(), ResyncReason::schema_changed));
     }
-    return same_text.size();
+    return same_event.size();
   }
-  if (same_text.size() == 1) {
-    texts_.append_frame(out, text, same_text[0].shown_by->quoted);
-    return 1;
-  }
-  patterns_.clear();
-  for (const Pick& pick : same_text) {
-    if (!patterns_.empty()) patterns_ += ',';
-    patterns_ += pick.shown_by->quoted;
-  }
-  texts_.append_frame(out, text, patterns_);
+  if (event.action != Action::custom) return append_change(out, same_event) ? 1 : 0;
+  const std::uint32_t text = same_event[0].pick.text;
+  if (text == none) return 0;
+  texts_.append_frame(out, text, {});
   return 1;
+}
+
+// False where nothing is to be seen.
+bool FanOut::append_change(std::string& out, std::span<const Showing> same_event) {
+  const Pick& first = same_event[0].pick;
+  const Event& event = now_->events[first.event];
+  Visible together{};
+  bool alike = true;
+  for (const Showing& showing : same_event) {
+    together.before |= showing.pick.visible.before;
+    together.after |= showing.pick.visible.after;
+    alike = alike && showing.pick.text == first.text;
+  }
+  const Action action = action_of(event, together);
+  std::uint32_t text = first.text;
+  if (!alike) {
+    rows_.look_at(event, nullptr);
+    text = text_of(first.event, *first.projection, action);
+  }
+  if (text == none) return false;
+  list_patterns(same_event, action);
+  texts_.append_frame(out, text, patterns_);
+  return true;
+}
+
+// The patterns that show the row, for a delete those that showed it; then those that no longer do.
+void FanOut::list_patterns(std::span<const Showing> same_event, Action action) {
+  patterns_.clear();
+  const auto list = [&](auto&& is_listed) {
+    bool first = true;
+    for (const auto& [pick, by] : same_event) {
+      if (!is_listed(pick.visible)) continue;
+      if (!first) patterns_ += ',';
+      first = false;
+      patterns_ += by->quoted();
+    }
+    return !first;
+  };
+  if (action == Action::delete_) {
+    list([](Visible visible) { return visible.before; });
+    return;
+  }
+  list([](Visible visible) { return visible.after; });
+  const auto has_left = [](Visible visible) { return visible.before && !visible.after; };
+  const bool any_left = std::any_of(same_event.begin(), same_event.end(), [&](const Showing& s) {
+    return has_left(s.pick.visible);
+  });
+  if (action != Action::update || !any_left) return;
+  patterns_ += "],\"left\":[";
+  list(has_left);
 }
 
 }  // namespace pgtide

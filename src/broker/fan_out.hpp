@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "broker/broker.hpp"
+#include "broker/event_rows.hpp"
 #include "broker/event_text.hpp"
 #include "broker/subscription_index.hpp"
 #include "model/batch.hpp"
@@ -35,9 +37,17 @@ class FanOut {
   // A collection as this batch's events see it.
   struct Look {
     std::string_view name{};
-    const Projection* projection = nullptr;  // null: it is closed, nobody sees anything
+    std::shared_ptr<const Projection> projection{};  // null: it is closed, nobody sees anything
     const Collection* collection = nullptr;
+    const RecordShape* shape = nullptr;
     bool listed = false;
+  };
+  // One way in which an event is seen, and its text; a chain for each event.
+  struct Variant {
+    const Projection* projection = nullptr;
+    Action action = Action::create;
+    std::uint32_t text = none;  // none: there is nothing to see, as in an update of hidden columns
+    std::uint32_t next = none;
   };
   // What a connection gets: one class, and a chain of further ones. Valid in its own batch only.
   struct Reached {
@@ -50,39 +60,48 @@ class FanOut {
     std::uint32_t next = none;
   };
   // A frame of a merged run: this event, shown by this class.
-  struct Pick {
-    std::uint32_t text = 0;
-    const DeliveryClass* shown_by = nullptr;
+  struct Showing {
+    Pick pick{};
+    const DeliveryClass* by = nullptr;
   };
   struct SetHash {
     std::size_t operator()(const std::vector<std::uint32_t>& set) const;
   };
 
-  void forget();
-  void look_at(const Event& event, const Batch& batch, const Policy& policy);
-  void match(const Event& event, const Batch& batch, SubscriptionIndex& index);
+  void forget(const Batch& batch);
+  void look_at(const Event& event, const Policy& policy);
+  void match(std::uint32_t event, SubscriptionIndex& index);
+  std::uint32_t text_of(std::uint32_t event, const Projection& projection, Action action);
+  const Projection* projection_of(const DeliveryClass& seen_by) const;
   void deliver_to_class(const DeliveryClass& only);
   void deliver_to_classes();
   void reach(ConnectionNumber connection, std::uint32_t touched);
   const SharedRun& class_run(std::uint32_t touched);
   const SharedRun& merged_run(const Reached& reached);
-  SharedRun make_run(std::span<const Pick> picks);
-  std::size_t bytes_of(std::span<const Pick> picks) const;
-  std::size_t append_frames(std::string& out, std::span<const Pick> same_text);
+  SharedRun make_run(std::span<const Showing> showings);
+  std::size_t bytes_of(std::span<const Showing> showings) const;
+  std::size_t append_frames(std::string& out, std::span<const Showing> same_event);
+  bool append_change(std::string& out, std::span<const Showing> same_event);
+  void list_patterns(std::span<const Showing> same_event, Action action);
 
   EventTexts texts_;
+  EventRows rows_{};
+  const Batch* now_ = nullptr;  // the batch that is being delivered
   Look look_{};
   bool looked_ = false;
+  std::vector<std::shared_ptr<const Projection>> projections_{};  // that texts speak of
   std::vector<std::string_view> unlisted_{};
-  std::vector<DeliveryClass*> found_{};    // scratch of match()
+  std::vector<Match> found_{};             // scratch of match()
+  std::vector<std::uint32_t> first_variants_{};  // by event
+  std::vector<Variant> variants_{};
   std::vector<DeliveryClass*> touched_{};  // classes that get something, in order of their first
   std::vector<SharedRun> runs_{};          // of touched_, made when first needed
   std::vector<Reached> reached_{};         // by connection number
   std::vector<ConnectionNumber> order_{};  // of connections, as they were reached
   std::vector<Link> links_{};
-  std::vector<std::uint32_t> set_{};  // scratch of merged_run()
-  std::vector<Pick> picks_{};         // scratch of the runs
-  std::string patterns_{};            // scratch of append_frames()
+  std::vector<std::uint32_t> set_{};       // scratch of merged_run()
+  std::vector<Showing> showings_{};        // scratch of the runs
+  std::string patterns_{};                 // scratch of list_patterns()
   std::unordered_map<std::vector<std::uint32_t>, SharedRun, SetHash> merged_{};
   std::vector<Delivery> deliveries_{};
   std::uint64_t batch_ = 0;

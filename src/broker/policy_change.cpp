@@ -1,6 +1,10 @@
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "broker/broker_state.hpp"
@@ -18,71 +22,182 @@ std::int32_t table_of(const Policy& policy, std::string_view collection) {
   return watched != nullptr ? watched->id : 0;
 }
 
-// Why what was read of this collection no longer holds; empty where it does.
-std::optional<ResyncReason> difference(const Policy& before, const Policy& after,
-                                       std::string_view collection) {
-  if (table_of(before, collection) != table_of(after, collection)) {
-    return ResyncReason::schema_changed;
+// How somebody sees one collection.
+struct Sight {
+  std::int32_t table = 0;
+  std::shared_ptr<const Projection> columns{};
+  std::shared_ptr<const Predicate> rows{};
+};
+
+std::shared_ptr<const Projection> columns_of(const Policy& policy, const Lens* lens,
+                                             const std::string& collection) {
+  if (lens != nullptr) {
+    const auto own = lens->projections.find(collection);
+    if (own != lens->projections.end()) return own->second;
   }
-  const Projection* old_sight = before.projection(collection);
-  const Projection* new_sight = after.projection(collection);
-  if (old_sight == new_sight) return std::nullopt;
-  const bool same =
-      old_sight != nullptr && new_sight != nullptr && new_sight->shows_same(*old_sight);
+  return policy.projection(collection, {});
+}
+
+Sight make_sight(const Policy& policy, const ClassTraits& traits, const std::string& collection) {
+  return {table_of(policy, collection), columns_of(policy, traits.lens.get(), collection),
+          traits.rest ? traits.rest->shared_predicate() : nullptr};
+}
+
+std::string_view text_of(const std::shared_ptr<const Predicate>& rows) {
+  return rows ? std::string_view(rows->text()) : std::string_view{};
+}
+
+// Why what was read of this collection no longer holds; empty where it does.
+std::optional<ResyncReason> difference(const Sight& before, const Sight& after) {
+  if (before.table != after.table) return ResyncReason::schema_changed;
+  if (text_of(before.rows) != text_of(after.rows)) return ResyncReason::permissions_changed;
+  if (before.columns == after.columns) return std::nullopt;
+  const bool same = before.columns && after.columns && after.columns->shows_same(*before.columns);
   return same ? std::nullopt : std::optional(ResyncReason::permissions_changed);
 }
 
-// The same for "*". A collection that only one of the policies knows has nothing to be read anew.
-std::optional<ResyncReason> difference_of_everything(const Policy& before, const Policy& after) {
-  for (const Collection& collection : after.catalog().collections()) {
-    if (before.catalog().find(collection.name) == nullptr) continue;
-    if (const auto reason = difference(before, after, collection.name)) return reason;
+// The collections that "*" covers: those that are watched, and those that are listed.
+std::set<std::string> covered_by(const Policy& policy) {
+  std::set<std::string> names;
+  for (const Collection& collection : policy.catalog().collections()) names.insert(collection.name);
+  for (const auto& [name, rule] : policy.rules().collections) names.insert(name);
+  return names;
+}
+
+// What "*" shows, by collection.
+using Sights = std::map<std::string, Sight>;
+
+Sights see_everything(const Policy& policy, const ClassTraits& traits) {
+  Sights sights;
+  for (const std::string& name : covered_by(policy)) {
+    sights.emplace(name, make_sight(policy, traits, name));
   }
-  for (const auto& [name, rule] : after.rules().collections) {
-    const bool watched = table_of(before, name) != 0 || table_of(after, name) != 0;
-    if (watched || !before.lists(name)) continue;
-    if (const auto reason = difference(before, after, name)) return reason;
+  return sights;
+}
+
+// A collection that only one of them knows, or watches, has nothing to be read anew.
+std::optional<ResyncReason> difference(const Sights& before, const Sights& after) {
+  for (const auto& [name, sight] : after) {
+    const auto known = before.find(name);
+    if (known == before.end() || (known->second.table == 0) != (sight.table == 0)) continue;
+    if (const auto reason = difference(known->second, sight)) return reason;
   }
   return std::nullopt;
 }
 
 }  // namespace
 
+// Many hold "*" and see the same: what has changed for them is found out once.
+struct Broker::State::Change {
+  const Policy& before;
+  const Policy& after;
+  std::map<std::pair<const Lens*, const Lens*>, std::optional<ResyncReason>> of_everything{};
+  std::optional<ResyncReason> noticed{};  // of the subscription that was decided last
+
+  std::optional<ResyncReason> reason(const Pattern& pattern, const ClassTraits& was,
+                                     const ClassTraits& is) {
+    if (pattern.kind != Pattern::Kind::everything) {
+      return difference(make_sight(before, was, pattern.collection),
+                        make_sight(after, is, pattern.collection));
+    }
+    const auto lenses = std::pair(was.lens.get(), is.lens.get());
+    const auto known = of_everything.find(lenses);
+    if (known != of_everything.end()) return known->second;
+    const auto found = difference(see_everything(before, was), see_everything(after, is));
+    return of_everything.emplace(lenses, found).first->second;
+  }
+};
+
 std::vector<Broker::Notice> Broker::replace_policy(std::shared_ptr<const Policy> policy) {
   State& state = *state_;
   const std::shared_ptr<const Policy> before = std::exchange(state.policy, std::move(policy));
   if (&before->rules() != &state.policy->rules()) state.unlisted.forget();
-  const auto of_everything = difference_of_everything(*before, *state.policy);
+  state.lenses.forget();
+  State::Change change{*before, *state.policy};
   std::vector<Notice> notices;
   for (ConnectionNumber number = 0; number < state.connections.size(); ++number) {
     if (!state.connections[number]) continue;
-    std::string frames = state.decide_anew(*state.connections[number], *before, of_everything);
+    std::string frames = state.decide_anew(number, change);
     if (!frames.empty()) notices.push_back({number, std::move(frames)});
   }
   return notices;
 }
 
-std::string Broker::State::decide_anew(Connection& connection, const Policy& before,
-                                       std::optional<ResyncReason> of_everything) {
+std::string Broker::State::decide_anew(ConnectionNumber number, Change& change) {
+  Connection& connection = at(number);
   std::string frames;
-  std::size_t at = 0;
-  while (at < connection.seats.size()) {
-    const std::string text = connection.record.patterns[at];
-    const Pattern& pattern = connection.seats[at]->in->pattern;
-    const auto verdict = policy->may_subscribe(connection.user(), pattern);
-    if (verdict != Policy::Verdict::allowed) {
-      remove_subscription(connection, at);
-      const bool anonymous = connection.user() == nullptr;
-      append_text_frame(frames, error_message(make_refusal(verdict, anonymous, text)));
+  std::size_t place = 0;
+  while (place < connection.subscriptions.size()) {
+    if (auto refused = decide_anew(number, place, change)) {
+      refused->pattern = connection.record.patterns[place];
+      remove_subscription(connection, place);
+      append_text_frame(frames, error_message(*refused));
       continue;
     }
-    const auto reason = pattern.kind == Pattern::Kind::everything
-                            ? of_everything
-                            : difference(before, *policy, pattern.collection);
-    if (reason) append_text_frame(frames, resync_message(text, *reason));
-    ++at;
+    if (change.noticed) {
+      append_text_frame(frames, resync_message(connection.record.patterns[place], *change.noticed));
+    }
+    ++place;
   }
   return frames;
+}
+
+// One subscription: why it must end, or it goes on in the class that is now its own.
+std::optional<ErrorReply> Broker::State::decide_anew(ConnectionNumber number, std::size_t place,
+                                                     Change& change) {
+  Connection& connection = at(number);
+  Subscription& subscription = *connection.subscriptions[place];
+  const Pattern pattern = subscription.seat.in->pattern();
+  const auto verdict = policy->may_subscribe(connection.user(), pattern);
+  if (verdict != Policy::Verdict::allowed) {
+    return make_refusal(verdict, connection.user() == nullptr, connection.record.patterns[place]);
+  }
+  if (subscription.filter) {
+    if (auto fault = fault_of(connection, pattern, *subscription.filter)) return fault;
+  }
+  ClassTraits traits = traits_of(connection, pattern, subscription);
+  change.noticed = change.reason(pattern, subscription.seat.in->traits, traits);
+  index.leave(subscription.seat);
+  index.join(subscription.seat, number, pattern, std::move(traits));
+  return std::nullopt;
+}
+
+ClassTraits Broker::State::traits_of(const Connection& connection, const Pattern& pattern,
+                                     const Subscription& subscription) {
+  std::shared_ptr<const Predicate> rows;
+  if (pattern.kind != Pattern::Kind::everything) {
+    rows = policy->rows(connection.user(), pattern.collection);
+  }
+  if (subscription.filter) {
+    rows = Predicate::both(std::move(rows), Predicate::of_filter(*subscription.filter));
+  }
+  if (rows && rows->outcome() == Predicate::Outcome::always) rows = nullptr;
+  return {.events = subscription.events,
+          .filtered = subscription.filter != nullptr,
+          .rest = index.share(std::move(rows)),
+          .lens = lenses.share(*policy, connection.user(), pattern)};
+}
+
+std::optional<ErrorReply> Broker::State::fault_of(const Connection& connection,
+                                                  const Pattern& pattern,
+                                                  const Expression& filter) {
+  ErrorReply fault{.code = WireCode::invalid_filter};
+  if (pattern.kind == Pattern::Kind::everything) {
+    fault.message = "a filter speaks of one collection's columns; subscribe to posts.* and the like";
+    return fault;
+  }
+  const Collection* watched = policy->catalog().find(pattern.collection);
+  if (watched != nullptr && !watched->old_rows) {
+    fault.message = pattern.collection + " is watched without old rows, so it cannot be filtered";
+    return fault;
+  }
+  const auto lens = lenses.share(*policy, connection.user(), pattern);
+  const auto columns = columns_of(*policy, lens.get(), pattern.collection);
+  const auto faults = filter.check({.record = &columns->shape});
+  if (faults.empty()) return std::nullopt;
+  fault.message = faults.front().message;
+  fault.position = faults.front().offset;
+  return fault;
 }
 
 }  // namespace pgtide

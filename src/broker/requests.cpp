@@ -6,7 +6,7 @@
 #include "pgtide/result.hpp"
 
 // What a client's message does, and what it is told. The order of the checks is the contract's
-// (PROTOCOL 1.4): shape, rate, pattern, permission, limit. A request that is refused anywhere has
+// (PROTOCOL 1.4): shape, rate, pattern, permission, limit, filter. A request that is refused anywhere has
 // changed nothing.
 namespace pgtide {
 
@@ -100,30 +100,69 @@ void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
     refuse(request, make_refusal(verdict, user == nullptr, item.pattern));
     return;
   }
-  hold(request, *pattern, item);
+  if (!has_room(request, item)) return;
+  Subscription wanted{.events = item.events};
+  if (!read_filter(request, *pattern, item, wanted)) return;
+  hold(request, *pattern, item, std::move(wanted));
+}
+
+// Is the pattern held, or may one more be?
+bool Broker::State::has_room(Request& request, const SubscribeItem& item) {
+  const Connection& connection = request.connection;
+  const std::size_t held = connection.subscriptions.size();
+  const std::size_t limit = options.limits.subscriptions_per_connection;
+  if (held < limit || connection.find(item.pattern) < held) return true;
+  refuse(request, {.code = WireCode::subscription_limit,
+                   .message = "a connection holds at most " + std::to_string(limit) +
+                              " subscriptions; unsubscribe from one first",
+                   .pattern = item.pattern});
+  return false;
+}
+
+bool Broker::State::read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
+                                Subscription& wanted) {
+  if (!item.filter) return true;
+  auto parsed = Expression::parse(*item.filter, filter_limits);
+  std::optional<ErrorReply> fault;
+  if (const auto* faults = std::get_if<1>(&parsed)) {
+    fault = ErrorReply{.code = WireCode::invalid_filter,
+                       .message = faults->front().message,
+                       .position = faults->front().offset};
+  } else {
+    wanted.filter = std::move(std::get<0>(parsed));
+    fault = fault_of(request.connection, pattern, *wanted.filter);
+  }
+  if (!fault) return true;
+  fault->pattern = item.pattern;
+  refuse(request, std::move(*fault));
+  return false;
 }
 
 // Takes the subscription, or gives a held one its new options.
-void Broker::State::hold(Request& request, const Pattern& pattern, const SubscribeItem& item) {
+void Broker::State::hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
+                         Subscription wanted) {
   Connection& connection = request.connection;
-  const std::size_t held = connection.seats.size();
+  ClassTraits traits = traits_of(connection, pattern, wanted);
+  if (!index.may_join(pattern, traits, options.limits.scanned_filters)) {
+    index.release(traits.rest);
+    refuse(request, {.code = WireCode::filter_limit,
+                     .message = "too many filters on this collection that no index serves; ask for "
+                                "a column that equals something",
+                     .pattern = item.pattern});
+    return;
+  }
   const std::size_t at = connection.find(item.pattern);
-  if (at == held) {
-    const std::size_t limit = options.limits.subscriptions_per_connection;
-    if (held >= limit) {
-      refuse(request, {.code = WireCode::subscription_limit,
-                       .message = "a connection holds at most " + std::to_string(limit) +
-                                  " subscriptions; unsubscribe from one first",
-                       .pattern = item.pattern});
-      return;
-    }
-    connection.seats.push_back(std::make_unique<Seat>());
+  if (at == connection.subscriptions.size()) {
+    connection.subscriptions.push_back(std::make_unique<Subscription>());
     connection.record.patterns.push_back(item.pattern);
+    connection.record.filters.emplace_back();
     ++subscription_count;
   }
-  Seat& seat = *connection.seats[at];
-  index.leave(seat);
-  index.join(seat, request.number, pattern, item.events);
+  Subscription& subscription = *connection.subscriptions[at];
+  index.leave(subscription.seat);
+  subscription = std::move(wanted);
+  connection.record.filters[at] = item.filter.value_or("");
+  index.join(subscription.seat, request.number, pattern, std::move(traits));
   connection.told = moves;
   request.say(subscribed_message(request.id, item.pattern, position));
 }
@@ -139,10 +178,10 @@ void Broker::State::answer(Request& request, const UnsubscribeMessage& message) 
   }
   std::size_t removed = 0;
   if (pattern->kind == Pattern::Kind::everything) {
-    for (; !connection.seats.empty(); ++removed) {
-      remove_subscription(connection, connection.seats.size() - 1);
+    for (; !connection.subscriptions.empty(); ++removed) {
+      remove_subscription(connection, connection.subscriptions.size() - 1);
     }
-  } else if (const auto at = connection.find(message.pattern); at < connection.seats.size()) {
+  } else if (const auto at = connection.find(message.pattern); at < connection.subscriptions.size()) {
     remove_subscription(connection, at);
     removed = 1;
   }

@@ -1,21 +1,12 @@
 #include "broker/subscription_index.hpp"
 
-#include <algorithm>
+#include <functional>
 #include <utility>
 
-#include "model/server_message.hpp"
+#include "pgtide/result.hpp"
 
 namespace pgtide {
 namespace {
-
-std::unique_ptr<DeliveryClass> make_class(const Pattern& pattern, ActionSet events) {
-  auto made = std::make_unique<DeliveryClass>();
-  made->pattern = pattern;
-  made->text = to_string(pattern);
-  made->quoted = json_string(made->text);
-  made->events = events;
-  return made;
-}
 
 void sit_down(Seat& seat, DeliveryClass& in, ConnectionNumber connection) {
   PGTIDE_ASSERT(seat.in == nullptr);
@@ -32,24 +23,40 @@ void stand_up(Seat& seat) {
   seat = {};
 }
 
-template <class Group>
-void append_wanting(const Group& group, Action action, std::vector<DeliveryClass*>& found) {
-  for (const auto& candidate : group) {
-    if (candidate->wants(action)) found.push_back(candidate.get());
-  }
-}
-
 }  // namespace
 
 SubscriptionIndex::SubscriptionIndex() : everyone_(std::make_unique<DeliveryClass>()) {}
 
+std::size_t SubscriptionIndex::KeyHash::operator()(const Key& key) const {
+  const std::hash<const void*> hash;
+  std::size_t mixed = hash(key.group) * 31 + hash(key.rest);
+  mixed = mixed * 31 + hash(key.lens);
+  return mixed * 31 + key.events * 2 + (key.filtered ? 1 : 0);
+}
+
+SubscriptionIndex::Key SubscriptionIndex::key_of(const ClassGroup& group,
+                                                 const ClassTraits& traits) {
+  return {&group, traits.rest.get(), traits.lens.get(), traits.events.bits(), traits.filtered};
+}
+
+bool SubscriptionIndex::is_scanned_filter(const ClassTraits& traits) {
+  if (!traits.filtered || !traits.rest) return false;
+  const Predicate& predicate = traits.rest->predicate();
+  return predicate.outcome() == Predicate::Outcome::by_record && predicate.terms().empty();
+}
+
 void SubscriptionIndex::join(Seat& seat, ConnectionNumber connection, const Pattern& pattern,
-                             ActionSet events) {
-  Group& group = group_of(pattern);
-  auto found = std::find_if(group.begin(), group.end(),
-                            [events](const auto& in) { return in->events == events; });
-  if (found == group.end()) found = group.insert(found, make_class(pattern, events));
-  sit_down(seat, **found, connection);
+                             ClassTraits traits) {
+  std::unique_ptr<ClassGroup>& group = group_of(pattern);
+  if (group == nullptr) group = std::make_unique<ClassGroup>(pattern);
+  std::unique_ptr<DeliveryClass>& in = classes_[key_of(*group, traits)];
+  if (in == nullptr) {
+    if (is_scanned_filter(traits)) ++collections_[pattern.collection].scanned_filters;
+    in = std::make_unique<DeliveryClass>();
+    in->traits = std::move(traits);
+    group->add(*in);
+  }
+  sit_down(seat, *in, connection);
 }
 
 void SubscriptionIndex::join_everyone(Seat& seat, ConnectionNumber connection) {
@@ -63,40 +70,70 @@ void SubscriptionIndex::leave(Seat& seat) {
   if (left.members.empty() && &left != everyone_.get()) remove_class(left);
 }
 
-void SubscriptionIndex::find(const Event& event, std::vector<DeliveryClass*>& found) {
+bool SubscriptionIndex::may_join(const Pattern& pattern, const ClassTraits& traits,
+                                 std::size_t scanned_filters_max) const {
+  if (!is_scanned_filter(traits)) return true;
+  const auto node = collections_.find(pattern.collection);
+  if (node == collections_.end()) return scanned_filters_max > 0;
+  if (node->second.scanned_filters < scanned_filters_max) return true;
+  const auto record = node->second.records.find(pattern.record_id);
+  const bool whole = pattern.kind == Pattern::Kind::collection;
+  const ClassGroup* group = whole ? node->second.whole.get() : nullptr;
+  if (!whole && record != node->second.records.end()) group = record->second.get();
+  return group != nullptr && classes_.contains(key_of(*group, traits));
+}
+
+void SubscriptionIndex::find(EventRows& rows, std::vector<Match>& found) {
+  const Event& event = rows.event();
   if (event.to_everyone) {
-    if (!everyone_->members.empty()) found.push_back(everyone_.get());
+    if (!everyone_->members.empty()) found.push_back({everyone_.get(), {false, true}});
     return;
   }
-  append_wanting(everything_, event.action, found);
+  if (everything_ != nullptr) everything_->match(rows, found);
   const auto node = collections_.find(std::string_view(event.collection));
   if (node == collections_.end()) return;
-  append_wanting(node->second.whole, event.action, found);
+  if (node->second.whole != nullptr) node->second.whole->match(rows, found);
   if (event.action == Action::custom) return;
   const auto& records = node->second.records;
   if (event.action == Action::truncate || event.action == Action::schema_changed) {
-    for (const auto& [id, group] : records) append_wanting(group, event.action, found);
+    for (const auto& [id, group] : records) group->match(rows, found);
     return;
   }
   const auto record = records.find(std::string_view(event.record_id));
-  if (record != records.end()) append_wanting(record->second, event.action, found);
+  if (record != records.end()) record->second->match(rows, found);
 }
 
-SubscriptionIndex::Group& SubscriptionIndex::group_of(const Pattern& pattern) {
+std::unique_ptr<ClassGroup>& SubscriptionIndex::group_of(const Pattern& pattern) {
   if (pattern.kind == Pattern::Kind::everything) return everything_;
   CollectionNode& node = collections_[pattern.collection];
   if (pattern.kind == Pattern::Kind::collection) return node.whole;
   return node.records[pattern.record_id];
 }
 
-void SubscriptionIndex::remove_class(DeliveryClass& empty) {
-  const Pattern pattern = std::move(empty.pattern);
-  Group& group = group_of(pattern);
-  std::erase_if(group, [&empty](const auto& in) { return in.get() == &empty; });
-  if (pattern.kind == Pattern::Kind::everything || !group.empty()) return;
-  CollectionNode& node = collections_[pattern.collection];
-  if (pattern.kind == Pattern::Kind::record) node.records.erase(pattern.record_id);
-  if (node.whole.empty() && node.records.empty()) collections_.erase(pattern.collection);
+void SubscriptionIndex::remove_class(DeliveryClass& gone) {
+  ClassGroup& group = *gone.group;
+  const Pattern pattern = group.pattern;
+  if (is_scanned_filter(gone.traits)) --collections_[pattern.collection].scanned_filters;
+  group.remove(gone);
+  const auto held = classes_.find(key_of(group, gone.traits));
+  std::shared_ptr<Remainder> rest = std::move(gone.traits.rest);
+  classes_.erase(held);
+  remainders_.release(rest);
+  if (group.empty()) remove_group(pattern);
+}
+
+void SubscriptionIndex::remove_group(const Pattern& pattern) {
+  if (pattern.kind == Pattern::Kind::everything) {
+    everything_.reset();
+    return;
+  }
+  const auto node = collections_.find(pattern.collection);
+  if (pattern.kind == Pattern::Kind::record) {
+    node->second.records.erase(pattern.record_id);
+  } else {
+    node->second.whole.reset();
+  }
+  if (node->second.empty()) collections_.erase(node);
 }
 
 }  // namespace pgtide

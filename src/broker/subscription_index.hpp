@@ -1,74 +1,73 @@
 #pragma once
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <unordered_map>
 #include <vector>
 
-#include "broker/broker.hpp"
-#include "model/client_message.hpp"
-#include "model/pattern.hpp"
-#include "pgtide/event.hpp"
+#include "broker/class_group.hpp"
+#include "broker/delivery_class.hpp"
 #include "rules/text_map.hpp"
 
 namespace pgtide {
 
-struct DeliveryClass;
-
-// A subscription's place in its class. Its address must not change while it is taken.
-struct Seat {
-  DeliveryClass* in = nullptr;
-  std::size_t at = 0;
-};
-
-// All subscriptions that get the same frames out of a batch: same pattern, same options. (What is
-// seen of a collection is the same for everyone in this version.)
-struct DeliveryClass {
-  struct Member {
-    ConnectionNumber connection = 0;
-    Seat* seat = nullptr;
-  };
-  Pattern pattern{};
-  std::string text{};    // the pattern's
-  std::string quoted{};  // as JSON
-  ActionSet events{};
-  std::vector<Member> members{};       // in no order
-  std::vector<std::uint32_t> picks{};  // what the present batch brings: the fan-out's
-
-  bool wants(Action action) const {
-    return action == Action::schema_changed || events.contains(static_cast<unsigned>(action));
-  }
-};
-
 // Every subscription, found by what an event carries: three look-ups by hash, for "*", for the
-// collection and for the record, and never a walk over those that do not match. A class exists as
-// long as it has members. One more class, `everyone`, has every connection for a member: that is
-// how broadcast_all finds them.
+// collection and for the record, then by what the row holds where rules or filters ask for it
+// (class_group.hpp); never a walk over those that do not match. A class exists as long as it has
+// members. One more class, `everyone`, has every connection for a member: that is how
+// broadcast_all finds them.
 class SubscriptionIndex {
  public:
   SubscriptionIndex();
 
-  // Puts a free seat into the class of that pattern and those options.
-  void join(Seat& seat, ConnectionNumber connection, const Pattern& pattern, ActionSet events);
+  // The one remainder that decides like this predicate; null for null. Give it to join() or to
+  // release().
+  std::shared_ptr<Remainder> share(std::shared_ptr<const Predicate> predicate) {
+    return remainders_.share(std::move(predicate));
+  }
+  void release(std::shared_ptr<Remainder>& rest) { remainders_.release(rest); }
+
+  // Puts a free seat into the class of that pattern and those traits.
+  void join(Seat& seat, ConnectionNumber connection, const Pattern& pattern, ClassTraits traits);
   void join_everyone(Seat& seat, ConnectionNumber connection);
   // Frees the seat; nothing happens when it is free.
   void leave(Seat& seat);
+  // False where that would be one more class of its collection than `scanned_filters_max` with a
+  // client's filter that no index serves.
+  bool may_join(const Pattern& pattern, const ClassTraits& traits,
+                std::size_t scanned_filters_max) const;
 
-  // Appends the classes whose pattern matches `event` and that want its action.
-  void find(const Event& event, std::vector<DeliveryClass*>& found);
+  // Appends the classes that the event concerns, whether they want its action or not.
+  void find(EventRows& rows, std::vector<Match>& found);
 
  private:
-  using Group = std::vector<std::unique_ptr<DeliveryClass>>;  // one pattern, by options: 31 at most
   struct CollectionNode {
-    Group whole{};
-    TextMap<Group> records{};
+    std::unique_ptr<ClassGroup> whole{};
+    TextMap<std::unique_ptr<ClassGroup>> records{};
+    std::size_t scanned_filters = 0;
+    bool empty() const { return whole == nullptr && records.empty(); }
   };
-  Group& group_of(const Pattern& pattern);
-  void remove_class(DeliveryClass& empty);
+  struct Key {
+    const ClassGroup* group = nullptr;
+    const Remainder* rest = nullptr;
+    const Lens* lens = nullptr;
+    unsigned events = 0;
+    bool filtered = false;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const;
+  };
+  static Key key_of(const ClassGroup& group, const ClassTraits& traits);
+  static bool is_scanned_filter(const ClassTraits& traits);
+  std::unique_ptr<ClassGroup>& group_of(const Pattern& pattern);
+  void remove_class(DeliveryClass& gone);
+  void remove_group(const Pattern& pattern);
 
-  Group everything_{};
+  std::unordered_map<Key, std::unique_ptr<DeliveryClass>, KeyHash> classes_{};
+  std::unique_ptr<ClassGroup> everything_{};
   TextMap<CollectionNode> collections_{};
+  Remainders remainders_{};
   std::unique_ptr<DeliveryClass> everyone_;
 };
 

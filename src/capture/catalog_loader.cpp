@@ -1,5 +1,6 @@
 #include "capture/catalog_loader.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "capture/change_row.hpp"
@@ -16,6 +17,45 @@ constexpr const char* names_sql =
     "select id, 1, n, c from pgtide.collection, unnest(columns) with ordinality as k(c, n) "
     "order by 1, 2, 3";
 
+// What to_json makes of a type, by its own rules (json.c): six types are numbers, and a type of an
+// extension may bring a cast to json of its own. Domains count as what they are made of.
+constexpr const char* types_sql = R"(
+with recursive made_of(id, name, shown, part, type) as (
+  select w.id, a.attname::text, format_type(a.atttypid, null), 0, a.atttypid
+    from pgtide.collection w
+    join pg_attribute a on a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped
+  union all
+  select m.id, m.name, m.shown, m.part + (t.typtype <> 'd')::int,
+         case when t.typtype = 'd' then t.typbasetype else t.typelem end
+    from made_of m join pg_type t on t.oid = m.type
+   where t.typtype = 'd' or t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0)
+select m.id, m.name, m.shown, m.part, case
+    when m.type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype,
+                    'float8'::regtype, 'numeric'::regtype) then 'number'
+    when m.type = 'bool'::regtype then 'boolean'
+    when m.type = 'timestamptz'::regtype then 'timestamp'
+    when m.type in ('date'::regtype, 'timestamp'::regtype) then 'day'
+    when t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0 then 'list'
+    when m.type in ('json'::regtype, 'jsonb'::regtype) or t.typtype = 'c'
+      or m.type >= 16384 and exists (select from pg_cast
+           where castsource = m.type and casttarget = 'json'::regtype and castmethod = 'f')
+      then 'json'
+    else 'text' end
+  from made_of m join pg_type t on t.oid = m.type where t.typtype <> 'd' order by m.id, m.part)";
+
+ColumnKind kind_of(std::string_view name) {
+  using enum ColumnKind;
+  for (const auto& [known, kind] : {std::pair{"boolean", boolean},
+                                    {"number", number},
+                                    {"text", text},
+                                    {"timestamp", timestamp},
+                                    {"day", day},
+                                    {"list", list}}) {
+    if (name == known) return kind;
+  }
+  return json;
+}
+
 // As PostgreSQL reads an array of text.
 std::string array_text(const std::vector<std::string>& values) {
   std::string text = "{";
@@ -29,6 +69,27 @@ std::string array_text(const std::vector<std::string>& values) {
     text += '"';
   }
   return text + "}";
+}
+
+void add_types(std::vector<Collection>& collections, DatabaseSession& session) {
+  for (Collection& collection : collections) collection.types.resize(collection.columns.size());
+  auto collection = collections.begin();
+  for (const auto& row : session.run(types_sql)) {
+    const auto id = static_cast<std::int32_t>(integer_of(row[0]));
+    while (collection != collections.end() && collection->id < id) ++collection;
+    if (collection == collections.end()) break;
+    if (collection->id != id) continue;
+    const auto& columns = collection->columns;
+    const auto column = std::find(columns.begin(), columns.end(), text_of(row[1]));
+    if (column == columns.end()) continue;
+    ColumnType& type = collection->types[static_cast<std::size_t>(column - columns.begin())];
+    type.name = text_of(row[2]);
+    const ColumnKind kind = kind_of(text_of(row[4]));
+    switch (integer_of(row[3])) {
+      case 0: type.kind = kind; break;
+      case 1: type.element = kind; break;
+    }
+  }
 }
 
 std::vector<Collection> load_collections(DatabaseSession& session) {
@@ -52,6 +113,7 @@ std::vector<Collection> load_collections(DatabaseSession& session) {
   }
   // Watched between the two statements; the next load has them whole.
   std::erase_if(collections, [](const Collection& found) { return found.key.empty(); });
+  add_types(collections, session);
   return collections;
 }
 

@@ -22,12 +22,12 @@ namespace {
 std::shared_ptr<const Rules> rules_for(const std::vector<DemoCollection>& collections) {
   auto rules = std::make_shared<Rules>();
   rules->file = "the demo's rules";
-  rules->all_public = true;
+  rules->all.kind = Audience::Kind::anyone;
   for (const DemoCollection& collection : collections) {
     CollectionRule rule;
     rule.name = collection.name;
     rule.table = collection.table;
-    rule.subscribe_public = true;
+    rule.subscribe.kind = Audience::Kind::anyone;
     rules->collections.emplace(collection.name, std::move(rule));
   }
   return rules;

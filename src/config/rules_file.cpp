@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "config/text_places.hpp"
 #include "config/wording.hpp"
 #include "config/yaml_tree.hpp"
 #include "model/pattern.hpp"
@@ -19,8 +20,11 @@ const std::vector<std::string> top_keys{"version", "all", "collections", "defaul
 const std::vector<std::string> collection_keys{"subscribe", "table", "hide", "deleted_record",
                                                "old",       "where", "show", "snapshot"};
 
-bool is_word(std::string_view text) {
-  return is_collection_name(text);
+const std::vector<std::string> audiences{"public", "authenticated"};
+
+// A word of its own that is no variable and no constant: more probably `public`, misspelled.
+bool is_misspelled(std::string_view text) {
+  return is_collection_name(text) && !find_nearest(text, audiences).empty();
 }
 
 // A place that says something, also for a value that is not there.
@@ -30,7 +34,7 @@ SourcePlace place_of(const YamlEntry& entry) {
 
 class RulesReader {
  public:
-  explicit RulesReader(const std::string& file) { rules_.file = file; }
+  RulesReader(std::string_view text, const std::string& file) : text_(text) { rules_.file = file; }
 
   void read(const YamlNode& root) {
     const bool keys = root.kind == Kind::map;
@@ -54,7 +58,7 @@ class RulesReader {
       const bool one = entry.value.kind == Kind::scalar && entry.value.text == "1";
       if (!one) fault(place_of(entry), "version must be 1, the only one there is");
     } else if (entry.key == "all") {
-      rules_.all_public = read_who(entry, "all");
+      rules_.all = read_audience(entry.value, place_of(entry), "all");
     } else if (entry.key == "default") {
       const bool deny = entry.value.kind == Kind::scalar && entry.value.text == "deny";
       if (!deny) fault(place_of(entry), "default must be deny, the only default");
@@ -97,7 +101,9 @@ class RulesReader {
   void read_part(CollectionRule& rule, const YamlEntry& entry) {
     const std::string what = rule.name + "." + entry.key;
     if (entry.key == "subscribe") {
-      rule.subscribe_public = read_who(entry, what);
+      rule.subscribe = read_audience(entry.value, place_of(entry), what);
+    } else if (entry.key == "where") {
+      rule.where = read_expression(entry.value, place_of(entry), what);
     } else if (entry.key == "table") {
       read_table(rule, entry, what);
     } else if (entry.key == "deleted_record") {
@@ -106,26 +112,58 @@ class RulesReader {
       rule.old = read_choice(entry, what, {"false", "true"});
     } else if (entry.key == "hide") {
       read_hide(rule, entry, what);
-    } else if (entry.key == "where" || entry.key == "show" || entry.key == "snapshot") {
+    } else if (entry.key == "show") {
+      read_show(rule, entry, what);
+    } else if (entry.key == "snapshot") {
       fault(entry.place, what + ": not in this version");
     } else {
       fault(entry.place, "unknown key " + quoted(what) + did_you_mean(entry.key, collection_keys));
     }
   }
 
-  // True for `public`, the one answer of this version.
-  bool read_who(const YamlEntry& entry, const std::string& what) {
-    const YamlNode& value = entry.value;
-    if (value.kind != Kind::scalar) {
-      fault(place_of(entry), what + " must be public" + (what == "all" ? ", or be left out" : ""));
-      return false;
+  Audience read_audience(const YamlNode& value, SourcePlace place, const std::string& what) {
+    Audience audience;
+    const std::string_view text = value.kind == Kind::scalar ? value.text : std::string_view{};
+    if (text == "public") {
+      audience.kind = Audience::Kind::anyone;
+    } else if (text == "authenticated") {
+      audience.kind = Audience::Kind::authenticated;
+    } else if (is_misspelled(text)) {
+      fault(place, what + ": " + quoted(text) + did_you_mean(text, audiences));
+    } else if (text.empty()) {
+      fault(place, what + " must be public, authenticated or an expression over user" +
+                       (what == "all" ? ", or be left out" : ""));
+    } else if (auto rule = read_expression(value, place, what)) {
+      audience.kind = Audience::Kind::by_rule;
+      audience.rule = std::move(*rule);
+      report(audience.rule.expression->check({.user = true}), audience.rule, what);
     }
-    if (value.text == "public") return true;
-    const bool later = value.text == "authenticated" || !is_word(value.text);
-    const std::string hint = later ? "" : did_you_mean(value.text, {"public", "authenticated"});
-    fault(value.place, what + ": " + quoted(value.text) +
-                           (hint.empty() ? " is not in this version; only public is" : hint));
-    return false;
+    return audience;
+  }
+
+  std::optional<RuleExpression> read_expression(const YamlNode& value, SourcePlace place,
+                                                const std::string& what) {
+    if (value.kind != Kind::scalar) {
+      fault(place, what + " must be an expression; one that begins with a quote, a bracket or ! is "
+                          "written between double quotes");
+      return std::nullopt;
+    }
+    RuleExpression rule;
+    rule.places = places_of(text_, value);
+    auto parsed = Expression::parse(value.text);
+    if (const auto* faults = std::get_if<1>(&parsed)) {
+      report(*faults, rule, what);
+      return std::nullopt;
+    }
+    rule.expression = std::move(std::get<0>(parsed));
+    return rule;
+  }
+
+  void report(const std::vector<ExpressionFault>& faults, const RuleExpression& rule,
+              const std::string& what) {
+    for (const ExpressionFault& found : faults) {
+      fault(rule.place_of(found.offset), what + ": " + found.message);
+    }
   }
 
   // True for the second of two words.
@@ -152,31 +190,57 @@ class RulesReader {
     rule.table_given = true;
   }
 
+  // A list of columns that nobody sees, or a map of column to who sees it.
   void read_hide(CollectionRule& rule, const YamlEntry& entry, const std::string& what) {
     const YamlNode& value = entry.value;
-    if (value.kind == Kind::map) {
-      fault(value.place, what + ": a map of columns is not in this version; write [a, b]");
-      return;
+    if (value.kind == Kind::map && value.entries.size() <= columns_max) {
+      for (const YamlEntry& column : value.entries) {
+        const SourcePlace place = place_of(column);
+        rule.hide.push_back({column.key, column.place,
+                             read_audience(column.value, place, what + "." + column.key)});
+      }
+    } else {
+      for (ShownColumn& column : read_columns(entry, what)) {
+        rule.hide.push_back({std::move(column.name), column.place, {}});
+      }
     }
-    if (value.kind != Kind::list) {
-      fault(place_of(entry), what + " must be a list of columns, such as [email]");
-      return;
-    }
-    if (value.items.size() > columns_max) {
-      fault(value.place, what + " has more columns than a table can have");
-      return;
-    }
-    for (const YamlNode& item : value.items) read_hidden_column(rule, item, what);
+    refuse_both(rule, entry);
   }
 
-  void read_hidden_column(CollectionRule& rule, const YamlNode& item, const std::string& what) {
+  void read_show(CollectionRule& rule, const YamlEntry& entry, const std::string& what) {
+    rule.show = read_columns(entry, what);
+    refuse_both(rule, entry);
+  }
+
+  void refuse_both(const CollectionRule& rule, const YamlEntry& entry) {
+    if (rule.hide.empty() || !rule.show) return;
+    fault(entry.place, rule.name + ": `hide` and `show` together; keep one of them");
+  }
+
+  std::vector<ShownColumn> read_columns(const YamlEntry& entry, const std::string& what) {
+    const YamlNode& value = entry.value;
+    std::vector<ShownColumn> columns;
+    if (value.kind != Kind::list) {
+      const bool may_be_map = entry.key == "hide";
+      fault(place_of(entry), what + " must be a list of columns, such as [email]" +
+                                 (may_be_map ? ", or a map of column to who sees it" : ""));
+    } else if (value.items.size() > columns_max) {
+      fault(value.place, what + " has more columns than a table can have");
+    } else {
+      for (const YamlNode& item : value.items) read_column(columns, item, what);
+    }
+    return columns;
+  }
+
+  void read_column(std::vector<ShownColumn>& columns, const YamlNode& item,
+                   const std::string& what) {
+    const auto same = [&item](const ShownColumn& column) { return column.name == item.text; };
     if (item.kind != Kind::scalar || item.text.empty()) {
       fault(item.place, what + ": a column's name is missing here");
-    } else if (std::find(rule.hide.begin(), rule.hide.end(), item.text) != rule.hide.end()) {
+    } else if (std::any_of(columns.begin(), columns.end(), same)) {
       fault(item.place, what + ": " + quoted(item.text) + " stands here for the second time");
     } else {
-      rule.hide.push_back(item.text);
-      rule.hide_places.push_back(item.place);
+      columns.push_back({item.text, item.place});
     }
   }
 
@@ -184,6 +248,7 @@ class RulesReader {
     faults_.push_back({place.line, place.column, std::move(message)});
   }
 
+  std::string_view text_;
   Rules rules_{};
   std::vector<FileFault> faults_{};
 };
@@ -206,7 +271,7 @@ std::string to_string(std::string_view file, const std::vector<FileFault>& fault
 std::variant<Rules, std::vector<FileFault>> parse_rules(std::string_view text,
                                                         const std::string& file) {
   YamlText yaml = parse_yaml(text);
-  RulesReader reader(file);
+  RulesReader reader(text, file);
   if (yaml.complete) reader.read(yaml.root);
   std::vector<FileFault> faults = join_faults(std::move(yaml.faults), reader.take_faults());
   if (!faults.empty()) return faults;

@@ -20,9 +20,9 @@ struct FileFault {
 // "rules.yaml:4:7: message", a line each.
 std::string to_string(std::string_view file, const std::vector<FileFault>& faults);
 
-// Parses a rules file (PROTOCOL 4); finds all faults at once. What this version does not know yet
-// (`authenticated`, expressions, `where`, `show`, maps in `hide`, `snapshot`) is a fault of its
-// own kind: "not in this version". `file` is only named in messages. Total over any bytes.
+// Parses a rules file (PROTOCOL 4); finds all faults at once, those inside expressions too, as far
+// as no table is needed to know them. `snapshot`, which this version does not know yet, is a fault
+// of its own kind: "not in this version". `file` is only named in messages. Total over any bytes.
 std::variant<Rules, std::vector<FileFault>> parse_rules(std::string_view text,
                                                         const std::string& file);
 

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/column_kind.hpp"
+
 namespace pgtide {
 
 // A watched table under its public name.
@@ -14,6 +16,7 @@ struct Collection {
   std::string table{};                 // "schema.table", unquoted
   std::vector<std::string> key{};      // column names, in key order; never empty
   std::vector<std::string> columns{};  // all present columns, in their order
+  std::vector<ColumnType> types{};     // theirs; a missing one is json
   bool old_rows = true;                // false: watched --without-old-rows
   std::string fault{};                 // what makes its stream untrustworthy now; empty: nothing
 

@@ -60,7 +60,7 @@ std::string in_quotes(std::string_view name) {
 }
 
 bool is_later_field(std::string_view name) {
-  return name == "since" || name == "snapshot" || name == "filter";
+  return name == "since" || name == "snapshot";
 }
 
 void check_fields(const json& object, std::initializer_list<std::string_view> known) {
@@ -101,11 +101,22 @@ ActionSet take_events(const json& object) {
   return ActionSet(bits);
 }
 
+std::optional<std::string> take_filter(const json& object) {
+  const auto found = object.find("filter");
+  if (found == object.end()) return std::nullopt;
+  if (!found->is_string()) refuse("'filter' must be a string");
+  return found->get<std::string>();
+}
+
+SubscribeItem take_item(const json& object) {
+  return {take_pattern(object), take_events(object), take_filter(object)};
+}
+
 SubscribeMessage take_subscribe(const json& message) {
   const auto many = message.find("subscriptions");
   if (many == message.end()) {
-    check_fields(message, {"type", "id", "pattern", "events"});
-    return {{{take_pattern(message), take_events(message)}}};
+    check_fields(message, {"type", "id", "pattern", "events", "filter"});
+    return {{take_item(message)}};
   }
   check_fields(message, {"type", "id", "subscriptions"});
   if (!many->is_array() || many->empty()) {
@@ -114,8 +125,8 @@ SubscribeMessage take_subscribe(const json& message) {
   SubscribeMessage subscribe;
   for (const json& entry : *many) {
     if (!entry.is_object()) refuse("'subscriptions' must hold objects");
-    check_fields(entry, {"pattern", "events"});
-    subscribe.items.push_back({take_pattern(entry), take_events(entry)});
+    check_fields(entry, {"pattern", "events", "filter"});
+    subscribe.items.push_back(take_item(entry));
   }
   return subscribe;
 }

@@ -30,6 +30,7 @@ class ActionSet {
 struct SubscribeItem {
   std::string pattern{};
   ActionSet events{};
+  std::optional<std::string> filter{};
   friend bool operator==(const SubscribeItem&, const SubscribeItem&) = default;
 };
 struct SubscribeMessage {
@@ -62,8 +63,8 @@ struct MessageFault {
 };
 
 // Parses one text frame (PROTOCOL 1.1). Total over any bytes: depth, size of numbers, duplicate
-// and unknown fields are checked here; UTF-8 is the WebSocket layer's. `since`, `snapshot`,
-// `filter` and `auth` are refused: "not in this version".
+// and unknown fields are checked here; UTF-8 is the WebSocket layer's. `since`, `snapshot` and
+// `auth` are refused: "not in this version".
 std::variant<ClientMessage, MessageFault> parse_client_message(std::string_view text);
 
 }  // namespace pgtide

@@ -8,7 +8,7 @@ namespace pgtide {
 // has the table). Domains are what they are made of.
 enum class ColumnKind : std::uint8_t {
   boolean,    // boolean
-  number,     // smallint, integer, bigint, oid, real, double precision, numeric
+  number,     // smallint, integer, bigint, real, double precision, numeric
   text,       // text, varchar, uuid, enums, inet, bytea, and all that to_json prints as a string
   timestamp,  // timestamp with time zone
   day,        // date, and timestamp without time zone: nothing until timestamp() reads it

@@ -72,6 +72,7 @@ std::string error_message(const ErrorReply& reply) {
       {"type", "error"}, {"code", to_string(reply.code)}, {"message", reply.message}};
   if (reply.pattern) message["pattern"] = *reply.pattern;
   if (reply.retry_after) message["retry_after_ms"] = reply.retry_after->count();
+  if (reply.position) message["position"] = *reply.position;
   return print_with_id(message, reply.id);
 }
 

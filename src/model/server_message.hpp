@@ -23,6 +23,7 @@ struct ErrorReply {
   std::string id{};
   std::optional<std::string> pattern{};
   std::optional<std::chrono::milliseconds> retry_after{};
+  std::optional<std::size_t> position{};  // in a filter: bytes before the fault
 };
 
 std::string connected_message(const Greeting& greeting);

@@ -8,7 +8,7 @@
 // out are worse: "subscribed, then silence" where a table is not watched, and a column that leaks
 // because `hide` has a typing error. One collection's fault closes that one only.
 //
-// What `hide` lets through is a list of names that were there when the rules were loaded, not "all
+// What `hide` and `show` let through is a list of names that were there when the rules were loaded, not "all
 // but the hidden ones": of a column added later nobody has said yet whether it may be seen. The
 // list is handed from policy to policy while the rules stay the same.
 namespace pgtide {
@@ -29,11 +29,13 @@ std::string watch_command(const CollectionRule& rule) {
   return command;
 }
 
-// What of a rule cannot be kept without old rows; empty: nothing. (`hide`: an update of hidden
-// columns alone could not be told from another, and its being sent would tell of it.)
+// What of a rule cannot be kept without old rows; empty: nothing. (`hide` and `show`: an update of
+// hidden columns alone could not be told from another, and its being sent would tell of it.)
 std::string needs_old_rows(const CollectionRule& rule) {
+  if (rule.where) return "`where`";
   if (rule.old) return "`old`";
   if (rule.deleted_record_full) return "`deleted_record: full`";
+  if (rule.show) return "`show`";
   return rule.hide.empty() ? "" : "`hide`";
 }
 
@@ -68,38 +70,40 @@ std::string fault_of_unwatched(const CollectionRule& rule, const Catalog& catalo
   return {};
 }
 
-std::shared_ptr<const Projection> make_projection(const CollectionRule& rule,
-                                                  const std::vector<std::string>& known_columns) {
-  auto projection = std::make_shared<Projection>();
-  projection->deleted_record_full = rule.deleted_record_full;
-  projection->old = rule.old;
-  projection->everything = rule.hide.empty();
-  if (projection->everything) return projection;
-  projection->hidden = rule.hide;
-  std::sort(projection->hidden.begin(), projection->hidden.end());
-  for (const std::string& column : known_columns) {
-    if (!contains(rule.hide, column)) projection->columns.push_back(column);
+RecordShape make_shape(const Collection& watched) {
+  RecordShape shape;
+  for (std::size_t i = 0; i < watched.columns.size(); ++i) {
+    const bool typed = i < watched.types.size();
+    shape.columns.emplace(watched.columns[i], typed ? watched.types[i] : ColumnType{});
   }
-  std::sort(projection->columns.begin(), projection->columns.end());
-  return projection;
+  return shape;
+}
+
+
+bool depends_on_user(const HiddenColumn& hidden) {
+  return hidden.seen_by.kind != Audience::Kind::nobody;
+}
+
+// The columns that stay hidden from who has these grants.
+std::vector<std::string> hidden_columns(const CollectionRule& rule, std::string_view grants) {
+  std::vector<std::string> hidden;
+  std::size_t next = 0;
+  for (const HiddenColumn& column : rule.hide) {
+    const bool granted = depends_on_user(column) && next < grants.size() && grants[next++] == '1';
+    if (!granted) hidden.push_back(column.name);
+  }
+  std::sort(hidden.begin(), hidden.end());
+  return hidden;
 }
 
 }  // namespace
 
-bool Projection::shows(std::string_view column) const {
-  return everything || std::binary_search(columns.begin(), columns.end(), column);
-}
-
-bool Projection::shows_in_custom(std::string_view name) const {
-  return !std::binary_search(hidden.begin(), hidden.end(), name);
-}
-
-bool Projection::shows_same(const Projection& other) const {
-  return everything == other.everything && columns == other.columns && hidden == other.hidden;
-}
-
 Policy::Policy(std::shared_ptr<const Rules> rules, std::shared_ptr<const Catalog> catalog)
-    : rules_(std::move(rules)), catalog_(std::move(catalog)) {}
+    : rules_(std::move(rules)), catalog_(std::move(catalog)) {
+  for (const Collection& watched : catalog_->collections()) {
+    shapes_.emplace(watched.name, make_shape(watched));
+  }
+}
 
 std::shared_ptr<const Policy> Policy::bind(std::shared_ptr<const Rules> rules,
                                            std::shared_ptr<const Catalog> catalog,
@@ -112,12 +116,15 @@ std::shared_ptr<const Policy> Policy::bind(std::shared_ptr<const Rules> rules,
       if (found != previous->opened_.end()) before = &found->second;
     }
     policy->opened_.emplace(name, policy->open(rule, before));
+    if (std::any_of(rule.hide.begin(), rule.hide.end(), depends_on_user)) {
+      policy->granting_.push_back(name);
+    }
   }
   return policy;
 }
 
 Policy::Opened Policy::open(const CollectionRule& rule, const Opened* before) {
-  Opened opened;
+  Opened opened{.rule = &rule};
   if (before != nullptr) opened.known_columns = before->known_columns;
   const Collection* watched = catalog_->find(rule.name);
   const std::string fault =
@@ -126,27 +133,50 @@ Policy::Opened Policy::open(const CollectionRule& rule, const Opened* before) {
     report(rule.place, rule, fault);
     return opened;
   }
-  if (watched != nullptr) {
-    if (opened.known_columns.empty()) opened.known_columns = watched->columns;
-    const std::size_t problems_before = problems_.size();
-    check_hide(rule, *watched);
-    if (problems_.size() != problems_before) return opened;
+  const std::size_t problems_before = problems_.size();
+  check_file(rule, watched);
+  if (problems_.size() != problems_before) {
+    file_is_at_fault_ = true;
+    return opened;
   }
-  opened.projection = make_projection(rule, opened.known_columns);
+  if (watched != nullptr && opened.known_columns.empty()) opened.known_columns = watched->columns;
+  opened.open = true;
+  opened.projection = project(opened, {});
   return opened;
 }
 
-void Policy::check_hide(const CollectionRule& rule, const Collection& watched) {
-  for (std::size_t i = 0; i < rule.hide.size(); ++i) {
-    const std::string& column = rule.hide[i];
-    const SourcePlace place = i < rule.hide_places.size() ? rule.hide_places[i] : rule.place;
-    if (contains(watched.key, column)) {
-      report(place, rule, "the key column " + column + " cannot be hidden; take it out of `hide`");
-    } else if (!contains(watched.columns, column)) {
-      report(place, rule,
-             "table " + watched.table + " has no column " + column +
-                 "; correct its name in `hide`, or take it out");
+void Policy::check_file(const CollectionRule& rule, const Collection* watched) {
+  if (watched != nullptr) {
+    for (const HiddenColumn& column : rule.hide) {
+      if (contains(watched->key, column.name)) {
+        report(column.place, rule,
+               "the key column " + column.name + " cannot be hidden; take it out of `hide`");
+      } else {
+        check_column(rule, *watched, column.name, column.place);
+      }
     }
+    if (rule.show) {
+      for (const ShownColumn& column : *rule.show) {
+        check_column(rule, *watched, column.name, column.place);
+      }
+    }
+  }
+  if (rule.where) check_where(rule, watched);
+}
+
+void Policy::check_column(const CollectionRule& rule, const Collection& watched,
+                          const std::string& column, SourcePlace place) {
+  if (contains(watched.columns, column)) return;
+  report(place, rule,
+         "table " + watched.table + " has no column " + column + "; correct its name in `" +
+             (rule.show ? "show" : "hide") + "`, or take it out");
+}
+
+void Policy::check_where(const CollectionRule& rule, const Collection* watched) {
+  static const RecordShape open_shape{.columns = {}, .open = true};
+  const RecordShape& shape = watched != nullptr ? *this->shape(rule.name) : open_shape;
+  for (const auto& fault : rule.where->expression->check({.user = true, .record = &shape})) {
+    report(rule.where->place_of(fault.offset), rule, "where: " + fault.message);
   }
 }
 
@@ -155,24 +185,83 @@ void Policy::report(SourcePlace place, const CollectionRule& rule, const std::st
                       std::to_string(place.column) + ": " + rule.name + ": " + what);
 }
 
-Policy::Verdict Policy::may_subscribe(const Principal*, const Pattern& pattern) const {
+Policy::Verdict Policy::may_subscribe(const Principal* who, const Pattern& pattern) const {
   if (pattern.kind == Pattern::Kind::everything) {
-    return rules_->all_public ? Verdict::allowed : Verdict::denied;
+    return may_everything(who) ? Verdict::allowed : Verdict::denied;
   }
   const auto rule = rules_->collections.find(pattern.collection);
   if (rule == rules_->collections.end()) {
-    const bool unknown = rules_->all_public && catalog_->find(pattern.collection) == nullptr;
+    const bool unknown = catalog_->find(pattern.collection) == nullptr && may_everything(who);
     return unknown ? Verdict::unknown_collection : Verdict::denied;
   }
-  const bool open = projection(pattern.collection) != nullptr;
-  return open && rule->second.subscribe_public ? Verdict::allowed : Verdict::denied;
+  const bool open = find_open(pattern.collection) != nullptr;
+  return open && rule->second.subscribe.admits(who) ? Verdict::allowed : Verdict::denied;
 }
 
-const Projection* Policy::projection(std::string_view collection) const {
-  static const Projection whole{};
+std::shared_ptr<const Predicate> Policy::rows(const Principal* who,
+                                              std::string_view collection) const {
+  const Opened* opened = find_open(collection);
+  if (opened == nullptr || !opened->rule->where) return nullptr;
+  auto rows = Predicate::specialize(*opened->rule->where->expression, who);
+  return rows->outcome() == Predicate::Outcome::always ? nullptr : rows;
+}
+
+std::string Policy::grants(const Principal* who, std::string_view collection) const {
+  std::string grants;
+  const Opened* opened = find_open(collection);
+  if (opened == nullptr) return grants;
+  for (const HiddenColumn& column : opened->rule->hide) {
+    if (depends_on_user(column)) grants += column.seen_by.admits(who) ? '1' : '0';
+  }
+  return grants;
+}
+
+std::shared_ptr<const Projection> Policy::projection(std::string_view collection,
+                                                     std::string_view grants) const {
+  static const auto whole = std::make_shared<const Projection>();
   const auto found = opened_.find(collection);
-  if (found != opened_.end()) return found->second.projection.get();
-  return catalog_->find(collection) != nullptr ? &whole : nullptr;
+  if (found == opened_.end()) return catalog_->find(collection) != nullptr ? whole : nullptr;
+  const bool granted = grants.find('1') != std::string_view::npos;
+  return granted && found->second.open ? project(found->second, grants) : found->second.projection;
+}
+
+std::shared_ptr<const Projection> Policy::project(const Opened& opened,
+                                                  std::string_view grants) const {
+  const CollectionRule& rule = *opened.rule;
+  auto projection = std::make_shared<Projection>();
+  projection->deleted_record_full = rule.deleted_record_full;
+  projection->old = rule.old;
+  projection->everything = !rule.narrows_columns();
+  const Collection* watched = catalog_->find(rule.name);
+  projection->named = hidden_columns(rule, grants);
+  if (rule.show) {
+    projection->lists_shown = true;
+    for (const ShownColumn& column : *rule.show) projection->named.push_back(column.name);
+    std::sort(projection->named.begin(), projection->named.end());
+  }
+  for (const std::string& column : opened.known_columns) {
+    const bool is_key = watched != nullptr && contains(watched->key, column);
+    if (is_key || projection->shows_in_custom(column)) projection->columns.push_back(column);
+  }
+  std::sort(projection->columns.begin(), projection->columns.end());
+  projection->shape.open = watched == nullptr;
+  if (watched != nullptr) {
+    for (const auto& [column, type] : shape(rule.name)->columns) {
+      if (projection->shows(column)) projection->shape.columns.emplace(column, type);
+    }
+  }
+  if (projection->everything) projection->columns.clear();
+  return projection;
+}
+
+const RecordShape* Policy::shape(std::string_view collection) const {
+  const auto found = shapes_.find(collection);
+  return found != shapes_.end() ? &found->second : nullptr;
+}
+
+const Policy::Opened* Policy::find_open(std::string_view collection) const {
+  const auto found = opened_.find(collection);
+  return found != opened_.end() && found->second.open ? &found->second : nullptr;
 }
 
 bool Policy::lists(std::string_view collection) const {

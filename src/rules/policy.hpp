@@ -7,31 +7,17 @@
 #include "model/catalog.hpp"
 #include "model/pattern.hpp"
 #include "model/principal.hpp"
+#include "rules/predicate.hpp"
+#include "rules/projection.hpp"
 #include "rules/rules.hpp"
 #include "rules/text_map.hpp"
 
 namespace pgtide {
 
-// What a receiver sees of one collection's rows. Subscriptions that see the same share one object,
-// so that equality is a comparison of addresses.
-struct Projection {
-  bool everything = true;              // no `hide`: rows pass untouched
-  std::vector<std::string> columns{};  // else: the visible ones, sorted; what is not here is hidden
-  std::vector<std::string> hidden{};   // what `hide` names, sorted: also kept out of custom events
-  bool deleted_record_full = false;
-  bool old = false;
-
-  bool shows(std::string_view column) const;
-  // A custom event's data has names that no table knows: all but the hidden ones are shown.
-  bool shows_in_custom(std::string_view name) const;
-  // Do both show the same columns?
-  bool shows_same(const Projection& other) const;
-};
-
 // Rules held against a catalog: who may subscribe to what, and what is seen of it. Immutable; one
 // object is shared by all shards and replaced whole when rules or catalog change.
 //
-// In a collection with `hide`, only columns that were known when the rules were first held
+// In a collection with `hide` or `show`, only columns that were known when the rules were first held
 // against its table are visible: a column that is added or renamed later does not leak. A rule
 // that names a vanished column closes its collection.
 class Policy {
@@ -46,11 +32,25 @@ class Policy {
 
   // `unknown_collection` is only ever said to who may subscribe to everything.
   Verdict may_subscribe(const Principal* who, const Pattern& pattern) const;
+  bool may_everything(const Principal* who) const { return rules_->all.admits(who); }
 
-  // How the receivers of `pattern`'s subscriptions see `collection`; null where they see nothing
-  // of it (it is closed, or neither watched nor listed). The same for all patterns in this version.
-  // A collection that is watched and not listed is seen whole, by "*" alone.
-  const Projection* projection(std::string_view collection) const;
+  // Which rows of the collection this user sees, by `where`; null: all of them. Not for "*", which
+  // `where` does not narrow.
+  std::shared_ptr<const Predicate> rows(const Principal* who, std::string_view collection) const;
+
+  // Which of the columns that `hide` shows to some this user sees, '1' or '0' each, in the order of
+  // the file; empty where the collection has none. Together with the collection it names a
+  // projection.
+  std::string grants(const Principal* who, std::string_view collection) const;
+  // Null where nobody sees anything: the collection is closed, or neither watched nor listed. One
+  // that is watched and not listed is seen whole, by "*" alone.
+  std::shared_ptr<const Projection> projection(std::string_view collection,
+                                               std::string_view grants) const;
+  // The collections whose projections depend on the user, sorted.
+  const std::vector<std::string>& granting() const { return granting_; }
+
+  // The columns of its table, for predicates; null where none is watched.
+  const RecordShape* shape(std::string_view collection) const;
 
   // Is this name listed in the rules?
   bool lists(std::string_view collection) const;
@@ -58,24 +58,36 @@ class Policy {
   // What is wrong between rules and database, each with place and mend: "rules.yaml:7:3: posts:
   // table public.posts is not watched; run: pgtide watch posts". For /readyz, the log, `check`.
   const std::vector<std::string>& problems() const { return problems_; }
+  // Is one of them a fault of the file, such as a column that does not exist?
+  bool file_is_at_fault() const { return file_is_at_fault_; }
 
   const Rules& rules() const { return *rules_; }
   const Catalog& catalog() const { return *catalog_; }
 
  private:
   struct Opened {
+    const CollectionRule* rule = nullptr;
+    bool open = false;
     std::vector<std::string> known_columns{};        // when the rules were first held against it
-    std::shared_ptr<const Projection> projection{};  // null: the collection is closed
+    std::shared_ptr<const Projection> projection{};  // of who has no grant; null: closed
   };
   Policy(std::shared_ptr<const Rules> rules, std::shared_ptr<const Catalog> catalog);
   Opened open(const CollectionRule& rule, const Opened* before);
-  void check_hide(const CollectionRule& rule, const Collection& watched);
+  void check_file(const CollectionRule& rule, const Collection* watched);
+  void check_column(const CollectionRule& rule, const Collection& watched,
+                    const std::string& column, SourcePlace place);
+  void check_where(const CollectionRule& rule, const Collection* watched);
+  std::shared_ptr<const Projection> project(const Opened& opened, std::string_view grants) const;
   void report(SourcePlace place, const CollectionRule& rule, const std::string& what);
+  const Opened* find_open(std::string_view collection) const;
 
   std::shared_ptr<const Rules> rules_;
   std::shared_ptr<const Catalog> catalog_;
   TextMap<Opened> opened_;  // one entry per listed collection
+  TextMap<RecordShape> shapes_;  // one entry per watched collection
+  std::vector<std::string> granting_;
   std::vector<std::string> problems_;
+  bool file_is_at_fault_ = false;
 };
 
 }  // namespace pgtide

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "model/json_row.hpp"
-#include "rules/policy.hpp"
+#include "rules/projection.hpp"
 
 // Rows as a projection shows them. Names and values are spliced as they stand in the row's text:
 // nothing is printed anew. All functions append JSON text to `out`.

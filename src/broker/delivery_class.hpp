@@ -1,0 +1,67 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/broker.hpp"
+#include "broker/lens.hpp"
+#include "broker/remainder.hpp"
+#include "model/client_message.hpp"
+#include "model/pattern.hpp"
+#include "pgtide/event.hpp"
+
+namespace pgtide {
+
+struct ClassGroup;
+struct DeliveryClass;
+
+// A subscription's place in its class. Its address must not change while it is taken.
+struct Seat {
+  DeliveryClass* in = nullptr;
+  std::size_t at = 0;
+};
+
+// What makes subscriptions of one pattern get the same frames out of a batch.
+struct ClassTraits {
+  ActionSet events{};
+  bool filtered = false;                 // a client's filter is in `rest`
+  std::shared_ptr<Remainder> rest{};     // which rows; null: all of them
+  std::shared_ptr<const Lens> lens{};    // which columns; null: those that everybody sees
+};
+
+// An event that a class notices, as its rows stand to it. `event` and `text` count from 0 in each
+// batch.
+struct Pick {
+  std::uint32_t event = 0;
+  std::uint32_t text = 0;
+  Visible visible{};
+  const Projection* projection = nullptr;  // one connection's classes agree on it
+};
+
+// All subscriptions that get the same frames out of a batch: same pattern, same traits.
+struct DeliveryClass {
+  struct Member {
+    ConnectionNumber connection = 0;
+    Seat* seat = nullptr;
+  };
+  ClassGroup* group = nullptr;  // null: broadcast_all's
+  ClassTraits traits{};
+  std::vector<Member> members{};  // in no order
+  std::vector<Pick> picks{};      // what the present batch brings: the fan-out's
+  std::size_t place = 0;          // in its group's list of open or narrowed ones
+  std::size_t scan_place = 0;     // among those that no index serves
+  std::uint64_t found_in = 0;     // the number of the event that found it last
+
+  const Pattern& pattern() const;
+  const std::string& text() const;    // the pattern's
+  const std::string& quoted() const;  // as JSON
+
+  bool wants(Action action) const {
+    return action == Action::schema_changed ||
+           traits.events.contains(static_cast<unsigned>(action));
+  }
+};
+
+}  // namespace pgtide

@@ -1,0 +1,54 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "model/json_row.hpp"
+#include "pgtide/event.hpp"
+#include "rules/record_view.hpp"
+
+namespace pgtide {
+
+// The rows of one event, parsed when something first asks, and once only.
+class EventRows {
+ public:
+  // `event` and `shape` (null for custom events) must outlive the next call.
+  void look_at(const Event& event, const RecordShape* shape) {
+    event_ = &event;
+    shape_ = shape;
+    new_row_.reset();
+    old_row_.reset();
+    ++number_;
+  }
+
+  const Event& event() const { return *event_; }
+  // Counts the events that were looked at: what a decision is remembered by.
+  std::uint64_t number() const { return number_; }
+
+  // Null where there is none, or it is no JSON object.
+  const Row* new_row() { return parsed(new_row_, event_->new_row); }
+  const Row* old_row() { return parsed(old_row_, event_->old_row); }
+  const RecordShape* shape() const { return shape_; }
+
+ private:
+  using Parsed = std::optional<std::optional<Row>>;
+
+  static const Row* parsed(Parsed& row, std::string_view text) {
+    if (!row) {
+      row.emplace();
+      if (!text.empty()) {
+        auto made = Row::parse(text);
+        if (made) *row = std::move(*made);
+      }
+    }
+    return *row ? &**row : nullptr;
+  }
+
+  const Event* event_ = nullptr;
+  const RecordShape* shape_ = nullptr;
+  std::uint64_t number_ = 0;
+  Parsed new_row_{};
+  Parsed old_row_{};
+};
+
+}  // namespace pgtide

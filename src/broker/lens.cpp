@@ -1,0 +1,61 @@
+#include "broker/lens.hpp"
+
+#include <utility>
+
+namespace pgtide {
+namespace {
+
+// Expired entries are swept when so many are there: a map of dead texts must not grow for ever.
+constexpr std::size_t sweep_at = 1'024;
+
+template <class Map>
+void sweep(Map& map) {
+  if (map.size() % sweep_at == 0) std::erase_if(map, [](const auto& e) { return e.second.expired(); });
+}
+
+bool grants_something(std::string_view grants) {
+  return grants.find('1') != std::string_view::npos;
+}
+
+}  // namespace
+
+const Projection* Lens::find(std::string_view collection) const {
+  const auto found = projections.find(collection);
+  return found != projections.end() ? found->second.get() : nullptr;
+}
+
+std::shared_ptr<const Lens> Lenses::share(const Policy& policy, const Principal* who,
+                                          const Pattern& pattern) {
+  auto lens = std::make_shared<Lens>();
+  for (const std::string& collection : policy.granting()) {
+    if (pattern.kind != Pattern::Kind::everything && pattern.collection != collection) continue;
+    const std::string grants = policy.grants(who, collection);
+    if (!grants_something(grants)) continue;
+    lens->text += collection + ':' + grants + ' ';
+    lens->projections.emplace(collection, projection(policy, collection, grants));
+  }
+  if (lens->projections.empty()) return nullptr;
+  sweep(lenses_);
+  std::weak_ptr<const Lens>& held = lenses_[lens->text];
+  if (auto same = held.lock()) return same;
+  held = lens;
+  return lens;
+}
+
+std::shared_ptr<const Projection> Lenses::projection(const Policy& policy,
+                                                     const std::string& collection,
+                                                     const std::string& grants) {
+  sweep(projections_);
+  std::weak_ptr<const Projection>& held = projections_[collection + ':' + grants];
+  if (auto same = held.lock()) return same;
+  auto made = policy.projection(collection, grants);
+  held = made;
+  return made;
+}
+
+void Lenses::forget() {
+  lenses_.clear();
+  projections_.clear();
+}
+
+}  // namespace pgtide
