@@ -4,9 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "config/wording.hpp"
 #include "config/yaml_tree.hpp"
 #include "model/pattern.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
