@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "config/key_table.hpp"
-#include "config/wording.hpp"
 #include "config/yaml_tree.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {

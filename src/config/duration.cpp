@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "config/config_file.hpp"
-#include "config/wording.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <utility>
 
-#include "config/wording.hpp"
 #include "model/utf8.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "config/key_kinds.hpp"
-#include "config/wording.hpp"
+#include "model/wording.hpp"
 
 // The one place that knows the keys of config.yaml. The file, the flags, the environment and the
 // tables of docs/configuration.md come from here, or are held against it by a test.

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "config/text_places.hpp"
-#include "config/wording.hpp"
 #include "config/yaml_tree.hpp"
 #include "model/pattern.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {

@@ -13,8 +13,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "config/wording.hpp"
 #include "model/utf8.hpp"
+#include "model/wording.hpp"
 
 // The tree is built from yaml-cpp's events and not from its nodes: nodes resolve aliases (a text of
 // a few lines can stand for billions of nodes), keep the last of two equal keys, and do not say

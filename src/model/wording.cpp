@@ -1,4 +1,4 @@
-#include "config/wording.hpp"
+#include "model/wording.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,0 +1,194 @@
+#include "rules/evaluator.hpp"
+
+#include <array>
+
+#include "rules/json_value.hpp"
+#include "rules/operations.hpp"
+#include "rules/projected_row.hpp"
+
+namespace pgtide {
+namespace {
+
+class Evaluation {
+ public:
+  Evaluation(const Surroundings& around, Scratch& scratch) : around_(around), scratch_(scratch) {}
+
+  Value value_of(const Node& node);
+
+ private:
+  Value user() const;
+  Value user_member(std::string_view name) const;
+  Value member_of(const Node& node);
+  Value has(const Node& node);
+  Value has_column(const Node& node) const;
+  Value list(const Node& node);
+  Value chain(const Node& node, bool decisive);
+  Value negation(const Node& node);
+  Value conditional(const Node& node);
+  Value call(const Node& node);
+
+  const Surroundings& around_;
+  Scratch& scratch_;
+};
+
+Value Evaluation::value_of(const Node& node) {
+  switch (node.kind) {
+    case NodeKind::constant:
+      return node.value;
+    case NodeKind::unknown:
+    case NodeKind::record:
+      return {};
+    case NodeKind::user:
+      return user();
+    case NodeKind::column:
+      if (around_.record == nullptr) return {};
+      return read_record_column(*around_.record, node.name, scratch_);
+    case NodeKind::member:
+      return member_of(node);
+    case NodeKind::index:
+      return element(value_of(node.child(0)), value_of(node.child(1)), scratch_);
+    case NodeKind::list:
+      return list(node);
+    case NodeKind::negation:
+      return negation(node);
+    case NodeKind::all:
+      return chain(node, false);
+    case NodeKind::any:
+      return chain(node, true);
+    case NodeKind::conditional:
+      return conditional(node);
+    case NodeKind::comparison:
+      return compare(node.comparison, value_of(node.child(0)), value_of(node.child(1)));
+    case NodeKind::in:
+      return contained(value_of(node.child(0)), value_of(node.child(1)), scratch_);
+    case NodeKind::has:
+      return has(node);
+    case NodeKind::has_column:
+      return has_column(node);
+    case NodeKind::call:
+      return call(node);
+  }
+  return {};
+}
+
+Value map_of(std::string_view json) {
+  Value value;
+  value.kind = Value::Kind::map;
+  value.text = json;
+  return value;
+}
+
+std::string roles_as_json(const Principal& user) {
+  std::string json = "[";
+  for (const std::string& role : user.roles) {
+    if (json.size() > 1) json += ',';
+    append_quoted(json, role);
+  }
+  return json + "]";
+}
+
+// The whole user is rarely asked for: mostly `user != null`.
+Value Evaluation::user() const {
+  if (around_.user == nullptr) return Value::null();
+  std::string json = R"({"id":)";
+  append_quoted(json, around_.user->id);
+  json += R"(,"roles":)" + roles_as_json(*around_.user);
+  json += R"(,"claims":)" + around_.user->claims + "}";
+  return map_of(scratch_.keep(std::move(json)));
+}
+
+Value Evaluation::user_member(std::string_view name) const {
+  if (around_.user == nullptr) return {};
+  if (name == "id") return Value::of_text(around_.user->id);
+  if (name == "claims") return map_of(around_.user->claims);
+  if (name != "roles") return {};
+  std::vector<Value> roles;
+  for (const std::string& role : around_.user->roles) roles.push_back(Value::of_text(role));
+  Value value;
+  value.kind = Value::Kind::list;
+  value.items = scratch_.keep(std::move(roles));
+  return value;
+}
+
+Value Evaluation::member_of(const Node& node) {
+  if (node.child(0).is(NodeKind::user)) return user_member(node.name);
+  return member(value_of(node.child(0)), node.name, scratch_);
+}
+
+Value Evaluation::has(const Node& node) {
+  return has_member(value_of(node.child(0)), node.name);
+}
+
+Value Evaluation::has_column(const Node& node) const {
+  if (around_.record == nullptr) return {};
+  const RecordShape* shape = around_.record->shape;
+  if (shape != nullptr && shape->columns.contains(node.name) && !shape->open) {
+    return Value::boolean(true);
+  }
+  return Value::boolean(around_.record->row->find(node.name) != nullptr);
+}
+
+Value Evaluation::list(const Node& node) {
+  std::vector<Value> items;
+  for (const NodePointer& child : node.children) {
+    items.push_back(value_of(*child));
+    if (items.back().is(Value::Kind::error)) return {};
+  }
+  Value value;
+  value.kind = Value::Kind::list;
+  value.items = scratch_.keep(std::move(items));
+  return value;
+}
+
+// && and ||: one `decisive` boolean decides, whatever errors stand beside it.
+Value Evaluation::chain(const Node& node, bool decisive) {
+  Value result = Value::boolean(!decisive);
+  for (const NodePointer& child : node.children) {
+    const Value value = value_of(*child);
+    if (!value.is(Value::Kind::boolean)) {
+      result = {};
+    } else if (value.flag == decisive) {
+      return value;
+    }
+  }
+  return result;
+}
+
+Value Evaluation::negation(const Node& node) {
+  const Value value = value_of(node.child(0));
+  return value.is(Value::Kind::boolean) ? Value::boolean(!value.flag) : Value{};
+}
+
+Value Evaluation::conditional(const Node& node) {
+  const Value condition = value_of(node.child(0));
+  if (!condition.is(Value::Kind::boolean)) return {};
+  return value_of(node.child(condition.flag ? 1 : 2));
+}
+
+Value Evaluation::call(const Node& node) {
+  std::array<Value, 2> arguments;
+  for (std::size_t n = 0; n < node.children.size() && n < arguments.size(); ++n) {
+    arguments[n] = value_of(node.child(n));
+  }
+  return apply(node, arguments, scratch_);
+}
+
+}  // namespace
+
+Value evaluate(const Node& node, const Surroundings& around, Scratch& scratch) {
+  return Evaluation(around, scratch).value_of(node);
+}
+
+Value read_record_column(const RecordView& record, std::string_view column, Scratch& scratch) {
+  const RowMember* found = record.row->find(column);
+  if (found == nullptr) return {};
+  if (record.shape != nullptr) {
+    const auto known = record.shape->columns.find(column);
+    if (known != record.shape->columns.end()) {
+      return read_column(found->value, known->second, scratch);
+    }
+  }
+  return read_json(found->value, scratch);
+}
+
+}  // namespace pgtide

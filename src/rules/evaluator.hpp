@@ -1,0 +1,23 @@
+#pragma once
+#include "model/principal.hpp"
+#include "rules/node.hpp"
+#include "rules/record_view.hpp"
+#include "rules/value.hpp"
+
+namespace pgtide {
+
+// What an expression's variables stand for. A null user is nobody; without a record its columns are
+// errors.
+struct Surroundings {
+  const Principal* user = nullptr;
+  const RecordView* record = nullptr;
+};
+
+// The value of the tree; an error is a value, too. The result views the row, the user, the tree and
+// `scratch`.
+Value evaluate(const Node& node, const Surroundings& around, Scratch& scratch);
+
+// The value of a column; an error where the row lacks it or its JSON is not of the column's type.
+Value read_record_column(const RecordView& record, std::string_view column, Scratch& scratch);
+
+}  // namespace pgtide

@@ -1,0 +1,121 @@
+#include <re2/re2.h>
+
+#include "rules/decimal.hpp"
+#include "rules/instant.hpp"
+#include "rules/json_value.hpp"
+#include "rules/operations.hpp"
+
+namespace pgtide {
+namespace {
+
+using Kind = Value::Kind;
+
+Value make_number(std::int64_t number, Scratch& scratch) {
+  return Value::number(scratch.keep(std::to_string(number)));
+}
+
+std::int64_t count_code_points(std::string_view text) {
+  std::int64_t count = 0;
+  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return count;
+}
+
+Value size_of(const Value& value, Scratch& scratch) {
+  std::int64_t count = 0;
+  if (value.is(Kind::text)) {
+    count = count_code_points(value.text);
+  } else if (value.is(Kind::list)) {
+    for_each_element(value, scratch, [&](const Value&) { return ++count > 0; });
+  } else if (value.is(Kind::map)) {
+    for_each_name(value, scratch, [&](std::string_view) { return ++count > 0; });
+  } else {
+    return {};
+  }
+  return make_number(count, scratch);
+}
+
+Value to_whole(const Value& value, Scratch& scratch) {
+  if (value.is(Kind::timestamp)) {
+    const std::int64_t at = value.integer;
+    if (at == instant_infinity || at == instant_minus_infinity) return {};
+    constexpr std::int64_t second = 1'000'000;
+    return make_number(at / second - (at % second < 0 ? 1 : 0), scratch);
+  }
+  if (!value.is(Kind::number) && !value.is(Kind::text)) return {};
+  const bool is_text = value.is(Kind::text);
+  const std::string_view digits = value.text.substr(is_text && value.text.starts_with('-') ? 1 : 0);
+  const bool whole = digits.find_first_not_of("0123456789") == std::string_view::npos;
+  if (is_text && !whole) return {};
+  const auto number = parse_decimal(value.text);
+  const auto integer = number ? truncated(*number) : std::nullopt;
+  return integer ? make_number(*integer, scratch) : Value{};
+}
+
+Value to_number(const Value& value) {
+  if (value.is(Kind::number)) return value;
+  return value.is(Kind::text) ? Value::number(value.text) : Value{};
+}
+
+Value to_timestamp(const Value& value) {
+  if (value.is(Kind::timestamp)) return value;
+  if (!value.is(Kind::text) && !value.is(Kind::day)) return {};
+  const auto instant = parse_instant(value.text);
+  return instant ? Value::timestamp(*instant) : Value{};
+}
+
+bool matches(const Node& call, std::string_view text) {
+  return call.pattern != nullptr &&
+         re2::RE2::PartialMatch({text.data(), text.size()}, *call.pattern);
+}
+
+Value ask_text(const Node& call, const Value& receiver, const Value& argument) {
+  if (!receiver.is(Kind::text) || !argument.is(Kind::text)) return {};
+  const std::string_view text = receiver.text, asked = argument.text;
+  switch (call.function) {
+    case Function::starts_with:
+      return Value::boolean(text.starts_with(asked));
+    case Function::ends_with:
+      return Value::boolean(text.ends_with(asked));
+    case Function::contains:
+      return Value::boolean(text.find(asked) != std::string_view::npos);
+    default:
+      return Value::boolean(matches(call, text));
+  }
+}
+
+}  // namespace
+
+Value to_text(const Value& value, Scratch& scratch) {
+  switch (value.kind) {
+    case Kind::number:
+    case Kind::text:
+    case Kind::day:
+      return Value::of_text(value.text);
+    case Kind::boolean:
+      return Value::of_text(value.flag ? "true" : "false");
+    case Kind::timestamp:
+      return Value::of_text(scratch.keep(print_instant(value.integer)));
+    default:
+      return {};
+  }
+}
+
+Value apply(const Node& call, std::span<const Value> arguments, Scratch& scratch) {
+  const Value& first = arguments[0];
+  switch (call.function) {
+    case Function::size:
+      return size_of(first, scratch);
+    case Function::string:
+      return to_text(first, scratch);
+    case Function::to_int:
+      return to_whole(first, scratch);
+    case Function::to_double:
+      return to_number(first);
+    case Function::timestamp:
+      return to_timestamp(first);
+    default:
+      return ask_text(call, first, arguments[1]);
+  }
+}
+
+}  // namespace pgtide

@@ -1,0 +1,60 @@
+#pragma once
+#include <cstdint>
+#include <forward_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model/column_kind.hpp"
+
+namespace pgtide {
+
+// A value of the rules language, or that there is none (error). A view: its texts stand in the row,
+// the claims, the expression, or a Scratch. Lists and maps that come out of JSON stay JSON until
+// they are looked into, so that a decision over a row allocates next to nothing.
+struct Value {
+  enum class Kind : std::uint8_t {
+    error,
+    null,
+    boolean,
+    number,
+    text,
+    timestamp,
+    day,  // date, or timestamp without zone
+    list,
+    map,
+  };
+  Kind kind = Kind::error;
+  bool flag = false;  // boolean: its value; null: is the literal; number: `integer` has it
+  ColumnKind element = ColumnKind::json;      // of a list that is JSON
+  std::int64_t integer = 0;                   // a small whole number; timestamp: see instant.hpp
+  std::string_view text{};                    // number, text, day: itself; list, map: JSON
+  const std::vector<Value>* items = nullptr;  // a list that is not JSON
+
+  bool is(Kind k) const { return kind == k; }
+  bool is_true() const { return kind == Kind::boolean && flag; }
+  bool is_false() const { return kind == Kind::boolean && !flag; }
+
+  static Value null(bool literal = false);
+  static Value boolean(bool value);
+  static Value number(std::string_view text);  // error where it is none
+  static Value of_text(std::string_view text);
+  static Value timestamp(std::int64_t instant);
+};
+
+// Keeps what values are made of for as long as it lives itself. Costs nothing until it is used.
+class Scratch {
+ public:
+  std::string_view keep(std::string text);
+  const std::vector<Value>* keep(std::vector<Value> items);
+
+ private:
+  std::forward_list<std::string> texts_;
+  std::forward_list<std::vector<Value>> lists_;
+};
+
+// `value` with everything that it views copied into `owner`. A JSON list becomes one of items.
+Value owned_copy(const Value& value, Scratch& owner);
+
+}  // namespace pgtide
