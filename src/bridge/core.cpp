@@ -131,6 +131,7 @@ void BridgeCore::make_shards() {
   options.broker.limits.subscriptions_per_connection = limits.subscriptions_per_connection;
   options.broker.limits.requests_per_second = limits.requests_per_second;
   options.broker.limits.event_bytes = limits.event_bytes;
+  options.broker.limits.scanned_filters = limits.scanned_filters_per_collection;
   options.broker.heartbeat_interval = config_.heartbeat.interval;
   options.gateway.path = config_.server.path;
   options.gateway.allowed_origins = config_.server.allowed_origins;

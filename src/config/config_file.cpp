@@ -12,11 +12,10 @@ namespace pgtide {
 namespace {
 
 // Keys of the documented whole that this version cannot honour: said so, instead of "unknown".
-constexpr std::array<std::string_view, 9> later_keys{"auth",
+constexpr std::array<std::string_view, 8> later_keys{"auth",
                                                      "server.admin_listen",
                                                      "server.trusted_proxies",
                                                      "server.tls",
-                                                     "limits.scanned_filters_per_collection",
                                                      "limits.snapshot_rows",
                                                      "limits.snapshots",
                                                      "resume.window_bytes",

@@ -144,7 +144,7 @@ TEST_CASE("broker: schema_changed becomes resync_required per pattern, whatever 
 
 TEST_CASE("broker: hidden columns are nowhere in create, update, delete, old or custom data") {
   CollectionRule posts = public_rule("posts");
-  posts.hide = {"email"};
+  posts.hide = {{.name = "email"}};
   posts.old = true;
   posts.deleted_record_full = true;
   World world(make_policy({posts}));
@@ -166,7 +166,7 @@ TEST_CASE("broker: hidden columns are nowhere in create, update, delete, old or 
 
 TEST_CASE("broker: what receivers must not notice is not sent") {
   CollectionRule posts = public_rule("posts");
-  posts.hide = {"email"};
+  posts.hide = {{.name = "email"}};
   World world(make_policy({posts, public_rule("comments")}));
   const auto reader = world.subscriber({"*"});
   const Event silent[] = {
@@ -194,7 +194,7 @@ TEST_CASE("broker: without old rows an update has no changed and is always sent"
 
 TEST_CASE("broker: a closed collection is silent for * as well") {
   CollectionRule posts = public_rule("posts");
-  posts.hide = {"vanished"};
+  posts.hide = {{.name = "vanished"}};
   World world(make_policy({posts}));
   const auto reader = world.subscriber({"*"});
   world.deliver({created("posts", "1", post), custom("posts", "{}"), schema_changed("posts")});
@@ -258,7 +258,7 @@ TEST_CASE("broker: an event past event_bytes is sent with its key, truncated") {
 
 TEST_CASE("broker: truncated events of every kind show the key and nothing hidden") {
   CollectionRule posts = public_rule("posts");
-  posts.hide = {"email"};
+  posts.hide = {{.name = "email"}};
   posts.old = true;
   posts.deleted_record_full = true;
   World world(make_policy({posts, public_rule("comments")}), {.limits = {.event_bytes = 1}});

@@ -54,7 +54,10 @@ inline std::vector<Collection> all_tables() {
 }
 
 inline CollectionRule public_rule(const std::string& name) {
-  return {.name = name, .table = "public." + name, .subscribe_public = true, .place = {1, 1}};
+  return {.name = name,
+          .table = "public." + name,
+          .subscribe = {.kind = Audience::Kind::anyone},
+          .place = {1, 1}};
 }
 
 // Rules that list these, and whether `all` is public.
@@ -62,7 +65,7 @@ inline std::shared_ptr<const Rules> make_rules(const std::vector<CollectionRule>
                                                bool all = true) {
   auto rules = std::make_shared<Rules>();
   rules->file = "rules.yaml";
-  rules->all_public = all;
+  if (all) rules->all.kind = Audience::Kind::anyone;
   for (const auto& rule : listed) rules->collections.emplace(rule.name, rule);
   return rules;
 }

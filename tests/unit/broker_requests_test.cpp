@@ -283,12 +283,12 @@ TEST_CASE("broker: rules that show other columns ask for a resync, others say no
            "\"}";
   };
   CollectionRule hidden = public_rule("posts");
-  hidden.hide = {"email"};
+  hidden.hide = {{.name = "email"}};
   CollectionRule other_form = public_rule("posts");
   other_form.old = true;
   other_form.deleted_record_full = true;
   CollectionRule closed = public_rule("users");
-  closed.hide = {"ghost"};
+  closed.hide = {{.name = "ghost"}};
   Collection another = posts_table();
   another.id = 77;
   const std::vector<CollectionRule> rest = {public_rule("comments"), public_rule("notifications")};

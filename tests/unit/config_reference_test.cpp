@@ -81,10 +81,10 @@ TEST_CASE("rules.yaml: is valid, and opens what the demo shows") {
   const auto parsed = parse_rules(read("rules.yaml"), "rules.yaml");
   if (const auto* faults = std::get_if<1>(&parsed)) FAIL(to_string("rules.yaml", *faults));
   const Rules& rules = std::get<Rules>(parsed);
-  CHECK(rules.all_public);
+  CHECK(rules.all.kind == Audience::Kind::anyone);
   for (const char* name : {"posts", "comments", "vehicles", "notifications"}) {
     CAPTURE(name);
     REQUIRE(rules.collections.count(name) == 1);
-    CHECK(rules.collections.at(name).subscribe_public);
+    CHECK(rules.collections.at(name).subscribe.kind == Audience::Kind::anyone);
   }
 }

@@ -23,14 +23,16 @@ Collection posts(Names columns = {"id", "title", "email"}) {
 }
 
 CollectionRule rule(const std::string& name) {
-  return {.name = name, .table = "public." + name, .subscribe_public = true, .place = {3, 5}};
+  return {.name = name,
+          .table = "public." + name,
+          .subscribe = {.kind = Audience::Kind::anyone},
+          .place = {3, 5}};
 }
 
 CollectionRule hiding(Names hide) {
   CollectionRule made = rule("posts");
-  made.hide = std::move(hide);
-  for (int i = 0; i < static_cast<int>(made.hide.size()); ++i) {
-    made.hide_places.push_back({4, 10 + i});
+  for (int i = 0; i < static_cast<int>(hide.size()); ++i) {
+    made.hide.push_back({.name = std::move(hide[static_cast<std::size_t>(i)]), .place = {4, 10 + i}});
   }
   return made;
 }
@@ -38,7 +40,7 @@ CollectionRule hiding(Names hide) {
 std::shared_ptr<const Rules> rules_of(std::vector<CollectionRule> listed, bool all = false) {
   auto made = std::make_shared<Rules>();
   made->file = "rules.yaml";
-  made->all_public = all;
+  if (all) made->all.kind = Audience::Kind::anyone;
   for (auto& each : listed) made->collections.emplace(each.name, each);
   return made;
 }
@@ -62,7 +64,7 @@ Policy::Verdict ask(const Policy& policy, const std::string& pattern) {
 TEST_CASE("policy: whatever is not listed, open and public is denied") {
   using enum Policy::Verdict;
   CollectionRule closed = rule("drafts");
-  closed.subscribe_public = false;
+  closed.subscribe = {};
   Collection users = posts();
   users.name = "users";
   users.table = "public.users";
@@ -198,7 +200,7 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
     CHECK(policy->problems() == row.problems);
     const bool open = row.problems.empty();
     CHECK(ask(*policy, "posts.*") == (open ? Policy::Verdict::allowed : Policy::Verdict::denied));
-    CHECK((policy->projection("posts") != nullptr) == open);
+    CHECK((policy->projection("posts", "") != nullptr) == open);
     CHECK(policy->lists("posts"));
   }
 }
@@ -216,16 +218,16 @@ TEST_CASE("policy: the command of a renamed collection names both") {
 TEST_CASE("policy: one collection's fault closes that one only") {
   const auto policy =
       Policy::bind(rules_of({hiding({"ghost"}), rule("news")}), catalog_of({posts()}), nullptr);
-  CHECK(policy->projection("posts") == nullptr);
-  CHECK(policy->projection("news") != nullptr);
+  CHECK(policy->projection("posts", "") == nullptr);
+  CHECK(policy->projection("news", "") != nullptr);
 }
 
 TEST_CASE("policy: without hide rows pass untouched, with it only what was known is shown") {
   const auto open = bind(rule("posts"), {posts()});
-  CHECK(open->projection("posts")->everything);
-  CHECK(open->projection("posts")->shows("anything"));
+  CHECK(open->projection("posts", "")->everything);
+  CHECK(open->projection("posts", "")->shows("anything"));
   const auto hides = bind(hiding({"email"}), {posts()});
-  const Projection& projection = *hides->projection("posts");
+  const Projection& projection = *hides->projection("posts", "");
   CHECK_FALSE(projection.everything);
   CHECK(projection.columns == Names{"id", "title"});
   CHECK_FALSE(projection.shows("email"));
@@ -236,9 +238,9 @@ TEST_CASE("policy: without hide rows pass untouched, with it only what was known
 
 TEST_CASE("policy: a watched collection that is not listed is seen whole, by * alone") {
   const auto policy = Policy::bind(rules_of({}, true), catalog_of({posts()}), nullptr);
-  REQUIRE(policy->projection("posts") != nullptr);
-  CHECK(policy->projection("posts")->everything);
-  CHECK(policy->projection("nothing") == nullptr);
+  REQUIRE(policy->projection("posts", "") != nullptr);
+  CHECK(policy->projection("posts", "")->everything);
+  CHECK(policy->projection("nothing", "") == nullptr);
 }
 
 TEST_CASE("policy: under hide, columns that come later do not leak until the rules are loaded") {
@@ -247,21 +249,21 @@ TEST_CASE("policy: under hide, columns that come later do not leak until the rul
   const auto wider = catalog_of({posts({"id", "headline", "email", "secret"})});
   const auto second = Policy::bind(rules, wider, first.get());
   CHECK(second->problems() == Names{});
-  CHECK(second->projection("posts")->columns == Names{"id", "title"});
-  CHECK(second->projection("posts")->shows_same(*first->projection("posts")));
+  CHECK(second->projection("posts", "")->columns == Names{"id", "title"});
+  CHECK(second->projection("posts", "")->shows_same(*first->projection("posts", "")));
   const auto third = Policy::bind(rules, wider, second.get());
-  CHECK(third->projection("posts")->columns == Names{"id", "title"});
+  CHECK(third->projection("posts", "")->columns == Names{"id", "title"});
   const auto anew = Policy::bind(rules, wider, nullptr);
-  CHECK(anew->projection("posts")->columns == Names{"headline", "id", "secret"});
+  CHECK(anew->projection("posts", "")->columns == Names{"headline", "id", "secret"});
 }
 
 TEST_CASE("policy: what was known survives a time in which the table is not watched") {
   const auto rules = rules_of({hiding({"email"})});
   const auto first = Policy::bind(rules, catalog_of({posts()}), nullptr);
   const auto gone = Policy::bind(rules, catalog_of({}, {"public.posts"}), first.get());
-  CHECK(gone->projection("posts") == nullptr);
+  CHECK(gone->projection("posts", "") == nullptr);
   const auto back = Policy::bind(rules, catalog_of({posts({"id", "email", "secret"})}), gone.get());
-  CHECK_FALSE(back->projection("posts")->shows("secret"));
+  CHECK_FALSE(back->projection("posts", "")->shows("secret"));
 }
 
 TEST_CASE("policy: a hidden column that vanishes closes, and opens again when it is back") {
@@ -269,13 +271,13 @@ TEST_CASE("policy: a hidden column that vanishes closes, and opens again when it
   const auto first = Policy::bind(rules, catalog_of({posts()}), nullptr);
   const auto renamed =
       Policy::bind(rules, catalog_of({posts({"id", "title", "mail"})}), first.get());
-  CHECK(renamed->projection("posts") == nullptr);
+  CHECK(renamed->projection("posts", "") == nullptr);
   CHECK(renamed->problems() ==
         Names{"rules.yaml:4:10: posts: table public.posts has no column email; correct its name in "
               "`hide`, or take it out"});
   CHECK(ask(*renamed, "posts.*") == Policy::Verdict::denied);
   const auto back = Policy::bind(rules, catalog_of({posts()}), renamed.get());
-  CHECK(back->projection("posts")->columns == Names{"id", "title"});
+  CHECK(back->projection("posts", "")->columns == Names{"id", "title"});
 }
 
 namespace {

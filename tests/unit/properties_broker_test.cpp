@@ -349,8 +349,8 @@ class Traffic {
     std::vector<CollectionRule> listed;
     for (const auto& [name, rule] : spec.listed) {
       CollectionRule made = public_rule(name);
-      made.subscribe_public = rule.open;
-      made.hide = rule.hide;
+      if (!rule.open) made.subscribe = {};
+      for (const std::string& column : rule.hide) made.hide.push_back({.name = column});
       made.old = rule.old;
       made.deleted_record_full = rule.full;
       listed.push_back(made);
