@@ -9,12 +9,12 @@
 
 // The broker in one page.
 //
-// A *subscription* is a seat in a *delivery class*: all subscriptions with the same pattern, the same
-// rows and columns to see and the same options, which therefore get the same frames out of a batch
-// (delivery_class.hpp). What rules and a filter leave to be asked of a row, once the user is known,
-// is a *remainder*; an event finds its classes by hash, also by what its row holds (class_group.cpp),
-// so its cost grows with its receivers and not with the subscribers.
-// What a class gets out of a batch is one run of whole WebSocket frames, built once and shared
+// A *subscription* is a seat in a *delivery class*: all subscriptions with the same pattern, the
+// same rows and columns to see and the same options, which therefore get the same frames out of a
+// batch (delivery_class.hpp). What rules and a filter leave to be asked of a row, once the user is
+// known, is a *remainder*; an event finds its classes by hash, also by what its row holds
+// (class_group.cpp), so its cost grows with its receivers and not with the subscribers. What a
+// class gets out of a batch is one run of whole WebSocket frames, built once and shared
 // (fan_out.cpp, event_text.cpp); the gateway writes it to each socket as it is.
 //
 // Requests are answered at once and in order (requests.cpp), between two batches: so "live from

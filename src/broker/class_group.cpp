@@ -13,9 +13,9 @@
 // one by one, each distinct condition once per event; how many of those clients may bring is
 // limited (filter_limit).
 //
-// A class is found through its old row, its new row or both; either way both rows are decided, since
-// a row that is seen no longer is a delete. (Rejected: the row's values in a tree of ranges, for
-// `<` and `>`: it costs every event, and nobody's first rules need it.)
+// A class is found through its old row, its new row or both; either way both rows are decided,
+// since a row that is seen no longer is a delete. (Rejected: the row's values in a tree of ranges,
+// for `<` and `>`: it costs every event, and nobody's first rules need it.)
 namespace pgtide {
 namespace {
 
@@ -47,9 +47,8 @@ void NarrowedClasses::add(DeliveryClass& narrowed) {
   if (predicate.outcome() != Predicate::Outcome::by_record) return;
   if (predicate.terms().empty()) put(scanned_, narrowed, narrowed.scan_place);
   for (const IndexTerm& term : predicate.terms()) {
-    auto dimension = std::find_if(dimensions_.begin(), dimensions_.end(), [&](const Dimension& one) {
-      return one.what == term.dimension;
-    });
+    const auto is_it = [&](const Dimension& one) { return one.what == term.dimension; };
+    auto dimension = std::find_if(dimensions_.begin(), dimensions_.end(), is_it);
     if (dimension == dimensions_.end()) {
       dimension = dimensions_.insert(dimension, Dimension{.what = term.dimension});
     }
@@ -69,9 +68,8 @@ void NarrowedClasses::remove(DeliveryClass& narrowed) {
     scanned_.pop_back();
   }
   for (const IndexTerm& term : predicate.terms()) {
-    const auto dimension =
-        std::find_if(dimensions_.begin(), dimensions_.end(),
-                     [&](const Dimension& one) { return one.what == term.dimension; });
+    const auto is_it = [&](const Dimension& one) { return one.what == term.dimension; };
+    const auto dimension = std::find_if(dimensions_.begin(), dimensions_.end(), is_it);
     if (dimension == dimensions_.end()) continue;  // a term that stands there twice
     const auto held = dimension->by_key.find(term.key);
     if (held != dimension->by_key.end()) {

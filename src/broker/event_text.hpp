@@ -24,8 +24,8 @@ struct SeenEvent {
 };
 
 // The texts of one batch's events, each written once however many frames show it (PROTOCOL 2, 3).
-// Frames of one event, seen in one way, differ in `patterns` and `left` only, and in being truncated
-// where those make them longer than `event_bytes`.
+// Frames of one event, seen in one way, differ in `patterns` and `left` only, and in being
+// truncated where those make them longer than `event_bytes`.
 class EventTexts {
  public:
   explicit EventTexts(std::size_t event_bytes) : event_bytes_(event_bytes) {}
@@ -38,8 +38,8 @@ class EventTexts {
   // is the caller's.
   std::optional<std::uint32_t> add(const SeenEvent& seen, EventRows& rows);
 
-  // Appends a whole text frame. `patterns` is the inside of a JSON array, with what follows it up to
-  // the next member: `"*","posts.*"` or `"*"],"left":["posts.*"`; unused for custom events.
+  // Appends a whole text frame. `patterns` is the inside of a JSON array, with what follows it up
+  // to the next member: `"*","posts.*"` or `"*"],"left":["posts.*"`; unused for custom events.
   void append_frame(std::string& out, std::uint32_t number, std::string_view patterns);
 
   // About as long as the event's frame is, without `patterns`.

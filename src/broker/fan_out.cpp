@@ -10,16 +10,16 @@
 // Three steps, so that the dear ones are done once per class and not once per connection.
 //
 // 1. Match: each event finds its classes by hash, and what their rules and filters say of its old
-//    and its new row, and is noted in them ("picks"); its text is written once for each way in which
-//    it is seen. An event that nobody gets costs its look-ups, and no text.
+//    and its new row, and is noted in them ("picks"); its text is written once for each way in
+//    which it is seen. An event that nobody gets costs its look-ups, and no text.
 // 2. Reach: the members of each touched class are walked. Where one class alone is touched (a table
 //    in one statement, a thousand watchers) that is all: its run is built and shared.
 // 3. Merge: a connection that is in several touched classes needs their frames in the stream's
 //    order, an event that several of its patterns show once, with all of them in `patterns`, and
-//    `action` by what they see together: what one pattern shows anew, another may have shown. Such a
-//    run is made once per distinct set of touched classes and shared by all connections with
-//    that set. Classes that got nothing do not count: who holds "posts.*" and a record of its own
-//    shares the run of "posts.*" as long as the record rests.
+//    `action` by what they see together: what one pattern shows anew, another may have shown. Such
+//    a run is made once per distinct set of touched classes and shared by all connections with that
+//    set. Classes that got nothing do not count: who holds "posts.*" and a record of its own shares
+//    the run of "posts.*" as long as the record rests.
 //
 // (Rejected: a queue of single frames per connection, which costs as much per delivery as the whole
 // of this costs per event; measured in ARCHITECTURE, "Write in bulk".)
@@ -194,7 +194,8 @@ const SharedRun& FanOut::merged_run(const Reached& reached) {
   if (run) return run;
   showings_.clear();
   for (const std::uint32_t touched : set_) {
-    for (const Pick& pick : touched_[touched]->picks) showings_.push_back({pick, touched_[touched]});
+    const DeliveryClass* by = touched_[touched];
+    for (const Pick& pick : by->picks) showings_.push_back({pick, by});
   }
   std::sort(showings_.begin(), showings_.end(), [](const Showing& left, const Showing& right) {
     if (left.pick.event != right.pick.event) return left.pick.event < right.pick.event;

@@ -10,7 +10,8 @@ constexpr std::size_t sweep_at = 1'024;
 
 template <class Map>
 void sweep(Map& map) {
-  if (map.size() % sweep_at == 0) std::erase_if(map, [](const auto& e) { return e.second.expired(); });
+  if (map.size() % sweep_at != 0) return;
+  std::erase_if(map, [](const auto& entry) { return entry.second.expired(); });
 }
 
 bool grants_something(std::string_view grants) {

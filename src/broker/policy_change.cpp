@@ -183,7 +183,7 @@ std::optional<ErrorReply> Broker::State::fault_of(const Connection& connection,
                                                   const Expression& filter) {
   ErrorReply fault{.code = WireCode::invalid_filter};
   if (pattern.kind == Pattern::Kind::everything) {
-    fault.message = "a filter speaks of one collection's columns; subscribe to posts.* and the like";
+    fault.message = "a filter speaks of one collection; give it to a pattern such as posts.*";
     return fault;
   }
   const Collection* watched = policy->catalog().find(pattern.collection);

@@ -6,8 +6,8 @@
 #include "pgtide/result.hpp"
 
 // What a client's message does, and what it is told. The order of the checks is the contract's
-// (PROTOCOL 1.4): shape, rate, pattern, permission, limit, filter. A request that is refused anywhere has
-// changed nothing.
+// (PROTOCOL 1.4): shape, rate, pattern, permission, limit, filter. A request that is refused
+// anywhere has changed nothing.
 namespace pgtide {
 
 // A message being answered.
@@ -177,11 +177,12 @@ void Broker::State::answer(Request& request, const UnsubscribeMessage& message) 
     return;
   }
   std::size_t removed = 0;
+  const std::size_t held = connection.subscriptions.size();
   if (pattern->kind == Pattern::Kind::everything) {
     for (; !connection.subscriptions.empty(); ++removed) {
       remove_subscription(connection, connection.subscriptions.size() - 1);
     }
-  } else if (const auto at = connection.find(message.pattern); at < connection.subscriptions.size()) {
+  } else if (const auto at = connection.find(message.pattern); at < held) {
     remove_subscription(connection, at);
     removed = 1;
   }

@@ -8,9 +8,9 @@
 // out are worse: "subscribed, then silence" where a table is not watched, and a column that leaks
 // because `hide` has a typing error. One collection's fault closes that one only.
 //
-// What `hide` and `show` let through is a list of names that were there when the rules were loaded, not "all
-// but the hidden ones": of a column added later nobody has said yet whether it may be seen. The
-// list is handed from policy to policy while the rules stay the same.
+// What `hide` and `show` let through is a list of names that were there when the rules were loaded,
+// not "all but the hidden ones": of a column added later nobody has said yet whether it may be
+// seen. The list is handed from policy to policy while the rules stay the same.
 namespace pgtide {
 namespace {
 

@@ -17,8 +17,8 @@ namespace pgtide {
 // Rules held against a catalog: who may subscribe to what, and what is seen of it. Immutable; one
 // object is shared by all shards and replaced whole when rules or catalog change.
 //
-// In a collection with `hide` or `show`, only columns that were known when the rules were first held
-// against its table are visible: a column that is added or renamed later does not leak. A rule
+// In a collection with `hide` or `show`, only columns that were known when the rules were first
+// held against its table are visible: a column that is added or renamed later does not leak. A rule
 // that names a vanished column closes its collection.
 class Policy {
  public:

@@ -20,6 +20,7 @@ std::string described_message(std::string_view text) {
     out += "subscribe";
     for (const SubscribeItem& item : subscribe->items) {
       out += " " + item.pattern + "/" + std::to_string(item.events.bits());
+      if (item.filter) out += "?" + *item.filter;
     }
   } else if (const auto* unsubscribe = std::get_if<UnsubscribeMessage>(&message.body)) {
     out += "unsubscribe " + unsubscribe->pattern;
@@ -59,7 +60,7 @@ TEST_CASE("client message: each shape is read, and each fault is named") {
       {R"({"type":"subscribe","pattern":"a.*","filtre":"x"})",
        "invalid_message||unknown field 'filtre'", "misspelled"},
       {R"({"type":"subscribe","subscriptions":[{"pattern":"a.*","filter":"x"}]})",
-       "subscribe a.*/31?x", "filter"},
+       "|subscribe a.*/31?x", "filter"},
       {R"({"type":"subscribe","pattern":"a.*","filter":7})",
        "invalid_message||'filter' must be a string", "a filter that is none"},
       {R"({"type":"subscribe","pattern":"a.*","subscriptions":[{"pattern":"a.*"}]})",

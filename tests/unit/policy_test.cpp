@@ -32,7 +32,8 @@ CollectionRule rule(const std::string& name) {
 CollectionRule hiding(Names hide) {
   CollectionRule made = rule("posts");
   for (int i = 0; i < static_cast<int>(hide.size()); ++i) {
-    made.hide.push_back({.name = std::move(hide[static_cast<std::size_t>(i)]), .place = {4, 10 + i}});
+    const std::string& name = hide[static_cast<std::size_t>(i)];
+    made.hide.push_back({.name = name, .place = {4, 10 + i}});
   }
   return made;
 }

@@ -141,8 +141,12 @@ TEST_CASE("rules file: a fault says where it stands, what is wrong and how to me
       {"version: 1\ncolections: {}", "r:2:1: unknown key 'colections'; did you mean collections?",
        "a letter is missing"},
       {"version: 1\ndefault: allow", "r:2:10: default must be deny, the only default", "default"},
-      {"version: 1\nall:", "r:2:1: all must be public, authenticated or an expression over user, or be left out", "nothing"},
-      {"version: 1\nall: [public]", "r:2:6: all must be public, authenticated or an expression over user, or be left out", "a list"},
+      {"version: 1\nall:",
+       "r:2:1: all must be public, authenticated or an expression over user, or be left out",
+       "nothing"},
+      {"version: 1\nall: [public]",
+       "r:2:6: all must be public, authenticated or an expression over user, or be left out",
+       "a list"},
       {"version: 1\ncollections: [posts]",
        "r:2:14: collections must hold names of collections, such as 'posts:'", "a list"},
       {"version: 1\ncollections: {posts: public}",
@@ -164,8 +168,8 @@ TEST_CASE("rules file: a fault says where it stands, what is wrong and how to me
       {"version: 1\ncollections: {posts: {deleted_record: all}}",
        "r:2:39: posts.deleted_record must be key or full", "no choice"},
       {"version: 1\ncollections: {posts: {hide: email}}",
-       "r:2:29: posts.hide must be a list of columns, such as [email], or a map of column to who sees "
-       "it", "a word"},
+       "r:2:29: posts.hide must be a list of columns, such as [email], or a map of column to who "
+       "sees it", "a word"},
       {"version: 1\ncollections: {posts: {hide: [a, [b], a]}}",
        "r:2:33: posts.hide: a column's name is missing here\n"
        "r:2:38: posts.hide: 'a' stands here for the second time",
