@@ -182,7 +182,8 @@ TEST_CASE("predicate: the keys of a record are of its values") {
   CHECK(keys_of("nowhere", value) == "");
   CHECK(keys_of("price", value, R"({"price":"NaN"})") == "");
   CHECK(keys_of("price", value, R"({"price":"-Infinity"})") == "n-Infinity ");
-  CHECK(keys_of("price", value, R"({"price":"12"})") == "");
+  CHECK(keys_of("price", value, R"({"price":"12"})") == "n12 ");
+  CHECK(keys_of("price", value, R"({"price":"x"})") == "");
 }
 
 TEST_CASE("predicate: both are one") {
