@@ -56,6 +56,7 @@ std::string group_of(const std::string& path) {
 }
 
 void add_setting(CLI::App& app, Invocation& invocation, const ConfigKey& key) {
+  if (key.flag.empty()) return;
   const auto keep = [&invocation, path = key.path](const std::string& value) {
     invocation.sources.flags[path] = value;
   };

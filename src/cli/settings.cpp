@@ -50,7 +50,7 @@ Result<void> apply_file(const std::string& path, Config& config) {
 
 Result<void> apply_environment(Config& config) {
   for (const ConfigKey& key : config_keys()) {
-    const auto value = from_environment(key.environment);
+    const auto value = key.environment.empty() ? std::nullopt : from_environment(key.environment);
     if (!value) continue;
     if (auto applied = apply_value(config, key.path, *value); !applied) {
       return Error{applied.error().kind, applied.error().message, key.environment};

@@ -149,7 +149,7 @@ KeyEntry text_list_key(KeyText text, Field<std::vector<std::string>> field, Text
         for (const YamlNode& item : node.items) {
           std::string why = text_fault(item);
           if (why.empty()) why = check(item.text);
-          if (!why.empty()) return Refusal{why, &item};
+          if (!why.empty()) return Refusal{why, item.place};
           values.push_back(item.text);
         }
         field(config) = std::move(values);
@@ -162,6 +162,28 @@ KeyEntry text_list_key(KeyText text, Field<std::vector<std::string>> field, Text
         }
         return "[" + out + "]";
       });
+}
+
+KeyEntry switch_key(KeyText text, Field<bool> field) {
+  return make_entry(
+      std::move(text),
+      [=](Config& config, const YamlNode& node) -> Refused {
+        const bool plain = node.kind == YamlNode::Kind::scalar && !node.quoted;
+        if (!plain || (node.text != "true" && node.text != "false")) {
+          return Refusal{"must be true or false" + found(node)};
+        }
+        field(config) = node.text == "true";
+        return std::nullopt;
+      },
+      [=](const Config& config) { return read(field, config) ? "true" : "false"; });
+}
+
+KeyEntry file_key(KeyText text, decltype(KeyEntry::apply) apply,
+                  decltype(KeyEntry::write) write) {
+  KeyEntry entry = make_entry(std::move(text), std::move(apply), std::move(write));
+  entry.key.flag.clear();
+  entry.key.environment.clear();
+  return entry;
 }
 
 KeyEntry count_key(KeyText text, Field<std::size_t> field, Range<std::size_t> range) {

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "config/auth_keys.hpp"
 #include "config/key_kinds.hpp"
 #include "config/wording.hpp"
 
@@ -110,8 +111,11 @@ std::vector<KeyEntry> server_keys() {
            "the same host; \"*\": any."},
           [](Config& c) -> std::vector<std::string>& { return c.server.allowed_origins; },
           origin_fault),
-      rules_key(),
   };
+}
+
+std::vector<KeyEntry> rules_keys() {
+  return {rules_key()};
 }
 
 std::vector<KeyEntry> rate_and_count_limits() {
@@ -121,8 +125,8 @@ std::vector<KeyEntry> rate_and_count_limits() {
                 [](Config& c) -> std::size_t& { return c.limits.subscriptions_per_connection; },
                 {1, count_max}),
       rate_key({"limits.requests_per_second",
-                "Subscribe and unsubscribe requests per second of one connection, with a burst of "
-                "the same number; more are answered rate_limited."},
+                "Subscribe, unsubscribe and auth requests per second of one connection, with a "
+                "burst of the same number; more are answered rate_limited."},
                [](Config& c) -> double& { return c.limits.requests_per_second; }, {0.1, 1e6}),
       rate_key({"limits.frames_per_second",
                 "Frames of any kind per second of one connection; past it the server reads more "
@@ -154,7 +158,8 @@ std::vector<KeyEntry> size_and_time_limits() {
           [](Config& c) -> std::size_t& { return c.limits.backlog_bytes; },
           {64 * kib, 1'024 * mib}),
       duration_key({"limits.handshake_timeout",
-                    "How long a new connection may take to complete its WebSocket handshake."},
+                    "How long a new connection may take to complete its WebSocket handshake, and "
+                    "then to send auth where auth.required asks for it."},
                    [](Config& c) -> milliseconds& { return c.limits.handshake_timeout; },
                    {milliseconds{100}, hours{1}}),
   };
@@ -203,8 +208,8 @@ std::vector<KeyEntry> log_keys() {
 
 std::vector<KeyEntry> make_table() {
   std::vector<KeyEntry> table;
-  for (auto make : {database_keys, server_keys, rate_and_count_limits, size_and_time_limits,
-                    timing_keys, log_keys}) {
+  for (auto make : {database_keys, server_keys, auth_keys, rules_keys, rate_and_count_limits,
+                    size_and_time_limits, timing_keys, log_keys}) {
     std::vector<KeyEntry> part = make();
     std::move(part.begin(), part.end(), std::back_inserter(table));
   }
