@@ -26,6 +26,10 @@ struct Connection {
   Seat everyone{};                             // what broadcast_all reaches it by
   std::uint64_t told = 0;                      // `moves` of the position it last was told as such
 
+  // May it do more than send `auth`?
+  bool admitted(const BrokerOptions& options) const {
+    return record.user.has_value() || !options.auth_required;
+  }
   const Principal* user() const { return record.user ? &*record.user : nullptr; }
   // The subscription's place in record.patterns, or their number.
   std::size_t find(std::string_view pattern) const;
@@ -55,6 +59,8 @@ struct Broker::State {
   struct Request;
   void answer(Request& request, const SubscribeMessage& message);
   void answer(Request& request, const UnsubscribeMessage& message);
+  void answer(Request& request, const AuthMessage& message);
+  void dispatch(Request& request, const ClientMessage& message);
   void subscribe(Request& request, const SubscribeItem& item);
   void hold(Request& request, const Pattern& pattern, const SubscribeItem& item);
   void refuse(Request& request, ErrorReply error);
@@ -63,6 +69,7 @@ struct Broker::State {
   // policy_change.cpp
   std::string decide_anew(Connection& connection, const Policy& before,
                           std::optional<ResyncReason> of_everything);
+  std::string change_user(Connection& connection, Identity identity);
 };
 
 // What a subscriber is told whose pattern is refused to it (PROTOCOL 1.4). Not for `allowed`.

@@ -85,4 +85,12 @@ std::string Broker::State::decide_anew(Connection& connection, const Policy& bef
   return frames;
 }
 
+// The same for one connection whose user is another now; the frames to send. What of a pattern a
+// user sees is one and the same for all users under these rules.
+std::string Broker::State::change_user(Connection& connection, Identity identity) {
+  connection.record.user = std::move(identity.principal);
+  connection.record.expires_at = identity.expires_at;
+  return decide_anew(connection, *policy, std::nullopt);
+}
+
 }  // namespace pgtide

@@ -178,8 +178,8 @@ std::vector<KeyEntry> claim_checks() {
 std::vector<KeyEntry> auth_keys() {
   std::vector<KeyEntry> keys{
       switch_key({"auth.required",
-                  "Whether a connection without a credential is closed, unless it sends auth within "
-                  "limits.handshake_timeout."},
+                  "Whether a connection without a credential is closed, unless it sends auth "
+                  "within limits.handshake_timeout."},
                  [](Config& c) -> bool& { return c.auth.required; }),
       switch_key({"auth.query_token",
                   "Whether ?token= is looked at, which other programs' logs may keep."},

@@ -25,7 +25,12 @@ GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
       broker(shard_broker),
       op(shard_operator),
       options(std::move(with)),
-      routes{options.path, options.allowed_origins, options.loopback_listener},
+      routes{.path = options.path,
+             .allowed_origins = options.allowed_origins,
+             .loopback_listener = options.loopback_listener,
+             .gatekeeper = options.gatekeeper,
+             .auth_required = options.auth_required,
+             .query_token = options.query_token},
       traffic(io),
       deadlines(std::make_shared<Deadlines>(io)) {}
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "broker/broker.hpp"
+#include "gateway/gatekeeper.hpp"
 #include "gateway/operator.hpp"
 
 namespace boost::asio {
@@ -27,6 +28,10 @@ struct GatewayOptions {
   std::chrono::milliseconds handshake_timeout{10'000};
   std::chrono::milliseconds heartbeat_interval{30'000};
   std::chrono::milliseconds heartbeat_timeout{10'000};
+  std::shared_ptr<const Gatekeeper> gatekeeper{};  // null: no credential is known
+  bool auth_required = false;  // the anonymous have handshake_timeout to send `auth`
+  bool query_token = false;    // ?token= is looked at
+  std::chrono::milliseconds leeway{30'000};  // from a token's end to the connection's
 };
 
 struct GatewayCounters {

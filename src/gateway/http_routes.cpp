@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/credentials.hpp"
 #include "gateway/http_checks.hpp"
 #include "model/server_message.hpp"
 
@@ -9,7 +10,9 @@ namespace pgtide {
 namespace {
 
 Verdict refuse(unsigned status, std::string_view code, std::string_view message) {
-  return {.route = Route::refused, .reply = make_http_error(status, code, message)};
+  Verdict verdict;
+  verdict.reply = make_http_error(status, code, message);
+  return verdict;
 }
 
 Verdict refuse_method(std::string allow) {
@@ -18,15 +21,10 @@ Verdict refuse_method(std::string allow) {
   return verdict;
 }
 
-Verdict refuse_credential() {
-  auto verdict = refuse(401, "invalid_token",
-                        "this server knows no tokens and no API keys: connect without one");
+Verdict refuse_credential(std::string_view code, std::string_view message) {
+  auto verdict = refuse(401, code, message);
   verdict.reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   return verdict;
-}
-
-bool has_credential(const RequestHead& head) {
-  return head.api_key || is_bearer(head.authorization);
 }
 
 Verdict refuse_origin() {
@@ -44,20 +42,44 @@ Verdict choose_socket(const RequestHead& head, const RouteRules& rules) {
     return verdict;
   }
   if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
-  if (has_credential(head)) return refuse_credential();
-  const auto offered = find_subprotocols(head.subprotocols);
-  return {.route = Route::socket,
-          .answer_subprotocol = offered.pgtide,
-          .bad_credential = offered.bearer};
+  const auto credential = find_credential(head, rules, true);
+  auto known = identify(credential, rules);
+  if (!known && credential.place == Credential::Place::header) {
+    return refuse_credential("invalid_token", known.error().message);
+  }
+  Verdict verdict{.route = Route::socket};
+  verdict.answer_subprotocol = find_subprotocols(head.subprotocols).pgtide;
+  if (known) {
+    verdict.identity = std::move(*known);
+  } else {
+    verdict.bad_credential = known.error().message;
+  }
+  return verdict;
+}
+
+// Who may run the server: whoever may subscribe to everything. Where that is anyone, the anonymous
+// may on loopback only: to be read by all is not to be written by all. None: it may.
+std::optional<Verdict> refuse_stranger(const RequestHead& head, const RouteRules& rules,
+                                       bool loopback) {
+  const auto known = identify(find_credential(head, rules, false), rules);
+  if (!known) return refuse_credential("invalid_token", known.error().message);
+  const bool anonymous = !known->has_value();
+  const bool owner = anonymous && loopback && !rules.auth_required;
+  const auto* user = anonymous ? nullptr : &(*known)->principal;
+  const bool administers =
+      rules.gatekeeper ? rules.gatekeeper->administers(user) : anonymous;
+  if (administers && (owner || !anonymous)) return std::nullopt;
+  if (!anonymous) {
+    return refuse(403, "permission_denied", "this path is for those who may subscribe to *");
+  }
+  return refuse_credential("unauthenticated",
+                           "this path is for administrators: send a token or an API key");
 }
 
 Verdict choose_broadcast(const RequestHead& head, const RouteRules& rules, bool loopback) {
   if (head.method != "POST") return refuse_method("POST");
-  if (!loopback) {
-    return refuse(403, "loopback_only", "this path answers on loopback only, without a proxy");
-  }
   if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
-  if (has_credential(head)) return refuse_credential();
+  if (auto refused = refuse_stranger(head, rules, loopback)) return std::move(*refused);
   if (!is_json_type(head.content_type)) {
     return refuse(415, "unsupported_media_type", "send Content-Type: application/json");
   }
@@ -65,12 +87,17 @@ Verdict choose_broadcast(const RequestHead& head, const RouteRules& rules, bool 
   return {.route = to_all ? Route::broadcast_all : Route::broadcast};
 }
 
-Verdict choose_page(const RequestHead& head, Route route, bool loopback) {
+// Of what anyone may ask, loopback and administrators are told more.
+Verdict choose_view(const RequestHead& head, const RouteRules& rules, Route route) {
   if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
-  if (route == Route::metrics && !loopback) {
-    return refuse(403, "loopback_only", "this path answers on loopback only, without a proxy");
-  }
-  return {.route = route};
+  return {.route = route, .privileged = !refuse_stranger(head, rules, false)};
+}
+
+Verdict choose_metrics(const RequestHead& head, const RouteRules& rules, bool loopback) {
+  if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
+  if (loopback) return {.route = Route::metrics};
+  if (auto refused = refuse_stranger(head, rules, false)) return std::move(*refused);
+  return {.route = Route::metrics};
 }
 
 Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool loopback) {
@@ -79,10 +106,10 @@ Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool lo
   if (path == "/realtime/broadcast" || path == "/realtime/broadcast_all") {
     return choose_broadcast(head, rules, loopback);
   }
-  if (path == "/healthz") return choose_page(head, Route::health, loopback);
-  if (path == "/readyz") return choose_page(head, Route::readiness, loopback);
-  if (path == "/metrics") return choose_page(head, Route::metrics, loopback);
-  if (path == "/") return choose_page(head, Route::page, loopback);
+  if (path == "/healthz") return choose_view(head, rules, Route::health);
+  if (path == "/readyz") return choose_view(head, rules, Route::readiness);
+  if (path == "/metrics") return choose_metrics(head, rules, loopback);
+  if (path == "/") return choose_view(head, rules, Route::page);
   return refuse(404, "not_found", "nothing is here");
 }
 
@@ -119,7 +146,7 @@ Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
                   "server.allowed_origins");
   }
   auto verdict = choose_by_path(head, rules, loopback);
-  verdict.loopback = loopback;
+  verdict.privileged = verdict.privileged || loopback;
   return verdict;
 }
 

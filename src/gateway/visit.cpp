@@ -196,7 +196,9 @@ RequestHead Visit::head(std::string& subprotocols) const {
                                                        : view(request[http::field::origin]);
   head.content_type = view(request[http::field::content_type]);
   head.authorization = view(request[http::field::authorization]);
-  head.api_key = request.count("X-API-Key") > 0;
+  head.authorization_count = request.count(http::field::authorization);
+  head.api_key = view(request["X-API-Key"]);
+  head.api_key_count = request.count("X-API-Key");
   for (const auto& field : request) {
     if (beast::iequals(field.name_string(), "Forwarded") ||
         beast::iequals(field.name_string().substr(0, 12), "X-Forwarded-")) {
@@ -223,7 +225,7 @@ void Visit::follow(const Verdict& verdict) {
       auto readiness = core_->op.readiness();
       auto brief = readiness.ready ? "{\"ready\":true}" : "{\"ready\":false}";
       return answer({.status = readiness.ready ? 200U : 503U,
-                     .body = (verdict.loopback ? readiness.json : brief) + "\n"});
+                     .body = (verdict.privileged ? readiness.json : brief) + "\n"});
     }
     case Route::metrics:
       return send_metrics();
@@ -261,6 +263,7 @@ void Visit::upgrade(const Verdict& verdict) {
                         .peer = peer_,
                         .address = address,
                         .answer_subprotocol = verdict.answer_subprotocol,
+                        .identity = verdict.identity,
                         .bad_credential = verdict.bad_credential});
   core_->remove(*this);
 }

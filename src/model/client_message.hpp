@@ -40,6 +40,10 @@ struct UnsubscribeMessage {
   std::string pattern{};
   friend bool operator==(const UnsubscribeMessage&, const UnsubscribeMessage&) = default;
 };
+struct AuthMessage {
+  std::string token{};
+  friend bool operator==(const AuthMessage&, const AuthMessage&) = default;
+};
 struct PingMessage {
   friend bool operator==(const PingMessage&, const PingMessage&) = default;
 };
@@ -48,7 +52,7 @@ struct PingMessage {
 // verbatim, or empty.
 struct ClientMessage {
   std::string id{};
-  std::variant<SubscribeMessage, UnsubscribeMessage, PingMessage> body{};
+  std::variant<SubscribeMessage, UnsubscribeMessage, AuthMessage, PingMessage> body{};
   friend bool operator==(const ClientMessage&, const ClientMessage&) = default;
 };
 
@@ -62,8 +66,8 @@ struct MessageFault {
 };
 
 // Parses one text frame (PROTOCOL 1.1). Total over any bytes: depth, size of numbers, duplicate
-// and unknown fields are checked here; UTF-8 is the WebSocket layer's. `since`, `snapshot`,
-// `filter` and `auth` are refused: "not in this version".
+// and unknown fields are checked here; UTF-8 is the WebSocket layer's. `since`, `snapshot` and
+// `filter` are refused: "not in this version". No fault repeats a token.
 std::variant<ClientMessage, MessageFault> parse_client_message(std::string_view text);
 
 }  // namespace pgtide

@@ -36,8 +36,11 @@ TEST_CASE("config: auth is read whole, with its section inside a section") {
       "    roles_claim: realm_access.roles\n"
       "    leeway: 5s\n"
       "  api_keys:\n"
-      "    - {name: backend, sha256: " + hash + ", roles: [admin, writer]}\n"
-      "    - {name: other, sha256: " + hash + "}\n",
+      "    - {name: backend, sha256: " +
+          hash +
+          ", roles: [admin, writer]}\n"
+          "    - {name: other, sha256: " +
+          hash + "}\n",
       config);
   REQUIRE(to_string("c", faults) == "");
   CHECK(config.auth.required);
@@ -97,8 +100,8 @@ TEST_CASE("config: a fault of auth says where it stands and what is wrong") {
        "roles?",
        "an unknown member"},
       {key + ", roles: admin}]}",
-       "c:1:109: auth.api_keys must have a list as roles, such as [admin]", "roles that are no list"},
-      {key + ", roles: ['']}]}", "c:1:110: auth.api_keys must have a text as role", "an empty role"},
+       "c:1:109: auth.api_keys must have a list as roles, such as [admin]", "no list of roles"},
+      {key + ", roles: ['']}]}", "c:1:110: auth.api_keys must have a text as role", "no role"},
       {"auth: {api_keys: [{sha256: " + hash + "}]}",
        "c:1:19: auth.api_keys must have a name for each key", "no name"},
       {"auth: {api_keys: [{name: a}]}", "c:1:19: auth.api_keys must have a sha256 for each key",
