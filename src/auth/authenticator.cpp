@@ -104,7 +104,7 @@ std::string from_hex(const std::string& digits) {
 }
 
 // Of keys that did not come through the configuration file, which says the same with a place.
-std::string fault_of(const Config::ApiKey& key) {
+std::string api_key_fault(const Config::ApiKey& key) {
   constexpr std::string_view digits = "0123456789abcdefABCDEF";
   if (key.name.empty()) return "auth.api_keys: a key has no name";
   const bool hash =
@@ -124,7 +124,7 @@ Authenticator::Authenticator(const Config::Auth& auth)
 Result<std::shared_ptr<Authenticator>> Authenticator::make(const Config::Auth& auth) {
   std::string faults;
   for (const Config::ApiKey& key : auth.api_keys) {
-    const std::string fault = fault_of(key);
+    const std::string fault = api_key_fault(key);
     if (!fault.empty()) faults += (faults.empty() ? "" : "\n") + fault;
   }
   std::shared_ptr<Authenticator> made(new Authenticator(auth));

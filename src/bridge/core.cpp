@@ -67,6 +67,7 @@ BridgeCore::~BridgeCore() { halt(); }
 // answer another until all of them stand.
 void BridgeCore::halt() {
   stage_ = Stage::stopping;
+  key_watch_.reset();
   for (const auto& shard : shards_) shard->shut_gate();
   if (source_) source_->stop();
   broadcast_thread_->join();
@@ -93,6 +94,9 @@ Result<void> BridgeCore::start() {
 Result<void> BridgeCore::start_serving() {
   auto rules = read_rules(config_.rules_named);
   if (!rules) return rules.error();
+  auto authenticator = Authenticator::make(config_.auth);
+  if (!authenticator) return authenticator.error();
+  authenticator_ = std::move(*authenticator);
   if ((*rules)->collections.empty() && !(*rules)->all_public) {
     spdlog::warn(
         "{}: no rules, so every subscription is refused. Four lines to begin with:\n"
@@ -102,6 +106,8 @@ Result<void> BridgeCore::start_serving() {
   std::error_code ignored;
   had_rules_file_ = std::filesystem::exists(config_.rules, ignored);
   policy_ = std::make_unique<PolicyKeeper>(*rules);
+  doorkeeper_ = std::make_shared<Doorkeeper>(authenticator_, *policy_);
+  key_watch_ = std::make_unique<KeyWatch>(authenticator_);
   make_shards();
   auto acceptor =
       Acceptor::listen(shards_.front()->context(), config_.server.host, config_.server.port);
@@ -123,15 +129,17 @@ Result<std::shared_ptr<const Rules>> BridgeCore::read_rules(bool required) const
   return load_rules(config_.rules, required);
 }
 
-void BridgeCore::make_shards() {
-  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned count = config_.server.threads == 0 ? cores : config_.server.threads;
+ShardOptions BridgeCore::shard_options() const {
   const auto& limits = config_.limits;
   ShardOptions options;
   options.broker.limits.subscriptions_per_connection = limits.subscriptions_per_connection;
   options.broker.limits.requests_per_second = limits.requests_per_second;
   options.broker.limits.event_bytes = limits.event_bytes;
   options.broker.heartbeat_interval = config_.heartbeat.interval;
+  options.broker.auth_required = config_.auth.required;
+  options.broker.verify_token = [keeper = doorkeeper_](std::string_view token) {
+    return keeper->by_token(token);
+  };
   options.gateway.path = config_.server.path;
   options.gateway.allowed_origins = config_.server.allowed_origins;
   options.gateway.loopback_listener = is_loopback(config_.server.host);
@@ -141,6 +149,17 @@ void BridgeCore::make_shards() {
   options.gateway.handshake_timeout = limits.handshake_timeout;
   options.gateway.heartbeat_interval = config_.heartbeat.interval;
   options.gateway.heartbeat_timeout = config_.heartbeat.timeout;
+  options.gateway.gatekeeper = doorkeeper_;
+  options.gateway.auth_required = config_.auth.required;
+  options.gateway.query_token = config_.auth.query_token;
+  options.gateway.leeway = config_.auth.jwt.leeway;
+  return options;
+}
+
+void BridgeCore::make_shards() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = config_.server.threads == 0 ? cores : config_.server.threads;
+  ShardOptions options = shard_options();
   for (unsigned i = 0; i < count; ++i) {
     options.reports_unlisted = i == 0;
     shards_.push_back(std::make_unique<Shard>(static_cast<Operator&>(*this), options));

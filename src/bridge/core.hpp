@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bridge/connection_limiter.hpp"
+#include "bridge/doorkeeper.hpp"
 #include "bridge/policy_keeper.hpp"
 #include "bridge/shard.hpp"
 #include "capture/broadcaster.hpp"
@@ -67,6 +68,7 @@ class BridgeCore : private ChangeSink, private Operator {
 
   Result<std::shared_ptr<const Rules>> read_rules(bool required) const;
   Result<void> start_serving();
+  ShardOptions shard_options() const;
   void make_shards();
   void stop_accepting();
   void halt();
@@ -83,6 +85,9 @@ class BridgeCore : private ChangeSink, private Operator {
   std::string address_;
   ConnectionLimiter limiter_;
   std::unique_ptr<PolicyKeeper> policy_;
+  std::shared_ptr<Authenticator> authenticator_;
+  std::shared_ptr<const Doorkeeper> doorkeeper_;
+  std::unique_ptr<KeyWatch> key_watch_;
   std::mutex publishing_;  // policies reach all shards in the order in which they were made
   std::unique_ptr<ChangeSource> source_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -74,8 +74,8 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
     state.index.join_everyone(connection->everyone, opened.number);
   }
   append_text_frame(opened.frames, connected_message({connection->record.id, connection->user(),
-                                                      connection->record.expires_at,
-                                                      state.options.heartbeat_interval}));
+                                                      state.options.heartbeat_interval,
+                                                      connection->record.expires_at}));
   state.connections[opened.number] = std::move(connection);
   ++state.connection_count;
   return opened;

@@ -44,6 +44,14 @@ struct BroadcastCommand {
 };
 int broadcast_command(const SettingSources& sources, const BroadcastCommand& command);
 
+struct TokenCommand {
+  std::string user{};
+  std::vector<std::string> roles{};
+  std::string expires = "1h";
+  std::vector<std::string> claims{};  // "name=JSON"
+};
+int token_command(const SettingSources& sources, const TokenCommand& command);
+
 int demo_command(const SettingSources& sources);
 
 }  // namespace pgtide

@@ -47,7 +47,8 @@ Verdict choose_socket(const RequestHead& head, const RouteRules& rules) {
   if (!known && credential.place == Credential::Place::header) {
     return refuse_credential("invalid_token", known.error().message);
   }
-  Verdict verdict{.route = Route::socket};
+  Verdict verdict;
+  verdict.route = Route::socket;
   verdict.answer_subprotocol = find_subprotocols(head.subprotocols).pgtide;
   if (known) {
     verdict.identity = std::move(*known);
@@ -83,21 +84,32 @@ Verdict choose_broadcast(const RequestHead& head, const RouteRules& rules, bool 
   if (!is_json_type(head.content_type)) {
     return refuse(415, "unsupported_media_type", "send Content-Type: application/json");
   }
+  Verdict verdict;
   const bool to_all = path_of(head.target).ends_with("_all");
-  return {.route = to_all ? Route::broadcast_all : Route::broadcast};
+  verdict.route = to_all ? Route::broadcast_all : Route::broadcast;
+  return verdict;
 }
 
 // Of what anyone may ask, loopback and administrators are told more.
 Verdict choose_view(const RequestHead& head, const RouteRules& rules, Route route) {
   if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
-  return {.route = route, .privileged = !refuse_stranger(head, rules, false)};
+  Verdict verdict;
+  verdict.route = route;
+  verdict.privileged = !refuse_stranger(head, rules, false);
+  return verdict;
 }
 
 Verdict choose_metrics(const RequestHead& head, const RouteRules& rules, bool loopback) {
   if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
-  if (loopback) return {.route = Route::metrics};
+  Verdict verdict;
+  verdict.route = Route::metrics;
+  if (loopback) return verdict;
+  if (find_credential(head, rules, false).kind == Credential::Kind::none) {
+    return refuse(403, "loopback_only",
+                  "this path answers on loopback without a proxy, and to administrators");
+  }
   if (auto refused = refuse_stranger(head, rules, false)) return std::move(*refused);
-  return {.route = Route::metrics};
+  return verdict;
 }
 
 Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool loopback) {

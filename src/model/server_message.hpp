@@ -15,8 +15,8 @@ namespace pgtide {
 struct Greeting {
   std::string connection_id{};
   const Principal* user = nullptr;
-  std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
   std::chrono::milliseconds heartbeat_interval{};
+  std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
 };
 struct ErrorReply {
   WireCode code = WireCode::internal;

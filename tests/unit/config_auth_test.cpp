@@ -86,7 +86,7 @@ TEST_CASE("config: a fault of auth says where it stands and what is wrong") {
        "'RS265'; did you mean RS256?",
        "no such algorithm"},
       {"auth: {jwt: {leeway: 2h}}",
-       "c:1:22: auth.jwt.leeway must be a duration from 0ms to 1h, not '2h'", "too long"},
+       "c:1:22: auth.jwt.leeway must be a duration from 0h to 1h, not '2h'", "too long"},
       {"auth: {jwt: {id_claim: ''}}", "c:1:24: auth.jwt.id_claim must name a claim", "no name"},
       {"auth: {api_keys: x}",
        "c:1:18: auth.api_keys must be a list, such as [{name: backend, sha256: ..., roles: "
@@ -96,12 +96,12 @@ TEST_CASE("config: a fault of auth says where it stands and what is wrong") {
        "c:1:19: auth.api_keys must hold maps, such as {name: backend, sha256: ..., roles: [admin]}",
        "no map"},
       {key + ", role: [a]}]}",
-       "c:1:102: auth.api_keys must not hold 'role'; known: name, sha256, roles; did you mean "
+       "c:1:103: auth.api_keys must not hold 'role'; known: name, sha256, roles; did you mean "
        "roles?",
        "an unknown member"},
       {key + ", roles: admin}]}",
-       "c:1:109: auth.api_keys must have a list as roles, such as [admin]", "no list of roles"},
-      {key + ", roles: ['']}]}", "c:1:110: auth.api_keys must have a text as role", "no role"},
+       "c:1:110: auth.api_keys must have a list as roles, such as [admin]", "no list of roles"},
+      {key + ", roles: ['']}]}", "c:1:111: auth.api_keys must have a text as role", "no role"},
       {"auth: {api_keys: [{sha256: " + hash + "}]}",
        "c:1:19: auth.api_keys must have a name for each key", "no name"},
       {"auth: {api_keys: [{name: a}]}", "c:1:19: auth.api_keys must have a sha256 for each key",
