@@ -25,6 +25,9 @@ struct Config {
     std::string path = "/realtime/subscribe";
     unsigned threads = 0;       // shards; 0: one per core
     std::vector<std::string> allowed_origins{};
+    std::vector<std::string> trusted_proxies{};  // addresses and networks ("10.0.0.0/8")
+    std::string admin_host{};                    // of the operator's own listener; empty: none
+    std::uint16_t admin_port = 0;
   } server{};
 
   struct ApiKey {

@@ -95,11 +95,18 @@ Result<VerifyingKey> read_rsa(const json& key) {
   return build("RSA", builder);
 }
 
+// In the curve's size; zeros in front that its writer has left out are put back.
+std::string coordinate_of(const json& key, const char* name, const Curve& curve) {
+  std::string bytes = bytes_of(key, name);
+  if (bytes.empty() || bytes.size() > curve.coordinate_bytes) return {};
+  return std::string(curve.coordinate_bytes - bytes.size(), '\0') + bytes;
+}
+
 Result<VerifyingKey> read_elliptic(const json& key, const Curve& curve) {
-  const std::string x = bytes_of(key, "x");
-  const std::string y = bytes_of(key, "y");
-  if (x.size() != curve.coordinate_bytes || y.size() != curve.coordinate_bytes) {
-    return malformed("needs x and y in base64url, in the curve's size");
+  const std::string x = coordinate_of(key, "x", curve);
+  const std::string y = coordinate_of(key, "y", curve);
+  if (x.empty() || y.empty()) {
+    return malformed("needs x and y in base64url, in the curve's size at most");
   }
   const std::string point = '\x04' + x + y;  // uncompressed (SEC 1, 2.3.3)
   const ParameterBuilder builder(OSSL_PARAM_BLD_new());

@@ -97,6 +97,9 @@ Result<void> BridgeCore::start_serving() {
   auto authenticator = Authenticator::make(config_.auth);
   if (!authenticator) return authenticator.error();
   authenticator_ = std::move(*authenticator);
+  auto proxies = TrustedProxies::parse(config_.server.trusted_proxies);
+  if (!proxies) return proxies.error();
+  trusted_proxies_ = std::move(*proxies);
   if ((*rules)->collections.empty() && !(*rules)->all_public) {
     spdlog::warn(
         "{}: no rules, so every subscription is refused. Four lines to begin with:\n"
@@ -109,19 +112,37 @@ Result<void> BridgeCore::start_serving() {
   doorkeeper_ = std::make_shared<Doorkeeper>(authenticator_, *policy_);
   key_watch_ = std::make_unique<KeyWatch>(authenticator_);
   make_shards();
-  auto acceptor =
-      Acceptor::listen(shards_.front()->context(), config_.server.host, config_.server.port);
-  if (!acceptor) return acceptor.error();
-  acceptor_ = std::move(*acceptor);
-  address_ = acceptor_->address();
+  if (auto listening = listen(); !listening) return listening;
   source_ = make_source_(source_options(**rules));
   stage_ = Stage::running;
-  acceptor_->start([this](int native_socket) {
-    shards_[next_shard_++ % shards_.size()]->adopt(native_socket);
-  });
+  start_accepting();
   source_->start(*this);
   if (config_.server.port_file.empty()) return {};
   return write_port_file(config_.server.port_file, address_);
+}
+
+Result<void> BridgeCore::listen() {
+  const auto& server = config_.server;
+  auto acceptor = Acceptor::listen(shards_.front()->context(), server.host, server.port);
+  if (!acceptor) return acceptor.error();
+  acceptor_ = std::move(*acceptor);
+  address_ = acceptor_->address();
+  if (server.admin_host.empty()) return {};
+  auto own = Acceptor::listen(shards_.front()->context(), server.admin_host, server.admin_port);
+  if (!own) return own.error();
+  admin_acceptor_ = std::move(*own);
+  admin_address_ = admin_acceptor_->address();
+  return {};
+}
+
+void BridgeCore::start_accepting() {
+  const auto begin = [this](Acceptor& acceptor, Entrance entrance) {
+    acceptor.start([this, entrance](int native_socket) {
+      shards_[next_shard_++ % shards_.size()]->adopt(native_socket, entrance);
+    });
+  };
+  begin(*acceptor_, admin_acceptor_ ? Entrance::clients : Entrance::everyone);
+  if (admin_acceptor_) begin(*admin_acceptor_, Entrance::operators);
 }
 
 Result<std::shared_ptr<const Rules>> BridgeCore::read_rules(bool required) const {
@@ -143,6 +164,8 @@ ShardOptions BridgeCore::shard_options() const {
   options.gateway.path = config_.server.path;
   options.gateway.allowed_origins = config_.server.allowed_origins;
   options.gateway.loopback_listener = is_loopback(config_.server.host);
+  options.gateway.loopback_operators = is_loopback(config_.server.admin_host);
+  options.gateway.trusted_proxies = trusted_proxies_;
   options.gateway.message_bytes = limits.message_bytes;
   options.gateway.backlog_bytes = limits.backlog_bytes;
   options.gateway.frames_per_second = limits.frames_per_second;
@@ -170,8 +193,10 @@ void BridgeCore::make_shards() {
 void BridgeCore::stop_accepting() {
   std::promise<void> stopped;
   boost::asio::post(shards_.front()->context(), [this, &stopped] {
-    acceptor_->stop();
-    acceptor_.reset();
+    for (auto* acceptor : {&acceptor_, &admin_acceptor_}) {
+      if (*acceptor) (*acceptor)->stop();
+      acceptor->reset();
+    }
     stopped.set_value();
   });
   stopped.get_future().wait();

@@ -190,6 +190,9 @@ void add_event_commands(CLI::App& app, Invocation& in) {
   add_config_option(*tail, in);
   tail->add_option("PATTERN", in.tail.patterns, "'posts.*', 'posts.17', '*'")->required();
   tail->add_option("--url", in.tail.url, "ws://host:port/path of the bridge")->type_name("URL");
+  tail->add_option("--token", in.tail.token, "a JWT: who asks [PGTIDE_TOKEN]")
+      ->envname("PGTIDE_TOKEN")
+      ->type_name("TOKEN");
   tail->add_flag("--json", in.tail.json, "whole frames, a line each");
 
   CLI::App* broadcast = add_command(app, {"broadcast", "Send a custom event"}, in,

@@ -34,6 +34,7 @@ int check_command(const SettingSources& sources, bool json);
 struct TailCommand {
   std::vector<std::string> patterns{};
   std::string url{};  // empty: where the configuration says that the bridge listens
+  std::string token{};  // empty: anonymous
   bool json = false;
 };
 int tail_command(const SettingSources& sources, const TailCommand& command);

@@ -18,6 +18,9 @@ int run_command(const SettingSources& sources) {
   if (auto started = start(bridge); !started) return report_start_fault(started.error());
   spdlog::info("listening on http://{} (WebSocket: ws://{}{})", bridge.address(),
                bridge.address(), config->server.path);
+  if (!bridge.admin_address().empty()) {
+    spdlog::info("operators: http://{}", bridge.admin_address());
+  }
   serve(bridge, signals);
   return exit_fine;
 }

@@ -12,9 +12,7 @@ namespace pgtide {
 namespace {
 
 // Keys of the documented whole that this version cannot honour: said so, instead of "unknown".
-constexpr std::array<std::string_view, 8> later_keys{"server.admin_listen",
-                                                     "server.trusted_proxies",
-                                                     "server.tls",
+constexpr std::array<std::string_view, 6> later_keys{"server.tls",
                                                      "limits.scanned_filters_per_collection",
                                                      "limits.snapshot_rows",
                                                      "limits.snapshots",

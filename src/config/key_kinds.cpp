@@ -263,4 +263,20 @@ KeyEntry address_key(KeyText text, Field<std::string> host, Field<std::uint16_t>
       });
 }
 
+KeyEntry optional_address_key(KeyText text, Field<std::string> host, Field<std::uint16_t> port) {
+  KeyEntry entry = address_key(std::move(text), host, port);
+  entry.apply = [=, apply = std::move(entry.apply)](Config& config, const YamlNode& node) {
+    const bool none = node.kind == YamlNode::Kind::scalar && node.text.empty();
+    if (!none) return apply(config, node);
+    host(config).clear();
+    port(config) = 0;
+    return Refused{};
+  };
+  entry.write = [=, write = std::move(entry.write)](const Config& config) {
+    return read(host, config).empty() ? std::string("\"\"") : write(config);
+  };
+  entry.key.fallback = entry.write(Config{});
+  return entry;
+}
+
 }  // namespace pgtide

@@ -54,5 +54,7 @@ KeyEntry choice_key(KeyText text, ChoiceField field, std::vector<Choice> choices
 
 // "host:port", the two halves of one member of Config.
 KeyEntry address_key(KeyText text, Field<std::string> host, Field<std::uint16_t> port);
+// The same, or "" for none.
+KeyEntry optional_address_key(KeyText text, Field<std::string> host, Field<std::uint16_t> port);
 
 }  // namespace pgtide

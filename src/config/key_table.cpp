@@ -44,6 +44,19 @@ std::string origin_fault(const std::string& origin) {
              : "must be \"*\" or an origin, such as https://app.example.com; not " + quoted(origin);
 }
 
+// The shape only: what is no address all the same is found at the start.
+std::string proxy_fault(const std::string& proxy) {
+  const std::size_t slash = proxy.find('/');
+  const std::string address = proxy.substr(0, slash);
+  const std::string bits = slash == std::string::npos ? "0" : proxy.substr(slash + 1);
+  const bool shaped = !bits.empty() && bits.size() <= 3 &&
+                      bits.find_first_not_of("0123456789") == std::string::npos &&
+                      address.find_first_of(".:") != std::string::npos &&
+                      address.find_first_not_of("0123456789abcdefABCDEF.:") == std::string::npos;
+  return shaped ? ""
+                : "must be an address or a network, such as 10.0.0.0/8; not " + quoted(proxy);
+}
+
 std::string rules_fault(const std::string& path) {
   return path.empty() ? "must name a file, such as rules.yaml" : "";
 }
@@ -97,6 +110,12 @@ std::vector<KeyEntry> server_keys() {
            "Where clients connect, host:port; port 0 takes a free one, which is printed."},
           [](Config& c) -> std::string& { return c.server.host; },
           [](Config& c) -> std::uint16_t& { return c.server.port; }),
+      optional_address_key(
+          {"server.admin_listen",
+           "Where the operator's HTTP answers, and there only, host:port; empty: where clients "
+           "connect."},
+          [](Config& c) -> std::string& { return c.server.admin_host; },
+          [](Config& c) -> std::uint16_t& { return c.server.admin_port; }),
       text_key({"server.port_file",
                 "A file that host:port is written to once the server listens; empty: none."},
                [](Config& c) -> std::string& { return c.server.port_file; }),
@@ -111,6 +130,11 @@ std::vector<KeyEntry> server_keys() {
            "the same host; \"*\": any."},
           [](Config& c) -> std::vector<std::string>& { return c.server.allowed_origins; },
           origin_fault),
+      text_list_key(
+          {"server.trusted_proxies",
+           "Addresses and networks of proxies whose X-Forwarded-For is believed."},
+          [](Config& c) -> std::vector<std::string>& { return c.server.trusted_proxies; },
+          proxy_fault),
   };
 }
 

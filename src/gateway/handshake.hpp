@@ -14,8 +14,8 @@ struct Handshake {
   Socket socket;
   boost::beast::http::request<boost::beast::http::string_body> request{};
   std::string leftover{};  // read past the request
-  boost::asio::ip::tcp::endpoint peer{};
-  std::string address{};   // the peer's, as it was admitted
+  std::string remote_address{};  // the client's, with its port where that is known
+  std::string address{};         // the same without a port, as it was admitted
   bool answer_subprotocol = false;
   std::optional<Identity> identity{};
   std::string bad_credential{};  // why it is closed at once; empty: it is not

@@ -27,6 +27,8 @@ Verdict refuse_credential(std::string_view code, std::string_view message) {
   return verdict;
 }
 
+Verdict refuse_path() { return refuse(404, "not_found", "nothing is here"); }
+
 Verdict refuse_origin() {
   return refuse(403, "forbidden_origin",
                 "requests of this Origin are refused: list it in server.allowed_origins");
@@ -114,6 +116,8 @@ Verdict choose_metrics(const RequestHead& head, const RouteRules& rules, bool lo
 
 Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool loopback) {
   const auto path = path_of(head.target);
+  const bool clients = path == rules.path || path == "/";
+  if (head.entrance == (clients ? Entrance::operators : Entrance::clients)) return refuse_path();
   if (path == rules.path) return choose_socket(head, rules);
   if (path == "/realtime/broadcast" || path == "/realtime/broadcast_all") {
     return choose_broadcast(head, rules, loopback);
@@ -122,7 +126,7 @@ Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool lo
   if (path == "/readyz") return choose_view(head, rules, Route::readiness);
   if (path == "/metrics") return choose_metrics(head, rules, loopback);
   if (path == "/") return choose_view(head, rules, Route::page);
-  return refuse(404, "not_found", "nothing is here");
+  return refuse_path();
 }
 
 // What a Host header may stand for inside another header of ours.
@@ -151,7 +155,9 @@ Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
   if (head.host_count != 1 && !(head.http_1_0 && head.host_count == 0)) {
     return refuse(400, "invalid_request", "send exactly one Host header");
   }
-  if (rules.loopback_listener && head.host_count == 1 &&
+  const bool rebindable = head.entrance == Entrance::operators ? rules.loopback_operators
+                                                               : rules.loopback_listener;
+  if (rebindable && head.host_count == 1 &&
       !host_allowed(head.host, rules.allowed_origins)) {
     return refuse(403, "forbidden_host",
                   "this address answers to loopback names only: list the origin in "

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/entrance.hpp"
 #include "gateway/gatekeeper.hpp"
 
 // Who gets what over HTTP (PROTOCOL 1 and 5): decided from the head of a request alone, and
@@ -28,12 +29,14 @@ struct RequestHead {
   bool forwarded = false;            // Forwarded or X-Forwarded-* is there
   bool upgrade = false;              // asks for a WebSocket, in full
   bool peer_loopback = false;        // the peer's address
+  Entrance entrance = Entrance::everyone;
 };
 
 struct RouteRules {
   std::string path{};
   std::vector<std::string> allowed_origins{};
   bool loopback_listener = true;
+  bool loopback_operators = true;
   std::shared_ptr<const Gatekeeper> gatekeeper{};  // null: no credential is known
   bool auth_required = false;
   bool query_token = false;

@@ -6,7 +6,6 @@
 #include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "gateway/credential_clock.hpp"
@@ -60,12 +59,6 @@ std::string make_uuid() {
   return boost::uuids::to_string(generate());
 }
 
-std::string print(const boost::asio::ip::tcp::endpoint& endpoint) {
-  std::ostringstream out;
-  out << endpoint;
-  return out.str();
-}
-
 std::string make_frame(std::string_view message) {
   std::string frame;
   append_text_frame(frame, message);
@@ -116,7 +109,7 @@ class WebSocketSession final : public Session,
   std::array<char, first_bytes> first_{};
   std::string message_{};  // what has been read of it
   std::size_t message_size_ = 0;
-  boost::asio::ip::tcp::endpoint peer_;
+  std::string remote_address_;
   std::string address_;
   std::optional<ConnectionNumber> number_{};
   Heartbeat heartbeat_;
@@ -139,7 +132,7 @@ WebSocketSession::WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake&
       wire_(std::move(handshake.socket), std::move(handshake.leftover), limits_of(core_->options),
             core_->traffic),
       stream_(wire_),
-      peer_(handshake.peer),
+      remote_address_(handshake.remote_address),
       address_(handshake.address),
       heartbeat_(core_->options.heartbeat_interval, core_->options.heartbeat_timeout),
       identity_(std::move(handshake.identity)),
@@ -187,7 +180,7 @@ void WebSocketSession::on_accepted(ErrorCode error) {
 void WebSocketSession::join() {
   const auto now = std::chrono::steady_clock::now();
   ConnectionRecord record{.id = make_uuid(),
-                          .remote_address = print(peer_),
+                          .remote_address = std::move(remote_address_),
                           .connected_at = std::chrono::system_clock::now()};
   if (identity_) {
     record.user = std::move(identity_->principal);

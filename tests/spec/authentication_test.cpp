@@ -17,11 +17,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string endpoint = "/realtime/subscribe";
+const std::string socket_path = "/realtime/subscribe";
 const std::string shared_secret = "the tests' shared secret of 32 bytes or more";
 const std::string api_key = "an-api-key-of-the-tests-MARKER0123";
 
-std::string hex(const std::string& bytes) {
+std::string in_hex(const std::string& bytes) {
   std::string out;
   for (const char c : bytes) {
     char digits[3];
@@ -34,7 +34,7 @@ std::string hex(const std::string& bytes) {
 Config::Auth known_auth() {
   Config::Auth auth;
   auth.jwt.secret = shared_secret;
-  auth.api_keys = {{.name = "backend", .sha256 = hex(sha256(api_key)), .roles = {"admin"}}};
+  auth.api_keys = {{.name = "backend", .sha256 = in_hex(sha256(api_key)), .roles = {"admin"}}};
   return auth;
 }
 
@@ -63,7 +63,7 @@ std::string auth_message(const std::string& token) {
   return R"({"type":"auth","token":")" + token + "\"}";
 }
 
-std::string code_of(const std::string& frame) {
+std::string code_in(const std::string& frame) {
   return member(frame, "type") == "\"error\"" || member(frame, "type") == "error"
              ? member(frame, "code")
              : member(frame, "type");
@@ -74,16 +74,16 @@ std::string code_of(const std::string& frame) {
 TEST_CASE("authentication: a token or a key, in each of its places, names the user") {
   RunningBridge bridge(guarded_blog([](Config& config) { config.auth.query_token = true; }));
   const std::string token = token_of("17");
-  Subscriber by_header(bridge.address(), endpoint, {bearer(token)});
+  Subscriber by_header(bridge.address(), socket_path, {bearer(token)});
   CHECK(member(by_header.greeting(), "user") == R"({"id":"17","roles":["editor"]})");
   CHECK(member(by_header.greeting(), "expires_at") != "null");
-  Subscriber by_subprotocol(bridge.address(), endpoint,
+  Subscriber by_subprotocol(bridge.address(), socket_path,
                             {"Sec-WebSocket-Protocol: pgtide, pgtide.bearer." + token});
   CHECK(by_subprotocol.answer().headers.at("sec-websocket-protocol") == "pgtide");
   CHECK(member(by_subprotocol.greeting(), "user") == R"({"id":"17","roles":["editor"]})");
-  Subscriber by_query(bridge.address(), endpoint + "?token=" + token);
+  Subscriber by_query(bridge.address(), socket_path + "?token=" + token);
   CHECK(member(by_query.greeting(), "user") == R"({"id":"17","roles":["editor"]})");
-  Subscriber by_key(bridge.address(), endpoint, {"X-API-Key: " + api_key});
+  Subscriber by_key(bridge.address(), socket_path, {"X-API-Key: " + api_key});
   CHECK(member(by_key.greeting(), "user") == R"({"id":"backend","roles":["admin"]})");
   CHECK(member(by_key.greeting(), "expires_at") == "null");
   by_key.subscribe({"posts.*"});
@@ -95,21 +95,21 @@ TEST_CASE("authentication: a wrong token in a header is 401, elsewhere it is clo
   RunningBridge bridge(guarded_blog());
   const std::string token = token_of("17");
   const std::string forged = token.substr(0, token.size() - 6) + "AAAAAA";
-  const HttpReply reply = WireClient::upgrade(bridge.address(), endpoint, {bearer(forged)});
+  const HttpReply reply = WireClient::upgrade(bridge.address(), socket_path, {bearer(forged)});
   CHECK(reply.status == 401);
   CHECK(holds(reply.body, "invalid_token"));
   CHECK(holds(reply.body, "signature"));
   CHECK(!holds(reply.body, forged.substr(0, 20)));
   const HttpReply old =
-      WireClient::upgrade(bridge.address(), endpoint, {bearer(token_of("17", -31s))});
+      WireClient::upgrade(bridge.address(), socket_path, {bearer(token_of("17", -31s))});
   CHECK(old.status == 401);
   CHECK(holds(old.body, "expired"));
-  WireClient browser(bridge.address(), endpoint,
+  WireClient browser(bridge.address(), socket_path,
                      {"Sec-WebSocket-Protocol: pgtide, pgtide.bearer." + forged});
-  CHECK(code_of(browser.next()) == "invalid_token");
+  CHECK(code_in(browser.next()) == "invalid_token");
   CHECK(browser.closed() == 4401);
   // A token is no reason to let another site's page in.
-  CHECK(WireClient::upgrade(bridge.address(), endpoint,
+  CHECK(WireClient::upgrade(bridge.address(), socket_path,
                             {bearer(token), "Origin: https://evil.example"})
             .status == 403);
 }
@@ -119,29 +119,29 @@ TEST_CASE("authentication: auth changes the user of a live connection, and a wro
   Subscriber client = bridge.connect({"posts.*"});
   CHECK(member(client.greeting(), "user") == "null");
   client.send(auth_message("a.b.c"));
-  CHECK(code_of(client.next()) == "invalid_token");
+  CHECK(code_in(client.next()) == "invalid_token");
   bridge.run("insert into posts values (1, 'a')");
   client.send(auth_message(token_of("17")));
   std::vector<std::string> frames = bridge.raw_heard(client);
   bool authenticated = false;
   for (const std::string& frame : frames) {
-    if (code_of(frame) != "authenticated") continue;
+    if (code_in(frame) != "authenticated") continue;
     authenticated = true;
     CHECK(member(frame, "user") == R"({"id":"17","roles":["editor"]})");
   }
-  if (!authenticated) CHECK(code_of(client.next()) == "authenticated");
+  if (!authenticated) CHECK(code_in(client.next()) == "authenticated");
   const auto connections = bridge.realtime().get_connections();
   REQUIRE(connections.size() == 1);
 }
 
 TEST_CASE("authentication: a token that ends is told, and closes with 4401 after the leeway") {
   RunningBridge bridge(guarded_blog([](Config& config) { config.auth.jwt.leeway = 1s; }));
-  Subscriber ends(bridge.address(), endpoint, {bearer(token_of("17", 2s))});
-  Subscriber renewed(bridge.address(), endpoint, {bearer(token_of("17", 2s))});
-  CHECK(code_of(renewed.next()) == "token_expired");
+  Subscriber ends(bridge.address(), socket_path, {bearer(token_of("17", 2s))});
+  Subscriber renewed(bridge.address(), socket_path, {bearer(token_of("17", 2s))});
+  CHECK(code_in(renewed.next()) == "token_expired");
   renewed.send(auth_message(token_of("17")));
-  CHECK(code_of(renewed.next()) == "authenticated");
-  CHECK(code_of(ends.next()) == "token_expired");
+  CHECK(code_in(renewed.next()) == "authenticated");
+  CHECK(code_in(ends.next()) == "token_expired");
   CHECK(ends.closed() == 4401);
   CHECK(renewed.ask(R"({"type":"ping"})") == json(R"({"type":"pong"})"));
 }
@@ -154,10 +154,10 @@ TEST_CASE("authentication: where it is required, nothing goes before it") {
   Subscriber anonymous(bridge.address());
   CHECK(member(anonymous.greeting(), "user") == "null");
   anonymous.send(R"({"type":"subscribe","pattern":"posts.*"})");
-  CHECK(code_of(anonymous.next()) == "unauthenticated");
+  CHECK(code_in(anonymous.next()) == "unauthenticated");
   Subscriber late(bridge.address());
   late.send(auth_message(token_of("17")));
-  CHECK(code_of(late.next()) == "authenticated");
+  CHECK(code_in(late.next()) == "authenticated");
   late.subscribe({"posts.*"});
   bridge.run("insert into posts values (1, 'a'); select pgtide.broadcast_all('1')");
   CHECK(bridge.heard(late).size() == 2);
@@ -184,6 +184,29 @@ TEST_CASE("authentication: operators are those who may subscribe to everything")
   CHECK(post({"X-Forwarded-For: 1.2.3.4"}) == 401);
 }
 
+TEST_CASE("authentication: operators have a listener of their own, and then no other") {
+  RunningBridge bridge(guarded_blog([](Config& config) {
+    config.server.admin_host = "127.0.0.1";
+    config.server.admin_port = 0;
+  }));
+  REQUIRE(bridge.operators() != bridge.address());
+  for (const char* path : {"/healthz", "/readyz", "/metrics"}) {
+    CAPTURE(path);
+    CHECK(http(bridge.operators(), std::string("GET ") + path).status == 200);
+    CHECK(http(bridge.address(), std::string("GET ") + path).status == 404);
+  }
+  const auto post = [](const std::string& address) {
+    return http(address, "POST /realtime/broadcast_all",
+                {"Content-Type: application/json", "X-API-Key: " + api_key}, R"({"data":1})")
+        .status;
+  };
+  CHECK(post(bridge.operators()) == 202);
+  CHECK(post(bridge.address()) == 404);
+  CHECK(WireClient::upgrade(bridge.operators(), socket_path).status == 404);
+  Subscriber client = bridge.connect();
+  CHECK(member(client.greeting(), "user") == "null");
+}
+
 TEST_CASE("authentication: keys that cannot be used keep the bridge from starting") {
   InstalledDatabase database("");
   Config config;
@@ -208,8 +231,24 @@ TEST_CASE("authentication: pgtide token makes a token that pgtide run accepts") 
   REQUIRE(end.output.ends_with("\n"));
   const std::string token = end.output.substr(0, end.output.size() - 1);
   RunningBridge bridge(guarded_blog());
-  Subscriber client(bridge.address(), endpoint, {bearer(token)});
+  Subscriber client(bridge.address(), socket_path, {bearer(token)});
   CHECK(member(client.greeting(), "user") == R"({"id":"17","roles":["admin","writer"]})");
+
+  // `tail` is such a client; it is told why where it is refused.
+  const ProgramEnd refused = run_program({"tail", "posts.*", "--token", token + "x", "--url",
+                                          "ws://" + bridge.address() + socket_path});
+  CHECK(refused.code == 1);
+  CHECK(!holds(refused.errors, token));
+  Program tail(PGTIDE_PROGRAM,
+               {"tail", "posts.*", "--url", "ws://" + bridge.address() + socket_path},
+               {.environment = {"PGTIDE_TOKEN=" + token}});
+  eventually([&] {
+    for (const auto& connection : bridge.realtime().get_connections()) {
+      if (connection.user && connection.user->id == "17" && !connection.patterns.empty())
+        return true;
+    }
+    return false;
+  });
 
   const ProgramEnd no_secret = run_program({"token", "--user", "17"});
   CHECK(no_secret.code == 2);
@@ -230,10 +269,10 @@ TEST_CASE("authentication: pgtide token makes a token that pgtide run accepts") 
 TEST_CASE("authentication: no byte of a credential is logged, whatever is logged") {
   InstalledDatabase database("");
   Folder folder;
-  const std::string config = folder.write(
-      "config.yaml", "auth:\n  query_token: true\n  jwt: {secret: \"" + shared_secret +
-                         "\"}\n  api_keys:\n    - {name: backend, sha256: " + hex(sha256(api_key)) +
-                         ", roles: [admin]}\n");
+  const std::string config =
+      folder.write("config.yaml", "auth:\n  query_token: true\n  jwt: {secret: \"" + shared_secret +
+                                      "\"}\n  api_keys:\n    - {name: backend, sha256: " +
+                                      in_hex(sha256(api_key)) + ", roles: [admin]}\n");
   ::chmod(config.c_str(), 0644);
   Program program(PGTIDE_PROGRAM,
                   {"run", "--config", config, "--log.level", "trace", "--server.listen",
@@ -246,9 +285,9 @@ TEST_CASE("authentication: no byte of a credential is logged, whatever is logged
   const std::string forged = token.substr(0, token.size() - 6) + "AAAAAA";
   std::string answers;
   for (const std::string& each : {token, forged}) {
-    answers += WireClient::upgrade(address, endpoint, {bearer(each)}).body;
-    answers += WireClient::upgrade(address, endpoint + "?token=" + each).body;
-    answers += WireClient::upgrade(address, endpoint,
+    answers += WireClient::upgrade(address, socket_path, {bearer(each)}).body;
+    answers += WireClient::upgrade(address, socket_path + "?token=" + each).body;
+    answers += WireClient::upgrade(address, socket_path,
                                    {"Sec-WebSocket-Protocol: pgtide, pgtide.bearer." + each})
                    .body;
     answers += http(address, "GET /nothing?token=" + each, {bearer(each)}).body;
@@ -259,7 +298,7 @@ TEST_CASE("authentication: no byte of a credential is logged, whatever is logged
     client.close();
   }
   for (const std::string& key : {api_key, api_key + "x"}) {
-    answers += WireClient::upgrade(address, endpoint, {"X-API-Key: " + key}).body;
+    answers += WireClient::upgrade(address, socket_path, {"X-API-Key: " + key}).body;
     answers += http(address, "POST /realtime/broadcast_all",
                     {"X-API-Key: " + key, "Content-Type: application/json"}, R"({"data":1})")
                    .body;

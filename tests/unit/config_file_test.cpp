@@ -158,11 +158,16 @@ TEST_CASE("config: a fault says where it stands, what is wrong and how to mend i
       {"log: {level: warning}",
        "c:1:14: log.level must be trace, debug, info, warn, error or off, not 'warning'",
        "another library's word"},
-      {"server: {tls: {certificate: x}, admin_listen: y, trusted_proxies: []}",
-       "c:1:10: server.tls: not in this version; remove it\n"
-       "c:1:33: server.admin_listen: not in this version; remove it\n"
-       "c:1:50: server.trusted_proxies: not in this version; remove it",
-       "keys to come"},
+      {"server: {tls: {certificate: x}}", "c:1:10: server.tls: not in this version; remove it",
+       "a key to come"},
+      {"server: {admin_listen: 8081}",
+       "c:1:24: server.admin_listen must be host:port, such as 127.0.0.1:8080 or [::1]:8080, not "
+       "'8081'",
+       "no host"},
+      {"server: {trusted_proxies: [10.0.0.0/8, '::1', proxy]}",
+       "c:1:47: server.trusted_proxies must be an address or a network, such as 10.0.0.0/8; not "
+       "'proxy'",
+       "a name"},
       {"resume: {window_bytes: 1, replay_bytes: 1}\nlimits: {snapshots: 1}",
        "c:1:10: resume.window_bytes: not in this version; remove it\n"
        "c:1:27: resume.replay_bytes: not in this version; remove it\n"
@@ -231,6 +236,9 @@ TEST_CASE("config: flags and environment are read as the file is") {
        "[\"https://a.example\", \"https://b.example:8443\"]"},
       {"server.allowed_origins", "[\"*\"]", "[\"*\"]"},
       {"server.allowed_origins", "", "[]"},
+      {"server.admin_listen", "127.0.0.1:0", "127.0.0.1:0"},
+      {"server.admin_listen", "", "\"\""},
+      {"server.trusted_proxies", "10.0.0.1, fd00::/8", "[\"10.0.0.1\", \"fd00::/8\"]"},
       {"server.allowed_origins", "[https://a.example",
        "!server.allowed_origins: must be a list, such as [a, b]"},
       {"server.allowed_origins", "*", "!server.allowed_origins: must be a list, such as [a, b]"},

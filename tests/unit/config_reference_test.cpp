@@ -32,7 +32,7 @@ Config other_config() {
     bool changed = false;
     if (key.flag.empty()) continue;
     for (const char* value : {"true", "false", "RS256", "poll", "json", "error", "/other", "h:1",
-                              "https://a.example", "2h", "1h", "3", "100000", "9999999"}) {
+                              "::1", "https://a.example", "2h", "1h", "3", "100000", "9999999"}) {
       Config tried = config;
       if (!apply_value(tried, key.path, value)) continue;
       if (value_text(tried, key.path) == key.fallback) continue;
