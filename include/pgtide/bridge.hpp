@@ -40,6 +40,8 @@ class Bridge {
 
   // "127.0.0.1:8080": where it listens, once started.
   std::string address() const;
+  // Where the operator's HTTP answers; empty: at the same address.
+  std::string admin_address() const;
   BridgeRealtime& realtime();
 
  private:

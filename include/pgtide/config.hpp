@@ -25,7 +25,37 @@ struct Config {
     std::string path = "/realtime/subscribe";
     unsigned threads = 0;       // shards; 0: one per core
     std::vector<std::string> allowed_origins{};
+    std::vector<std::string> trusted_proxies{};  // addresses and networks ("10.0.0.0/8")
+    std::string admin_host{};                    // of the operator's own listener; empty: none
+    std::uint16_t admin_port = 0;
   } server{};
+
+  struct ApiKey {
+    std::string name{};    // the principal's id
+    std::string sha256{};  // of the key's bytes, 64 hexadecimal digits
+    std::vector<std::string> roles{};
+    friend bool operator==(const ApiKey&, const ApiKey&) = default;
+  };
+  struct Jwt {
+    std::vector<std::string> algorithms{"HS256"};
+    // The keys; without any of them no token is known. Files are re-read when they change.
+    std::string secret{};           // of HS*, its bytes as they are
+    std::string secret_file{};      // the same, without the line's end
+    std::string public_key_file{};  // PEM
+    std::string jwks_file{};        // a JSON Web Key Set (RFC 7517)
+    std::string issuer{};           // empty: not checked
+    std::string audience{};         // empty: not checked
+    bool require_expiry = true;
+    std::string id_claim = "sub";
+    std::string roles_claim = "roles";  // a dotted path
+    std::chrono::milliseconds leeway{30'000};
+  };
+  struct Auth {
+    bool required = false;
+    bool query_token = false;
+    Jwt jwt{};
+    std::vector<ApiKey> api_keys{};
+  } auth{};
 
   std::string rules = "rules.yaml";  // absolute, or relative to the configuration file
   bool rules_named = false;          // it was set: then a missing file is an error

@@ -16,6 +16,7 @@ Result<void> Bridge::start() { return core_->start(); }
 void Bridge::stop() { core_->stop(); }
 Result<void> Bridge::reload_rules() { return core_->reload_rules(); }
 std::string Bridge::address() const { return core_->address(); }
+std::string Bridge::admin_address() const { return core_->admin_address(); }
 BridgeRealtime& Bridge::realtime() { return *realtime_; }
 
 }  // namespace pgtide

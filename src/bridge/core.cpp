@@ -67,6 +67,7 @@ BridgeCore::~BridgeCore() { halt(); }
 // answer another until all of them stand.
 void BridgeCore::halt() {
   stage_ = Stage::stopping;
+  key_watch_.reset();
   for (const auto& shard : shards_) shard->shut_gate();
   if (source_) source_->stop();
   broadcast_thread_->join();
@@ -93,6 +94,12 @@ Result<void> BridgeCore::start() {
 Result<void> BridgeCore::start_serving() {
   auto rules = read_rules(config_.rules_named);
   if (!rules) return rules.error();
+  auto authenticator = Authenticator::make(config_.auth);
+  if (!authenticator) return authenticator.error();
+  authenticator_ = std::move(*authenticator);
+  auto proxies = TrustedProxies::parse(config_.server.trusted_proxies);
+  if (!proxies) return proxies.error();
+  trusted_proxies_ = std::move(*proxies);
   if ((*rules)->collections.empty() && (*rules)->all.kind == Audience::Kind::nobody) {
     spdlog::warn(
         "{}: no rules, so every subscription is refused. Four lines to begin with:\n"
@@ -102,20 +109,40 @@ Result<void> BridgeCore::start_serving() {
   std::error_code ignored;
   had_rules_file_ = std::filesystem::exists(config_.rules, ignored);
   policy_ = std::make_unique<PolicyKeeper>(*rules);
+  doorkeeper_ = std::make_shared<Doorkeeper>(authenticator_, *policy_);
+  key_watch_ = std::make_unique<KeyWatch>(authenticator_);
   make_shards();
-  auto acceptor =
-      Acceptor::listen(shards_.front()->context(), config_.server.host, config_.server.port);
-  if (!acceptor) return acceptor.error();
-  acceptor_ = std::move(*acceptor);
-  address_ = acceptor_->address();
+  if (auto listening = listen(); !listening) return listening;
   source_ = make_source_(source_options(**rules));
   stage_ = Stage::running;
-  acceptor_->start([this](int native_socket) {
-    shards_[next_shard_++ % shards_.size()]->adopt(native_socket);
-  });
+  start_accepting();
   source_->start(*this);
   if (config_.server.port_file.empty()) return {};
   return write_port_file(config_.server.port_file, address_);
+}
+
+Result<void> BridgeCore::listen() {
+  const auto& server = config_.server;
+  auto acceptor = Acceptor::listen(shards_.front()->context(), server.host, server.port);
+  if (!acceptor) return acceptor.error();
+  acceptor_ = std::move(*acceptor);
+  address_ = acceptor_->address();
+  if (server.admin_host.empty()) return {};
+  auto own = Acceptor::listen(shards_.front()->context(), server.admin_host, server.admin_port);
+  if (!own) return own.error();
+  admin_acceptor_ = std::move(*own);
+  admin_address_ = admin_acceptor_->address();
+  return {};
+}
+
+void BridgeCore::start_accepting() {
+  const auto begin = [this](Acceptor& acceptor, Entrance entrance) {
+    acceptor.start([this, entrance](int native_socket) {
+      shards_[next_shard_++ % shards_.size()]->adopt(native_socket, entrance);
+    });
+  };
+  begin(*acceptor_, admin_acceptor_ ? Entrance::clients : Entrance::everyone);
+  if (admin_acceptor_) begin(*admin_acceptor_, Entrance::operators);
 }
 
 Result<std::shared_ptr<const Rules>> BridgeCore::read_rules(bool required) const {
@@ -123,9 +150,7 @@ Result<std::shared_ptr<const Rules>> BridgeCore::read_rules(bool required) const
   return load_rules(config_.rules, required);
 }
 
-void BridgeCore::make_shards() {
-  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned count = config_.server.threads == 0 ? cores : config_.server.threads;
+ShardOptions BridgeCore::shard_options() const {
   const auto& limits = config_.limits;
   ShardOptions options;
   options.broker.limits.subscriptions_per_connection = limits.subscriptions_per_connection;
@@ -133,15 +158,32 @@ void BridgeCore::make_shards() {
   options.broker.limits.event_bytes = limits.event_bytes;
   options.broker.limits.scanned_filters = limits.scanned_filters_per_collection;
   options.broker.heartbeat_interval = config_.heartbeat.interval;
+  options.broker.auth_required = config_.auth.required;
+  options.broker.verify_token = [keeper = doorkeeper_](std::string_view token) {
+    return keeper->by_token(token);
+  };
   options.gateway.path = config_.server.path;
   options.gateway.allowed_origins = config_.server.allowed_origins;
   options.gateway.loopback_listener = is_loopback(config_.server.host);
+  options.gateway.loopback_operators = is_loopback(config_.server.admin_host);
+  options.gateway.trusted_proxies = trusted_proxies_;
   options.gateway.message_bytes = limits.message_bytes;
   options.gateway.backlog_bytes = limits.backlog_bytes;
   options.gateway.frames_per_second = limits.frames_per_second;
   options.gateway.handshake_timeout = limits.handshake_timeout;
   options.gateway.heartbeat_interval = config_.heartbeat.interval;
   options.gateway.heartbeat_timeout = config_.heartbeat.timeout;
+  options.gateway.gatekeeper = doorkeeper_;
+  options.gateway.auth_required = config_.auth.required;
+  options.gateway.query_token = config_.auth.query_token;
+  options.gateway.leeway = config_.auth.jwt.leeway;
+  return options;
+}
+
+void BridgeCore::make_shards() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = config_.server.threads == 0 ? cores : config_.server.threads;
+  ShardOptions options = shard_options();
   for (unsigned i = 0; i < count; ++i) {
     options.reports_unlisted = i == 0;
     shards_.push_back(std::make_unique<Shard>(static_cast<Operator&>(*this), options));
@@ -152,8 +194,10 @@ void BridgeCore::make_shards() {
 void BridgeCore::stop_accepting() {
   std::promise<void> stopped;
   boost::asio::post(shards_.front()->context(), [this, &stopped] {
-    acceptor_->stop();
-    acceptor_.reset();
+    for (auto* acceptor : {&acceptor_, &admin_acceptor_}) {
+      if (*acceptor) (*acceptor)->stop();
+      acceptor->reset();
+    }
     stopped.set_value();
   });
   stopped.get_future().wait();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bridge/connection_limiter.hpp"
+#include "bridge/doorkeeper.hpp"
 #include "bridge/policy_keeper.hpp"
 #include "bridge/shard.hpp"
 #include "capture/broadcaster.hpp"
@@ -43,6 +44,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void stop();  // drains; 10 s at most
   Result<void> reload_rules();
   std::string address() const { return address_; }
+  std::string admin_address() const { return admin_address_; }  // empty: the same
   const Config& config() const { return config_; }
 
   // Not on a shard's thread: they wait for the shards. Nothing while the bridge does not run.
@@ -67,7 +69,10 @@ class BridgeCore : private ChangeSink, private Operator {
 
   Result<std::shared_ptr<const Rules>> read_rules(bool required) const;
   Result<void> start_serving();
+  ShardOptions shard_options() const;
   void make_shards();
+  Result<void> listen();
+  void start_accepting();
   void stop_accepting();
   void halt();
   bool enqueue_broadcast(std::size_t bytes);
@@ -81,12 +86,18 @@ class BridgeCore : private ChangeSink, private Operator {
   std::shared_ptr<const Rules> own_rules_;
   bool had_rules_file_ = false;
   std::string address_;
+  std::string admin_address_;
   ConnectionLimiter limiter_;
   std::unique_ptr<PolicyKeeper> policy_;
+  std::shared_ptr<Authenticator> authenticator_;
+  TrustedProxies trusted_proxies_{};
+  std::shared_ptr<const Doorkeeper> doorkeeper_;
+  std::unique_ptr<KeyWatch> key_watch_;
   std::mutex publishing_;  // policies reach all shards in the order in which they were made
   std::unique_ptr<ChangeSource> source_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<Acceptor> admin_acceptor_;  // null: operators come where clients do
   std::size_t next_shard_ = 0;  // the acceptor's thread
   Broadcaster broadcaster_;
   std::atomic<std::size_t> broadcast_bytes_ = 0;  // waiting, or being committed

@@ -165,7 +165,9 @@ asio::io_context& Shard::context() { return state_->context; }
 
 void Shard::shut_gate() { state_->gate.shut(); }
 
-void Shard::adopt(int native_socket) { state_->gateway.adopt(native_socket); }
+void Shard::adopt(int native_socket, Entrance entrance) {
+  state_->gateway.adopt(native_socket, entrance);
+}
 
 void Shard::collect(std::function<void(ShardFigures)> done) {
   asio::post(state_->context, [state = state_.get(), done = std::move(done)] {

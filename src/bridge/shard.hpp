@@ -37,7 +37,7 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   // From any thread.
-  void adopt(int native_socket);
+  void adopt(int native_socket, Entrance entrance);
   void collect(std::function<void(ShardFigures)> done);
   void list(std::function<void(std::vector<ConnectionRecord>)> done);
   void close_connection(std::string id);

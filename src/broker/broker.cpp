@@ -33,10 +33,10 @@ std::size_t Connection::find(std::string_view pattern) const {
 
 Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> policy_,
                      Cursor position_)
-    : options(options_),
+    : options(std::move(options_)),
       policy(std::move(policy_)),
       position(position_),
-      fan_out(options_.limits.event_bytes) {}
+      fan_out(options.limits.event_bytes) {}
 
 Connection& Broker::State::at(ConnectionNumber number) {
   PGTIDE_ASSERT(number < connections.size() && connections[number]);
@@ -53,7 +53,7 @@ void Broker::State::remove_subscription(Connection& connection, std::size_t at) 
 }
 
 Broker::Broker(BrokerOptions options, std::shared_ptr<const Policy> policy, Cursor position)
-    : state_(std::make_unique<State>(options, std::move(policy), position)) {}
+    : state_(std::make_unique<State>(std::move(options), std::move(policy), position)) {}
 
 Broker::~Broker() = default;
 
@@ -74,9 +74,12 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
   auto connection = std::make_unique<Connection>(Connection{std::move(record), bucket});
   connection->told = state.moves;
   state.heard[opened.number] = 0;
-  state.index.join_everyone(connection->everyone, opened.number);
+  if (connection->admitted(state.options)) {
+    state.index.join_everyone(connection->everyone, opened.number);
+  }
   append_text_frame(opened.frames, connected_message({connection->record.id, connection->user(),
-                                                      state.options.heartbeat_interval}));
+                                                      state.options.heartbeat_interval,
+                                                      connection->record.expires_at}));
   state.connections[opened.number] = std::move(connection);
   ++state.connection_count;
   return opened;
@@ -127,7 +130,7 @@ std::string Broker::position_frame(ConnectionNumber number) {
   State& state = *state_;
   Connection& connection = state.at(number);
   const bool heard = std::exchange(state.heard[number], std::uint8_t{0}) != 0;
-  if (heard || connection.told == state.moves) return {};
+  if (!connection.admitted(state.options) || heard || connection.told == state.moves) return {};
   connection.told = state.moves;
   std::string frame;
   append_text_frame(frame, position_message(state.position));

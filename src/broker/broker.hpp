@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,8 +11,9 @@
 
 #include "broker/run.hpp"
 #include "model/batch.hpp"
-#include "model/principal.hpp"
+#include "model/identity.hpp"
 #include "model/wire_code.hpp"
+#include "pgtide/result.hpp"
 #include "rules/policy.hpp"
 
 namespace pgtide {
@@ -30,12 +32,16 @@ struct BrokerLimits {
 struct BrokerOptions {
   BrokerLimits limits{};
   std::chrono::milliseconds heartbeat_interval{30'000};
+  // Whose the token of an `auth` message is; on the shard's thread. Empty: no token is known.
+  std::function<Result<Identity>(std::string_view token)> verify_token{};
+  bool auth_required = false;  // the anonymous may only send `auth`, and are sent no event
 };
 
 // What the server says in answer to one message: whole text frames, and perhaps the end.
 struct Reply {
   std::string frames{};
   std::optional<CloseCode> close{};
+  bool authenticated = false;  // the connection's user and expires_at are new
 };
 
 // A run of frames for one connection. The views into a DeliverySet hold until the next deliver().
@@ -52,6 +58,7 @@ struct ConnectionRecord {
   std::chrono::system_clock::time_point connected_at{};
   std::vector<std::string> patterns{};  // in the order of subscription
   std::vector<std::string> filters{};   // theirs; empty: none
+  std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
 };
 
 struct BrokerCounters {

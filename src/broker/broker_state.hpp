@@ -33,6 +33,10 @@ struct Connection {
   Seat everyone{};                             // what broadcast_all reaches it by
   std::uint64_t told = 0;                      // `moves` of the position it last was told as such
 
+  // May it do more than send `auth`?
+  bool admitted(const BrokerOptions& options) const {
+    return record.user.has_value() || !options.auth_required;
+  }
   const Principal* user() const { return record.user ? &*record.user : nullptr; }
   // The subscription's place in record.patterns, or their number.
   std::size_t find(std::string_view pattern) const;
@@ -70,6 +74,8 @@ struct Broker::State {
   struct Request;
   void answer(Request& request, const SubscribeMessage& message);
   void answer(Request& request, const UnsubscribeMessage& message);
+  void answer(Request& request, const AuthMessage& message);
+  void dispatch(Request& request, const ClientMessage& message);
   void subscribe(Request& request, const SubscribeItem& item);
   bool read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
                    Subscription& wanted);
@@ -83,6 +89,7 @@ struct Broker::State {
   struct Change;
   std::string decide_anew(ConnectionNumber number, Change& change);
   std::optional<ErrorReply> decide_anew(ConnectionNumber number, std::size_t place, Change& change);
+  std::string change_user(ConnectionNumber number, Identity identity);
 };
 
 // What a subscriber is told whose pattern is refused to it (PROTOCOL 1.4). Not for `allowed`.

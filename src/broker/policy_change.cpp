@@ -200,4 +200,13 @@ std::optional<ErrorReply> Broker::State::fault_of(const Connection& connection,
   return fault;
 }
 
+// The same for one connection whose user is another now; the frames to send.
+std::string Broker::State::change_user(ConnectionNumber number, Identity identity) {
+  Connection& connection = at(number);
+  connection.record.user = std::move(identity.principal);
+  connection.record.expires_at = identity.expires_at;
+  Change change{*policy, *policy};
+  return decide_anew(number, change);
+}
+
 }  // namespace pgtide

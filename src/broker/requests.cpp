@@ -47,17 +47,40 @@ Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::tim
   }
   auto& message = std::get<ClientMessage>(parsed);
   request.id = std::move(message.id);
-  if (std::holds_alternative<PingMessage>(message.body)) {
-    request.say(pong_message(request.id));
-  } else if (state.pay(request, now)) {
-    const auto* subscribe = std::get_if<SubscribeMessage>(&message.body);
-    if (subscribe != nullptr) {
-      state.answer(request, *subscribe);
-    } else {
-      state.answer(request, std::get<UnsubscribeMessage>(message.body));
-    }
-  }
+  const bool is_ping = std::holds_alternative<PingMessage>(message.body);
+  if (is_ping || state.pay(request, now)) state.dispatch(request, message);
   return std::move(request.reply);
+}
+
+void Broker::State::dispatch(Request& request, const ClientMessage& message) {
+  if (const auto* auth = std::get_if<AuthMessage>(&message.body)) return answer(request, *auth);
+  if (!request.connection.admitted(options)) {
+    return refuse(request, {.code = WireCode::unauthenticated,
+                            .message = "this server wants to know who you are: send auth first"});
+  }
+  if (const auto* subscribe = std::get_if<SubscribeMessage>(&message.body)) {
+    answer(request, *subscribe);
+  } else if (const auto* unsubscribe = std::get_if<UnsubscribeMessage>(&message.body)) {
+    answer(request, *unsubscribe);
+  } else {
+    request.say(pong_message(request.id));
+  }
+}
+
+// Events before `authenticated` followed the old identity, later ones follow the new.
+void Broker::State::answer(Request& request, const AuthMessage& message) {
+  auto identity = options.verify_token
+                      ? options.verify_token(message.token)
+                      : Error{ErrorKind::denied, "this server knows no tokens"};
+  if (!identity) {
+    return refuse(request,
+                  {.code = WireCode::invalid_token, .message = identity.error().message});
+  }
+  Connection& connection = request.connection;
+  if (!connection.admitted(options)) index.join_everyone(connection.everyone, request.number);
+  request.say(authenticated_message(request.id, *identity));
+  request.reply.frames += change_user(request.number, std::move(*identity));
+  request.reply.authenticated = true;
 }
 
 // Takes a token for the request, or refuses it.

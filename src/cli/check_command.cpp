@@ -1,10 +1,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "auth/authenticator.hpp"
 #include "bridge/rules_loader.hpp"
 #include "capture/inspection.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "gateway/trusted_proxies.hpp"
 #include "rules/policy.hpp"
 
 namespace pgtide {
@@ -34,6 +36,10 @@ Finding found(const Error& error, int exit_code) {
 Finding check(const SettingSources& sources) {
   const auto config = load_settings(sources);
   if (!config) return found(config.error(), exit_usage);
+  const auto keys = Authenticator::make(config->auth);
+  if (!keys) return found(keys.error(), exit_usage);
+  const auto proxies = TrustedProxies::parse(config->server.trusted_proxies);
+  if (!proxies) return found(proxies.error(), exit_usage);
   const auto rules = load_rules(config->rules, config->rules_named);
   if (!rules) return found(rules.error(), exit_usage);
   const auto catalog = read_catalog(config->database.url, listed_tables(**rules));

@@ -22,6 +22,7 @@ struct Invocation {
   WatchCommand watch{};
   TailCommand tail{};
   BroadcastCommand broadcast{};
+  TokenCommand token{};
   std::vector<std::string> broadcast_words{};
   bool everyone = false;
   bool json = false;
@@ -56,6 +57,7 @@ std::string group_of(const std::string& path) {
 }
 
 void add_setting(CLI::App& app, Invocation& invocation, const ConfigKey& key) {
+  if (key.flag.empty()) return;
   const auto keep = [&invocation, path = key.path](const std::string& value) {
     invocation.sources.flags[path] = value;
   };
@@ -138,6 +140,25 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
   unwatch->add_option("TABLE", in.table, "the table")->required();
 }
 
+void add_token_command(CLI::App& app, Invocation& in) {
+  CLI::App* token =
+      add_command(app, {"token", "Make a token for development, signed with auth.jwt.secret"}, in,
+                  [&in] { return token_command(in.sources, in.token); });
+  add_config_option(*token, in);
+  token->add_option("--user", in.token.user, "who: user.id")->required()->type_name("ID");
+  token->add_option("--role", in.token.roles, "a role; may be given again")
+      ->type_name("ROLE")
+      ->allow_extra_args(false);
+  token->add_option("--expires", in.token.expires, "how long it is valid [1h]")
+      ->type_name("DURATION");
+  token->add_option("--claim", in.token.claims, "one more claim, name=JSON; may be given again")
+      ->type_name("CLAIM")
+      ->allow_extra_args(false);
+  for (const ConfigKey& key : config_keys()) {
+    if (key.path.starts_with("auth.jwt.")) add_setting(*token, in, key);
+  }
+}
+
 void add_looking_commands(CLI::App& app, Invocation& in) {
   CLI::App* status = add_command(
       app, {"status", "What is watched, the log's size, lag; exits 1 when something is wrong"}, in,
@@ -169,6 +190,9 @@ void add_event_commands(CLI::App& app, Invocation& in) {
   add_config_option(*tail, in);
   tail->add_option("PATTERN", in.tail.patterns, "'posts.*', 'posts.17', '*'")->required();
   tail->add_option("--url", in.tail.url, "ws://host:port/path of the bridge")->type_name("URL");
+  tail->add_option("--token", in.tail.token, "a JWT: who asks [PGTIDE_TOKEN]")
+      ->envname("PGTIDE_TOKEN")
+      ->type_name("TOKEN");
   tail->add_flag("--json", in.tail.json, "whole frames, a line each");
 
   CLI::App* broadcast = add_command(app, {"broadcast", "Send a custom event"}, in,
@@ -195,6 +219,7 @@ int run_cli(int argc, char** argv) {
   add_schema_commands(app, invocation);
   add_looking_commands(app, invocation);
   add_event_commands(app, invocation);
+  add_token_command(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

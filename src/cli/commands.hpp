@@ -34,6 +34,7 @@ int check_command(const SettingSources& sources, bool json);
 struct TailCommand {
   std::vector<std::string> patterns{};
   std::string url{};  // empty: where the configuration says that the bridge listens
+  std::string token{};  // empty: anonymous
   bool json = false;
 };
 int tail_command(const SettingSources& sources, const TailCommand& command);
@@ -43,6 +44,14 @@ struct BroadcastCommand {
   std::string json{};
 };
 int broadcast_command(const SettingSources& sources, const BroadcastCommand& command);
+
+struct TokenCommand {
+  std::string user{};
+  std::vector<std::string> roles{};
+  std::string expires = "1h";
+  std::vector<std::string> claims{};  // "name=JSON"
+};
+int token_command(const SettingSources& sources, const TokenCommand& command);
 
 int demo_command(const SettingSources& sources);
 

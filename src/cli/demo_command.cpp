@@ -99,9 +99,11 @@ int show_samples(Config config, const Signals& signals) {
 
 int demo_command(const SettingSources& sources) {
   const Signals signals({SIGINT, SIGTERM, SIGHUP});
-  auto config = load_settings(sources);
+  std::vector<std::string> warnings;
+  auto config = load_settings(sources, &warnings);
   if (!config) return report_settings_fault(config.error());
   set_up_logging(config->log);
+  for (const std::string& warning : warnings) spdlog::warn("{}", warning);
   return config->database.url.empty() ? show_samples(std::move(*config), signals)
                                       : show_own_database(std::move(*config), signals);
 }

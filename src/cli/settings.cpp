@@ -2,6 +2,7 @@
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -50,7 +51,7 @@ Result<void> apply_file(const std::string& path, Config& config) {
 
 Result<void> apply_environment(Config& config) {
   for (const ConfigKey& key : config_keys()) {
-    const auto value = from_environment(key.environment);
+    const auto value = key.environment.empty() ? std::nullopt : from_environment(key.environment);
     if (!value) continue;
     if (auto applied = apply_value(config, key.path, *value); !applied) {
       return Error{applied.error().kind, applied.error().message, key.environment};
@@ -67,9 +68,35 @@ Result<void> apply_flags(const std::map<std::string, std::string>& flags, Config
 }
 
 // A relative path counts from the configuration file's folder.
-void settle_rules(const std::string& config_file, Config& config) {
+void settle_paths(const std::string& config_file, Config& config) {
   const auto folder = std::filesystem::path(config_file).parent_path();
-  config.rules = (folder / config.rules).lexically_normal().string();
+  Config::Jwt& jwt = config.auth.jwt;
+  for (std::string* path :
+       {&config.rules, &jwt.secret_file, &jwt.public_key_file, &jwt.jwks_file}) {
+    if (!path->empty()) *path = (folder / *path).lexically_normal().string();
+  }
+}
+
+bool all_may_read(const std::string& path) {
+  struct stat found {};
+  return !path.empty() && ::stat(path.c_str(), &found) == 0 && (found.st_mode & S_IROTH) != 0;
+}
+
+// `of_file`: what the configuration file alone says.
+std::vector<std::string> find_open_secrets(const std::string& config_file, const Config& of_file,
+                                           const Config& config) {
+  std::vector<std::string> warnings;
+  const bool holds_secret = !of_file.auth.jwt.secret.empty();
+  if (holds_secret && all_may_read(config_file)) {
+    warnings.push_back(config_file + ": everybody on this machine may read auth.jwt.secret in it; "
+                                     "run: chmod o-r " + config_file);
+  }
+  const std::string& secret_file = config.auth.jwt.secret_file;
+  if (all_may_read(secret_file)) {
+    warnings.push_back(secret_file + ": everybody on this machine may read this secret; run: "
+                                     "chmod o-r " + secret_file);
+  }
+  return warnings;
 }
 
 Result<void> refuse_contradictions(const Config& config) {
@@ -81,17 +108,19 @@ Result<void> refuse_contradictions(const Config& config) {
 
 }  // namespace
 
-Result<Config> load_settings(const SettingSources& sources) {
+Result<Config> load_settings(const SettingSources& sources, std::vector<std::string>* warnings) {
   Config config;
   const auto file = choose_file(sources);
   if (!file) return file.error();
   if (!file->empty()) {
     if (auto applied = apply_file(*file, config); !applied) return applied.error();
   }
+  const Config of_file = config;
   if (auto applied = apply_environment(config); !applied) return applied.error();
   if (auto applied = apply_flags(sources.flags, config); !applied) return applied.error();
   if (auto consistent = refuse_contradictions(config); !consistent) return consistent.error();
-  settle_rules(*file, config);
+  settle_paths(*file, config);
+  if (warnings != nullptr) *warnings = find_open_secrets(*file, of_file, config);
   if (config.database.url.empty()) {
     config.database.url = from_environment("DATABASE_URL").value_or("");
   }

@@ -19,6 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::milliseconds poll_interval{200};  // how soon Ctrl-C is seen
+constexpr std::chrono::milliseconds connect_limit{10'000};
 constexpr std::chrono::milliseconds backoff_least{200};
 constexpr std::chrono::milliseconds backoff_most{5'000};
 
@@ -84,7 +85,7 @@ class Tail {
     std::chrono::milliseconds backoff = backoff_least;
     bool was_there = false;
     while (!ended_) {
-      auto client = Client::connect(url_);
+      auto client = Client::connect(url_, connect_limit, command_.token);
       if (client) {
         was_there = true;
         backoff = backoff_least;

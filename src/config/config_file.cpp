@@ -12,10 +12,7 @@ namespace pgtide {
 namespace {
 
 // Keys of the documented whole that this version cannot honour: said so, instead of "unknown".
-constexpr std::array<std::string_view, 8> later_keys{"auth",
-                                                     "server.admin_listen",
-                                                     "server.trusted_proxies",
-                                                     "server.tls",
+constexpr std::array<std::string_view, 5> later_keys{"server.tls",
                                                      "limits.snapshot_rows",
                                                      "limits.snapshots",
                                                      "resume.window_bytes",
@@ -28,23 +25,26 @@ bool is_later(std::string_view path) {
   });
 }
 
-std::string_view section_of(std::string_view path) {
-  const std::size_t dot = path.find('.');
-  return dot == std::string_view::npos ? std::string_view{} : path.substr(0, dot);
+// Is `path` inside `section`? "auth.jwt.leeway" is inside "auth" and "auth.jwt".
+bool is_inside(std::string_view path, std::string_view section) {
+  return !section.empty() && path.size() > section.size() && path[section.size()] == '.' &&
+         path.starts_with(section);
 }
 
 bool is_section(std::string_view name) {
   const auto& table = key_table();
   return std::any_of(table.begin(), table.end(), [&](const KeyEntry& entry) {
-    return !name.empty() && section_of(entry.key.path) == name;
+    return is_inside(entry.key.path, name);
   });
 }
 
 std::vector<std::string> known_names() {
   std::vector<std::string> names;
   for (const KeyEntry& entry : key_table()) {
-    const std::string section(section_of(entry.key.path));
-    if (!section.empty() && (names.empty() || names.back() != section)) {
+    const std::string& path = entry.key.path;
+    std::size_t dot = path.find('.');
+    for (; dot != std::string::npos; dot = path.find('.', dot + 1)) {
+      const std::string section = path.substr(0, dot);
       if (std::find(names.begin(), names.end(), section) == names.end()) names.push_back(section);
     }
   }
@@ -75,29 +75,32 @@ class ConfigReader {
       fault(root.place, "the file must hold keys, such as 'database:'");
       return;
     }
-    for (const YamlEntry& entry : root.entries) {
-      if (is_section(entry.key)) {
-        read_section(entry);
-      } else {
-        read_key(entry.key, entry);
-      }
-    }
+    read_entries(root, "");
   }
 
   std::vector<FileFault> take_faults() { return std::move(faults_); }
 
  private:
+  void read_entries(const YamlNode& map, const std::string& prefix) {
+    for (const YamlEntry& entry : map.entries) {
+      const std::string path = prefix + entry.key;
+      if (is_section(path)) {
+        read_section(path, entry);
+      } else {
+        read_key(path, entry);
+      }
+    }
+  }
+
   // A section without a value is one whose keys are all commented out.
-  void read_section(const YamlEntry& section) {
+  void read_section(const std::string& path, const YamlEntry& section) {
     if (section.value.kind == YamlNode::Kind::null) return;
     if (section.value.kind != YamlNode::Kind::map) {
-      fault(section.value.place, section.key + " must hold keys, such as '" +
-                                     first_key_of(section.key) + ":', below it");
+      fault(section.value.place,
+            path + " must hold keys, such as '" + first_key_of(path) + ":', below it");
       return;
     }
-    for (const YamlEntry& entry : section.value.entries) {
-      read_key(section.key + "." + entry.key, entry);
-    }
+    read_entries(section.value, path + ".");
   }
 
   void read_key(const std::string& path, const YamlEntry& entry) {
@@ -113,13 +116,13 @@ class ConfigReader {
     if (const auto refusal = known->apply(config_, entry.value)) {
       const bool null = entry.value.kind == YamlNode::Kind::null;
       const SourcePlace whole = null ? entry.place : entry.value.place;
-      fault(refusal->at != nullptr ? refusal->at->place : whole, path + " " + refusal->why);
+      fault(refusal->at.value_or(whole), path + " " + refusal->why);
     }
   }
 
   static std::string first_key_of(const std::string& section) {
     for (const KeyEntry& entry : key_table()) {
-      if (section_of(entry.key.path) == section) return entry.key.path.substr(section.size() + 1);
+      if (is_inside(entry.key.path, section)) return entry.key.path.substr(section.size() + 1);
     }
     return {};
   }
@@ -168,6 +171,7 @@ Result<void> apply_value(Config& config, const std::string& path, const std::str
   if (is_later(path)) return refused("not in this version");
   const KeyEntry* known = find_key(path);
   if (known == nullptr) return refused(unknown_key(path));
+  if (known->key.flag.empty()) return refused("is set in config.yaml only");
   const bool list = known->key.fallback.front() == '[';
   const YamlNode node = list ? list_of(value) : make_node(YamlNode::Kind::scalar, {}, value);
   if (const auto refusal = known->apply(config, node)) return refused(refusal->why);
@@ -186,6 +190,9 @@ std::vector<std::string> contradictions(const Config& config) {
     found.push_back(
         "limits.backlog_bytes must be at least limits.event_bytes: a reader could never be sent "
         "the largest event");
+  }
+  if (!config.auth.jwt.secret.empty() && !config.auth.jwt.secret_file.empty()) {
+    found.push_back("auth.jwt.secret and auth.jwt.secret_file are both set: remove one of them");
   }
   return found;
 }

@@ -12,8 +12,8 @@ namespace pgtide {
 // One setting as the command line and the environment know it.
 struct ConfigKey {
   std::string path;         // "limits.event_bytes"
-  std::string flag;         // "--limits.event-bytes"
-  std::string environment;  // "PGTIDE_LIMITS_EVENT_BYTES"
+  std::string flag;         // "--limits.event-bytes"; empty: in the file only
+  std::string environment;  // "PGTIDE_LIMITS_EVENT_BYTES"; empty: in the file only
   std::string sentence;     // what it is, with its unit: for --help
   std::string fallback;     // the default, as it is written in the file
 };
@@ -27,7 +27,7 @@ const std::vector<ConfigKey>& config_keys();
 std::vector<FileFault> apply_yaml(std::string_view text, Config& config);
 
 // Applies one value from a flag or an environment variable, written as in the file, without quotes;
-// lists also as "a, b". Values of database.url are never part of a message.
+// lists also as "a, b". Values of database.url and auth.jwt.secret are never part of a message.
 // ErrorKind::invalid names `path`.
 Result<void> apply_value(Config& config, const std::string& path, const std::string& value);
 

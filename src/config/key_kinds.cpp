@@ -149,7 +149,7 @@ KeyEntry text_list_key(KeyText text, Field<std::vector<std::string>> field, Text
         for (const YamlNode& item : node.items) {
           std::string why = text_fault(item);
           if (why.empty()) why = check(item.text);
-          if (!why.empty()) return Refusal{why, &item};
+          if (!why.empty()) return Refusal{why, item.place};
           values.push_back(item.text);
         }
         field(config) = std::move(values);
@@ -162,6 +162,28 @@ KeyEntry text_list_key(KeyText text, Field<std::vector<std::string>> field, Text
         }
         return "[" + out + "]";
       });
+}
+
+KeyEntry switch_key(KeyText text, Field<bool> field) {
+  return make_entry(
+      std::move(text),
+      [=](Config& config, const YamlNode& node) -> Refused {
+        const bool plain = node.kind == YamlNode::Kind::scalar && !node.quoted;
+        if (!plain || (node.text != "true" && node.text != "false")) {
+          return Refusal{"must be true or false" + found(node)};
+        }
+        field(config) = node.text == "true";
+        return std::nullopt;
+      },
+      [=](const Config& config) { return read(field, config) ? "true" : "false"; });
+}
+
+KeyEntry file_key(KeyText text, decltype(KeyEntry::apply) apply,
+                  decltype(KeyEntry::write) write) {
+  KeyEntry entry = make_entry(std::move(text), std::move(apply), std::move(write));
+  entry.key.flag.clear();
+  entry.key.environment.clear();
+  return entry;
 }
 
 KeyEntry count_key(KeyText text, Field<std::size_t> field, Range<std::size_t> range) {
@@ -239,6 +261,22 @@ KeyEntry address_key(KeyText text, Field<std::string> host, Field<std::uint16_t>
         const bool six = name.find(':') != std::string::npos;
         return (six ? "[" + name + "]" : name) + ":" + std::to_string(read(port, config));
       });
+}
+
+KeyEntry optional_address_key(KeyText text, Field<std::string> host, Field<std::uint16_t> port) {
+  KeyEntry entry = address_key(std::move(text), host, port);
+  entry.apply = [=, apply = std::move(entry.apply)](Config& config, const YamlNode& node) {
+    const bool none = node.kind == YamlNode::Kind::scalar && node.text.empty();
+    if (!none) return apply(config, node);
+    host(config).clear();
+    port(config) = 0;
+    return Refused{};
+  };
+  entry.write = [=, write = std::move(entry.write)](const Config& config) {
+    return read(host, config).empty() ? std::string("\"\"") : write(config);
+  };
+  entry.key.fallback = entry.write(Config{});
+  return entry;
 }
 
 }  // namespace pgtide

@@ -36,6 +36,9 @@ struct Choice {
 
 KeyEntry text_key(KeyText text, Field<std::string> field, TextCheck check = nullptr);
 KeyEntry text_list_key(KeyText text, Field<std::vector<std::string>> field, TextCheck check);
+KeyEntry switch_key(KeyText text, Field<bool> field);
+// Of a shape that no flag could hold: in the file only.
+KeyEntry file_key(KeyText text, decltype(KeyEntry::apply) apply, decltype(KeyEntry::write) write);
 KeyEntry count_key(KeyText text, Field<std::size_t> field, Range<std::size_t> range);
 KeyEntry count_key(KeyText text, Field<unsigned> field, Range<unsigned> range);
 KeyEntry rate_key(KeyText text, Field<double> field, Range<double> range);
@@ -51,5 +54,7 @@ KeyEntry choice_key(KeyText text, ChoiceField field, std::vector<Choice> choices
 
 // "host:port", the two halves of one member of Config.
 KeyEntry address_key(KeyText text, Field<std::string> host, Field<std::uint16_t> port);
+// The same, or "" for none.
+KeyEntry optional_address_key(KeyText text, Field<std::string> host, Field<std::uint16_t> port);
 
 }  // namespace pgtide

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "config/auth_keys.hpp"
 #include "config/key_kinds.hpp"
 #include "model/wording.hpp"
 
@@ -41,6 +42,19 @@ std::string origin_fault(const std::string& origin) {
   return host
              ? ""
              : "must be \"*\" or an origin, such as https://app.example.com; not " + quoted(origin);
+}
+
+// The shape only: what is no address all the same is found at the start.
+std::string proxy_fault(const std::string& proxy) {
+  const std::size_t slash = proxy.find('/');
+  const std::string address = proxy.substr(0, slash);
+  const std::string bits = slash == std::string::npos ? "0" : proxy.substr(slash + 1);
+  const bool shaped = !bits.empty() && bits.size() <= 3 &&
+                      bits.find_first_not_of("0123456789") == std::string::npos &&
+                      address.find_first_of(".:") != std::string::npos &&
+                      address.find_first_not_of("0123456789abcdefABCDEF.:") == std::string::npos;
+  return shaped ? ""
+                : "must be an address or a network, such as 10.0.0.0/8; not " + quoted(proxy);
 }
 
 std::string rules_fault(const std::string& path) {
@@ -96,6 +110,12 @@ std::vector<KeyEntry> server_keys() {
            "Where clients connect, host:port; port 0 takes a free one, which is printed."},
           [](Config& c) -> std::string& { return c.server.host; },
           [](Config& c) -> std::uint16_t& { return c.server.port; }),
+      optional_address_key(
+          {"server.admin_listen",
+           "Where the operator's HTTP answers, and there only, host:port; empty: where clients "
+           "connect."},
+          [](Config& c) -> std::string& { return c.server.admin_host; },
+          [](Config& c) -> std::uint16_t& { return c.server.admin_port; }),
       text_key({"server.port_file",
                 "A file that host:port is written to once the server listens; empty: none."},
                [](Config& c) -> std::string& { return c.server.port_file; }),
@@ -110,8 +130,16 @@ std::vector<KeyEntry> server_keys() {
            "the same host; \"*\": any."},
           [](Config& c) -> std::vector<std::string>& { return c.server.allowed_origins; },
           origin_fault),
-      rules_key(),
+      text_list_key(
+          {"server.trusted_proxies",
+           "Addresses and networks of proxies whose X-Forwarded-For is believed."},
+          [](Config& c) -> std::vector<std::string>& { return c.server.trusted_proxies; },
+          proxy_fault),
   };
+}
+
+std::vector<KeyEntry> rules_keys() {
+  return {rules_key()};
 }
 
 std::vector<KeyEntry> rate_and_count_limits() {
@@ -121,8 +149,8 @@ std::vector<KeyEntry> rate_and_count_limits() {
                 [](Config& c) -> std::size_t& { return c.limits.subscriptions_per_connection; },
                 {1, count_max}),
       rate_key({"limits.requests_per_second",
-                "Subscribe and unsubscribe requests per second of one connection, with a burst of "
-                "the same number; more are answered rate_limited."},
+                "Subscribe, unsubscribe and auth requests per second of one connection, with a "
+                "burst of the same number; more are answered rate_limited."},
                [](Config& c) -> double& { return c.limits.requests_per_second; }, {0.1, 1e6}),
       rate_key({"limits.frames_per_second",
                 "Frames of any kind per second of one connection; past it the server reads more "
@@ -159,7 +187,8 @@ std::vector<KeyEntry> size_and_time_limits() {
           [](Config& c) -> std::size_t& { return c.limits.backlog_bytes; },
           {64 * kib, 1'024 * mib}),
       duration_key({"limits.handshake_timeout",
-                    "How long a new connection may take to complete its WebSocket handshake."},
+                    "How long a new connection may take to complete its WebSocket handshake, and "
+                    "then to send auth where auth.required asks for it."},
                    [](Config& c) -> milliseconds& { return c.limits.handshake_timeout; },
                    {milliseconds{100}, hours{1}}),
   };
@@ -208,8 +237,8 @@ std::vector<KeyEntry> log_keys() {
 
 std::vector<KeyEntry> make_table() {
   std::vector<KeyEntry> table;
-  for (auto make : {database_keys, server_keys, rate_and_count_limits, size_and_time_limits,
-                    timing_keys, log_keys}) {
+  for (auto make : {database_keys, server_keys, auth_keys, rules_keys, rate_and_count_limits,
+                    size_and_time_limits, timing_keys, log_keys}) {
     std::vector<KeyEntry> part = make();
     std::move(part.begin(), part.end(), std::back_inserter(table));
   }

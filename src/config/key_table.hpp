@@ -11,10 +11,10 @@
 namespace pgtide {
 
 // Why a value was refused: the end of a sentence that begins with its key ("must be ..."), and the
-// value at fault where it lies inside a list.
+// place of the fault where it lies inside the value.
 struct Refusal {
   std::string why{};
-  const YamlNode* at = nullptr;  // null: the whole value
+  std::optional<SourcePlace> at{};  // none: the whole value
 };
 
 // One row of the table that drives file, flags, environment and documentation.

@@ -145,7 +145,8 @@ struct Client::State {
   bool interrupted = false;
 };
 
-Result<Client> Client::connect(const std::string& url, std::chrono::milliseconds timeout) {
+Result<Client> Client::connect(const std::string& url, std::chrono::milliseconds timeout,
+                               const std::string& token) {
   const auto parsed = parse_url(url, "ws://");
   if (!parsed) return parsed.error();
   auto state = std::make_unique<State>();
@@ -157,9 +158,11 @@ Result<Client> Client::connect(const std::string& url, std::chrono::milliseconds
   }
   ErrorCode ignored;
   tcp_layer.socket().set_option(tcp::no_delay(true), ignored);
-  state->stream.set_option(websocket::stream_base::decorator([](websocket::request_type& request) {
-    request.set(http::field::user_agent, "pgtide/" PGTIDE_VERSION);
-  }));
+  state->stream.set_option(
+      websocket::stream_base::decorator([token](websocket::request_type& request) {
+        request.set(http::field::user_agent, "pgtide/" PGTIDE_VERSION);
+        if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
+      }));
   state->stream.read_message_max(0);
   websocket::response_type response;
   std::optional<ErrorCode> shaken;

@@ -13,9 +13,11 @@ namespace pgtide {
 class Client {
  public:
   // `url`: "ws://host:port/realtime/subscribe". ErrorKind::unavailable where nobody answers,
-  // denied on 401/403 (the server's own message), invalid for a URL that is none.
+  // denied on 401/403 (the server's own message), invalid for a URL that is none. `token` goes into
+  // the Authorization header; empty: anonymous.
   static Result<Client> connect(const std::string& url,
-                                std::chrono::milliseconds timeout = std::chrono::seconds{10});
+                                std::chrono::milliseconds timeout = std::chrono::seconds{10},
+                                const std::string& token = {});
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
   ~Client();

@@ -66,6 +66,6 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
 };
 
 // Begins to read an HTTP request from an accepted socket.
-void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket);
+void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket, Entrance entrance);
 
 }  // namespace pgtide

@@ -38,14 +38,15 @@ boost::asio::ip::tcp family_of(int native) {
   return family == AF_INET6 ? boost::asio::ip::tcp::v6() : boost::asio::ip::tcp::v4();
 }
 
-void receive_guest(const std::shared_ptr<GatewayCore>& core, OwnedSocket accepted) {
+void receive_guest(const std::shared_ptr<GatewayCore>& core, OwnedSocket accepted,
+                   Entrance entrance) {
   if (core->draining) return;
   Socket socket(core->context.get_executor());
   boost::system::error_code error;
   socket.assign(family_of(accepted.native()), accepted.native(), error);
   if (error) return;
   accepted.release();
-  start_visit(core, std::move(socket));
+  start_visit(core, std::move(socket), entrance);
 }
 
 }  // namespace
@@ -56,10 +57,10 @@ Gateway::Gateway(boost::asio::io_context& context, Broker& broker, Operator& op,
 
 Gateway::~Gateway() { state_->stop(); }
 
-void Gateway::adopt(int native_socket) {
-  boost::asio::post(state_->context, [weak = std::weak_ptr<State>(state_),
+void Gateway::adopt(int native_socket, Entrance entrance) {
+  boost::asio::post(state_->context, [weak = std::weak_ptr<State>(state_), entrance,
                                       accepted = OwnedSocket(native_socket)]() mutable {
-    if (const auto state = weak.lock()) receive_guest(state, std::move(accepted));
+    if (const auto state = weak.lock()) receive_guest(state, std::move(accepted), entrance);
   });
 }
 

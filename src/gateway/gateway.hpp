@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "broker/broker.hpp"
+#include "gateway/entrance.hpp"
+#include "gateway/gatekeeper.hpp"
 #include "gateway/operator.hpp"
+#include "gateway/trusted_proxies.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -20,6 +23,8 @@ struct GatewayOptions {
   std::string path = "/realtime/subscribe";
   std::vector<std::string> allowed_origins{};
   bool loopback_listener = true;  // `Host` must then be a loopback name or an allowed origin
+  bool loopback_operators = true;  // the same of the operators' own listener
+  TrustedProxies trusted_proxies{};
   std::size_t message_bytes = 65'536;
   std::size_t backlog_bytes = 8'388'608;
   std::size_t reply_bytes = 65'536;  // unsent replies past it stop the reading
@@ -27,6 +32,10 @@ struct GatewayOptions {
   std::chrono::milliseconds handshake_timeout{10'000};
   std::chrono::milliseconds heartbeat_interval{30'000};
   std::chrono::milliseconds heartbeat_timeout{10'000};
+  std::shared_ptr<const Gatekeeper> gatekeeper{};  // null: no credential is known
+  bool auth_required = false;  // the anonymous have handshake_timeout to send `auth`
+  bool query_token = false;    // ?token= is looked at
+  std::chrono::milliseconds leeway{30'000};  // from a token's end to the connection's
 };
 
 struct GatewayCounters {
@@ -52,7 +61,7 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
 
   // Takes over an accepted TCP socket. From any thread.
-  void adopt(int native_socket);
+  void adopt(int native_socket, Entrance entrance = Entrance::everyone);
 
   // Sends now what the socket takes; the rest waits in the connection's outbox.
   void send(const Delivery& delivery);

@@ -2,6 +2,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/core.hpp"
@@ -13,10 +14,11 @@ struct Handshake {
   Socket socket;
   boost::beast::http::request<boost::beast::http::string_body> request{};
   std::string leftover{};  // read past the request
-  boost::asio::ip::tcp::endpoint peer{};
-  std::string address{};   // the peer's, as it was admitted
+  std::string remote_address{};  // the client's, with its port where that is known
+  std::string address{};         // the same without a port, as it was admitted
   bool answer_subprotocol = false;
-  bool bad_credential = false;
+  std::optional<Identity> identity{};
+  std::string bad_credential{};  // why it is closed at once; empty: it is not
 };
 
 // Answers the handshake and runs the connection. Releases the admission exactly once.

@@ -71,19 +71,26 @@ bool is_json_type(std::string_view content_type) {
   return equal_without_case(trimmed(type), "application/json");
 }
 
-bool is_bearer(std::string_view authorization) {
+std::optional<std::string_view> find_bearer(std::string_view authorization) {
+  constexpr std::string_view scheme = "bearer";
   authorization = trimmed(authorization);
-  if (!starts_without_case(authorization, "bearer")) return false;
-  return authorization.size() == 6 || authorization[6] == ' ' || authorization[6] == '\t';
+  if (!starts_without_case(authorization, scheme)) return std::nullopt;
+  const auto rest = authorization.substr(scheme.size());
+  if (!rest.empty() && rest.front() != ' ' && rest.front() != '\t') return std::nullopt;
+  return trimmed(rest);
 }
 
 Subprotocols find_subprotocols(std::string_view offered) {
+  constexpr std::string_view prefix = "pgtide.bearer.";
   Subprotocols found;
   while (!offered.empty()) {
     const auto comma = offered.find(',');
     const auto token = trimmed(offered.substr(0, comma));
     found.pgtide |= token == "pgtide";
-    found.bearer |= token.starts_with("pgtide.bearer.");
+    if (token.starts_with(prefix)) {
+      ++found.tokens;
+      found.token = token.substr(prefix.size());
+    }
     offered = comma == std::string_view::npos ? std::string_view{} : offered.substr(comma + 1);
   }
   return found;

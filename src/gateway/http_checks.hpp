@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,13 +26,14 @@ bool origin_allowed(std::string_view origin, std::string_view host,
 // "application/json", with or without parameters.
 bool is_json_type(std::string_view content_type);
 
-// "Bearer <something>"; other schemes are somebody else's.
-bool is_bearer(std::string_view authorization);
+// What stands behind "Bearer"; none: another scheme, which is somebody else's.
+std::optional<std::string_view> find_bearer(std::string_view authorization);
 
 // What Sec-WebSocket-Protocol offers, among other things.
 struct Subprotocols {
-  bool pgtide = false;  // is then the answer
-  bool bearer = false;  // "pgtide.bearer.<token>"
+  bool pgtide = false;       // is then the answer
+  std::size_t tokens = 0;    // how many "pgtide.bearer.<token>"
+  std::string_view token{};  // the last of them
 };
 Subprotocols find_subprotocols(std::string_view offered);
 

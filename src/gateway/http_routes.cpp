@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/credentials.hpp"
 #include "gateway/http_checks.hpp"
 #include "model/server_message.hpp"
 
@@ -9,7 +10,9 @@ namespace pgtide {
 namespace {
 
 Verdict refuse(unsigned status, std::string_view code, std::string_view message) {
-  return {.route = Route::refused, .reply = make_http_error(status, code, message)};
+  Verdict verdict;
+  verdict.reply = make_http_error(status, code, message);
+  return verdict;
 }
 
 Verdict refuse_method(std::string allow) {
@@ -18,16 +21,13 @@ Verdict refuse_method(std::string allow) {
   return verdict;
 }
 
-Verdict refuse_credential() {
-  auto verdict = refuse(401, "invalid_token",
-                        "this server knows no tokens and no API keys: connect without one");
+Verdict refuse_credential(std::string_view code, std::string_view message) {
+  auto verdict = refuse(401, code, message);
   verdict.reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   return verdict;
 }
 
-bool has_credential(const RequestHead& head) {
-  return head.api_key || is_bearer(head.authorization);
-}
+Verdict refuse_path() { return refuse(404, "not_found", "nothing is here"); }
 
 Verdict refuse_origin() {
   return refuse(403, "forbidden_origin",
@@ -44,46 +44,89 @@ Verdict choose_socket(const RequestHead& head, const RouteRules& rules) {
     return verdict;
   }
   if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
-  if (has_credential(head)) return refuse_credential();
-  const auto offered = find_subprotocols(head.subprotocols);
-  return {.route = Route::socket,
-          .answer_subprotocol = offered.pgtide,
-          .bad_credential = offered.bearer};
+  const auto credential = find_credential(head, rules, true);
+  auto known = identify(credential, rules);
+  if (!known && credential.place == Credential::Place::header) {
+    return refuse_credential("invalid_token", known.error().message);
+  }
+  Verdict verdict;
+  verdict.route = Route::socket;
+  verdict.answer_subprotocol = find_subprotocols(head.subprotocols).pgtide;
+  if (known) {
+    verdict.identity = std::move(*known);
+  } else {
+    verdict.bad_credential = known.error().message;
+  }
+  return verdict;
+}
+
+// Who may run the server: whoever may subscribe to everything. Where that is anyone, the anonymous
+// may on loopback only: to be read by all is not to be written by all. None: it may.
+std::optional<Verdict> refuse_stranger(const RequestHead& head, const RouteRules& rules,
+                                       bool loopback) {
+  const auto known = identify(find_credential(head, rules, false), rules);
+  if (!known) return refuse_credential("invalid_token", known.error().message);
+  const bool anonymous = !known->has_value();
+  const bool owner = anonymous && loopback && !rules.auth_required;
+  const auto* user = anonymous ? nullptr : &(*known)->principal;
+  const bool administers =
+      rules.gatekeeper ? rules.gatekeeper->administers(user) : anonymous;
+  if (administers && (owner || !anonymous)) return std::nullopt;
+  if (!anonymous) {
+    return refuse(403, "permission_denied", "this path is for those who may subscribe to *");
+  }
+  return refuse_credential("unauthenticated",
+                           "this path is for administrators: send a token or an API key");
 }
 
 Verdict choose_broadcast(const RequestHead& head, const RouteRules& rules, bool loopback) {
   if (head.method != "POST") return refuse_method("POST");
-  if (!loopback) {
-    return refuse(403, "loopback_only", "this path answers on loopback only, without a proxy");
-  }
   if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
-  if (has_credential(head)) return refuse_credential();
+  if (auto refused = refuse_stranger(head, rules, loopback)) return std::move(*refused);
   if (!is_json_type(head.content_type)) {
     return refuse(415, "unsupported_media_type", "send Content-Type: application/json");
   }
+  Verdict verdict;
   const bool to_all = path_of(head.target).ends_with("_all");
-  return {.route = to_all ? Route::broadcast_all : Route::broadcast};
+  verdict.route = to_all ? Route::broadcast_all : Route::broadcast;
+  return verdict;
 }
 
-Verdict choose_page(const RequestHead& head, Route route, bool loopback) {
+// Of what anyone may ask, loopback and administrators are told more.
+Verdict choose_view(const RequestHead& head, const RouteRules& rules, Route route) {
   if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
-  if (route == Route::metrics && !loopback) {
-    return refuse(403, "loopback_only", "this path answers on loopback only, without a proxy");
+  Verdict verdict;
+  verdict.route = route;
+  verdict.privileged = !refuse_stranger(head, rules, false);
+  return verdict;
+}
+
+Verdict choose_metrics(const RequestHead& head, const RouteRules& rules, bool loopback) {
+  if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
+  Verdict verdict;
+  verdict.route = Route::metrics;
+  if (loopback) return verdict;
+  if (find_credential(head, rules, false).kind == Credential::Kind::none) {
+    return refuse(403, "loopback_only",
+                  "this path answers on loopback without a proxy, and to administrators");
   }
-  return {.route = route};
+  if (auto refused = refuse_stranger(head, rules, false)) return std::move(*refused);
+  return verdict;
 }
 
 Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool loopback) {
   const auto path = path_of(head.target);
+  const bool clients = path == rules.path || path == "/";
+  if (head.entrance == (clients ? Entrance::operators : Entrance::clients)) return refuse_path();
   if (path == rules.path) return choose_socket(head, rules);
   if (path == "/realtime/broadcast" || path == "/realtime/broadcast_all") {
     return choose_broadcast(head, rules, loopback);
   }
-  if (path == "/healthz") return choose_page(head, Route::health, loopback);
-  if (path == "/readyz") return choose_page(head, Route::readiness, loopback);
-  if (path == "/metrics") return choose_page(head, Route::metrics, loopback);
-  if (path == "/") return choose_page(head, Route::page, loopback);
-  return refuse(404, "not_found", "nothing is here");
+  if (path == "/healthz") return choose_view(head, rules, Route::health);
+  if (path == "/readyz") return choose_view(head, rules, Route::readiness);
+  if (path == "/metrics") return choose_metrics(head, rules, loopback);
+  if (path == "/") return choose_view(head, rules, Route::page);
+  return refuse_path();
 }
 
 // What a Host header may stand for inside another header of ours.
@@ -112,14 +155,16 @@ Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
   if (head.host_count != 1 && !(head.http_1_0 && head.host_count == 0)) {
     return refuse(400, "invalid_request", "send exactly one Host header");
   }
-  if (rules.loopback_listener && head.host_count == 1 &&
+  const bool rebindable = head.entrance == Entrance::operators ? rules.loopback_operators
+                                                               : rules.loopback_listener;
+  if (rebindable && head.host_count == 1 &&
       !host_allowed(head.host, rules.allowed_origins)) {
     return refuse(403, "forbidden_host",
                   "this address answers to loopback names only: list the origin in "
                   "server.allowed_origins");
   }
   auto verdict = choose_by_path(head, rules, loopback);
-  verdict.loopback = loopback;
+  verdict.privileged = verdict.privileged || loopback;
   return verdict;
 }
 

@@ -1,10 +1,16 @@
 #pragma once
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-// Who gets what over HTTP (PROTOCOL 1 and 5): decided from the head of a request alone. Pure.
+#include "gateway/entrance.hpp"
+#include "gateway/gatekeeper.hpp"
+
+// Who gets what over HTTP (PROTOCOL 1 and 5): decided from the head of a request alone, and
+// from what the gatekeeper says of its credential.
 namespace pgtide {
 
 struct RequestHead {
@@ -16,17 +22,24 @@ struct RequestHead {
   std::string_view origin{};         // empty: no such header
   std::string_view content_type{};
   std::string_view authorization{};
+  std::size_t authorization_count = 0;
+  std::string_view api_key{};
+  std::size_t api_key_count = 0;
   std::string_view subprotocols{};   // all Sec-WebSocket-Protocol lines, joined by ','
-  bool api_key = false;              // X-API-Key is there
   bool forwarded = false;            // Forwarded or X-Forwarded-* is there
   bool upgrade = false;              // asks for a WebSocket, in full
   bool peer_loopback = false;        // the peer's address
+  Entrance entrance = Entrance::everyone;
 };
 
 struct RouteRules {
   std::string path{};
   std::vector<std::string> allowed_origins{};
   bool loopback_listener = true;
+  bool loopback_operators = true;
+  std::shared_ptr<const Gatekeeper> gatekeeper{};  // null: no credential is known
+  bool auth_required = false;
+  bool query_token = false;
 };
 
 struct HttpReply {
@@ -43,9 +56,10 @@ enum class Route { refused, socket, health, readiness, metrics, page, broadcast,
 struct Verdict {
   Route route = Route::refused;
   HttpReply reply{};
-  bool loopback = false;          // as PROTOCOL 5 defines it
-  bool answer_subprotocol = false;  // the client offers `pgtide`
-  bool bad_credential = false;    // in a subprotocol: upgrade, say so, close with 4401
+  bool privileged = false;           // loopback as PROTOCOL 5 defines it, or an administrator
+  bool answer_subprotocol = false;   // the client offers `pgtide`
+  std::optional<Identity> identity{};
+  std::string bad_credential{};      // in subprotocol or query: upgrade, say this, close with 4401
 };
 Verdict choose_route(const RequestHead& head, const RouteRules& rules);
 

@@ -6,9 +6,9 @@
 #include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
 #include <optional>
-#include <sstream>
 #include <utility>
 
+#include "gateway/credential_clock.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/heartbeat.hpp"
 #include "model/frame.hpp"
@@ -59,12 +59,6 @@ std::string make_uuid() {
   return boost::uuids::to_string(generate());
 }
 
-std::string print(const boost::asio::ip::tcp::endpoint& endpoint) {
-  std::ostringstream out;
-  out << endpoint;
-  return out.str();
-}
-
 std::string make_frame(std::string_view message) {
   std::string frame;
   append_text_frame(frame, message);
@@ -105,6 +99,9 @@ class WebSocketSession final : public Session,
   void close_by(SteadyTime until, CloseCode code, std::string_view reason);
   void send_close_frame();
   void beat(SteadyTime now);
+  void arm_live();
+  void note_credential();
+  bool check_credential(SteadyTime now);
 
   std::shared_ptr<GatewayCore> core_;
   Wire wire_;
@@ -112,16 +109,18 @@ class WebSocketSession final : public Session,
   std::array<char, first_bytes> first_{};
   std::string message_{};  // what has been read of it
   std::size_t message_size_ = 0;
-  boost::asio::ip::tcp::endpoint peer_;
+  std::string remote_address_;
   std::string address_;
   std::optional<ConnectionNumber> number_{};
   Heartbeat heartbeat_;
+  CredentialClock credential_clock_{};
   Stage stage_ = Stage::accepting;
   SteadyTime deadline_ = SteadyTime::max();  // of accepting and closing
   CloseCode close_code_ = CloseCode::normal;
   std::string close_reason_{};
   bool close_frame_begun_ = false;
-  const bool bad_credential_;
+  std::optional<Identity> identity_{};  // until it joins
+  const std::string bad_credential_;
 };
 
 WireLimits limits_of(const GatewayOptions& options) {
@@ -133,10 +132,11 @@ WebSocketSession::WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake&
       wire_(std::move(handshake.socket), std::move(handshake.leftover), limits_of(core_->options),
             core_->traffic),
       stream_(wire_),
-      peer_(handshake.peer),
+      remote_address_(handshake.remote_address),
       address_(handshake.address),
       heartbeat_(core_->options.heartbeat_interval, core_->options.heartbeat_timeout),
-      bad_credential_(handshake.bad_credential) {
+      identity_(std::move(handshake.identity)),
+      bad_credential_(std::move(handshake.bad_credential)) {
   wire_.set_owner(*this);
 }
 
@@ -166,11 +166,10 @@ void WebSocketSession::on_accepted(ErrorCode error) {
   }
   deadline_ = SteadyTime::max();
   stage_ = Stage::live;
-  if (bad_credential_) {
+  if (!bad_credential_.empty()) {
     ++core_->traffic.counters.handshakes_refused;
-    wire_.send_reply(
-        make_frame(error_message({.code = WireCode::invalid_token,
-                                  .message = "this server knows no tokens: connect without one"})));
+    wire_.send_reply(make_frame(
+        error_message({.code = WireCode::invalid_token, .message = bad_credential_})));
     close(CloseCode::bad_credential, "invalid_token");
   } else {
     join();
@@ -180,16 +179,22 @@ void WebSocketSession::on_accepted(ErrorCode error) {
 
 void WebSocketSession::join() {
   const auto now = std::chrono::steady_clock::now();
-  auto opened = core_->broker.open({.id = make_uuid(),
-                                    .remote_address = print(peer_),
-                                    .connected_at = std::chrono::system_clock::now()},
-                                   now);
+  ConnectionRecord record{.id = make_uuid(),
+                          .remote_address = std::move(remote_address_),
+                          .connected_at = std::chrono::system_clock::now()};
+  if (identity_) {
+    record.user = std::move(identity_->principal);
+    record.expires_at = identity_->expires_at;
+    identity_.reset();
+  }
+  auto opened = core_->broker.open(std::move(record), now);
   number_ = opened.number;
   core_->seat(opened.number, *this);
   ++core_->traffic.counters.connections_opened;
   wire_.send_reply(std::move(opened.frames));
   heartbeat_.start(now);
-  arm(heartbeat_.due());
+  note_credential();
+  arm_live();
   if (core_->draining) close(CloseCode::going_away, "the server restarts");
 }
 
@@ -222,7 +227,45 @@ void WebSocketSession::take_message() {
   if (!stream_.got_text()) return close(CloseCode::unsupported, "text frames only");
   auto reply = core_->broker.receive(*number_, message_, std::chrono::steady_clock::now());
   wire_.send_reply(std::move(reply.frames));
+  if (reply.authenticated) {
+    note_credential();
+    arm_live();
+  }
   if (reply.close) close(*reply.close, "");
+}
+
+// The broker has a new user for this connection, or none yet.
+void WebSocketSession::note_credential() {
+  const auto& record = core_->broker.record(*number_);
+  const auto now = std::chrono::steady_clock::now();
+  if (!record.user && core_->options.auth_required) {
+    return credential_clock_.await(now + core_->options.handshake_timeout);
+  }
+  std::optional<SteadyTime> ends;
+  if (record.expires_at) ends = now + (*record.expires_at - std::chrono::system_clock::now());
+  credential_clock_.accept(ends, core_->options.leeway);
+}
+
+// False where the connection ends.
+bool WebSocketSession::check_credential(SteadyTime now) {
+  const bool anonymous = !core_->broker.record(*number_).user;
+  switch (credential_clock_.step(now)) {
+    case CredentialClock::Step::tell:
+      wire_.send_reply(make_frame(error_message(
+          {.code = WireCode::token_expired,
+           .message = "the token has expired: send auth with a new one, or this ends"})));
+      break;
+    case CredentialClock::Step::end:
+      close(CloseCode::bad_credential, anonymous ? "unauthenticated" : "token_expired");
+      return false;
+    case CredentialClock::Step::wait:
+      break;
+  }
+  return stage_ == Stage::live;
+}
+
+void WebSocketSession::arm_live() {
+  arm(std::min(heartbeat_.due(), credential_clock_.due()));
 }
 
 void WebSocketSession::send_run(const SharedRun& run) {
@@ -291,6 +334,7 @@ void WebSocketSession::on_deadline(SteadyTime now) {
 }
 
 void WebSocketSession::beat(SteadyTime now) {
+  if (!check_credential(now)) return;
   const Heartbeat::Signs signs{.received = wire_.bytes_received(),
                                .acknowledged = wire_.bytes_acknowledged(),
                                .queued = wire_.bytes_unacknowledged() + wire_.bytes_waiting()};
@@ -308,7 +352,7 @@ void WebSocketSession::beat(SteadyTime now) {
     case Heartbeat::Step::wait:
       break;
   }
-  if (stage_ == Stage::live) arm(heartbeat_.due());
+  if (stage_ == Stage::live) arm_live();
 }
 
 void WebSocketSession::end() {

@@ -5,6 +5,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <array>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "gateway/broadcast_body.hpp"
@@ -37,6 +38,12 @@ asio::ip::address plain_address(const asio::ip::address& address) {
     return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
   }
   return address;
+}
+
+std::string print(const asio::ip::tcp::endpoint& endpoint) {
+  std::ostringstream out;
+  out << endpoint;
+  return out.str();
 }
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -78,8 +85,8 @@ HttpReply make_broadcast_reply(const BroadcastDone& done) {
 
 class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
  public:
-  Visit(std::shared_ptr<GatewayCore> core, Socket socket)
-      : core_(std::move(core)), socket_(std::move(socket)) {}
+  Visit(std::shared_ptr<GatewayCore> core, Socket socket, Entrance entrance)
+      : core_(std::move(core)), socket_(std::move(socket)), entrance_(entrance) {}
 
   void start();
   void drain(SteadyTime until) override;
@@ -95,6 +102,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void on_head(ErrorCode error);
   RequestHead head(std::string& subprotocols) const;
   void follow(const Verdict& verdict);
+  std::optional<std::string> find_client() const;
   void upgrade(const Verdict& verdict);
   void send_metrics();
   void read_body(bool to_all);
@@ -107,6 +115,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
 
   std::shared_ptr<GatewayCore> core_;
   Socket socket_;
+  const Entrance entrance_;
   asio::ip::tcp::endpoint peer_{};
   beast::flat_buffer buffer_{};
   std::optional<Parser> parser_{};
@@ -196,7 +205,9 @@ RequestHead Visit::head(std::string& subprotocols) const {
                                                        : view(request[http::field::origin]);
   head.content_type = view(request[http::field::content_type]);
   head.authorization = view(request[http::field::authorization]);
-  head.api_key = request.count("X-API-Key") > 0;
+  head.authorization_count = request.count(http::field::authorization);
+  head.api_key = view(request["X-API-Key"]);
+  head.api_key_count = request.count("X-API-Key");
   for (const auto& field : request) {
     if (beast::iequals(field.name_string(), "Forwarded") ||
         beast::iequals(field.name_string().substr(0, 12), "X-Forwarded-")) {
@@ -209,6 +220,7 @@ RequestHead Visit::head(std::string& subprotocols) const {
   }
   head.subprotocols = subprotocols;
   head.upgrade = beast::websocket::is_upgrade(request);
+  head.entrance = entrance_;
   head.peer_loopback = peer_.address().is_loopback();
   return head;
 }
@@ -223,7 +235,7 @@ void Visit::follow(const Verdict& verdict) {
       auto readiness = core_->op.readiness();
       auto brief = readiness.ready ? "{\"ready\":true}" : "{\"ready\":false}";
       return answer({.status = readiness.ready ? 200U : 503U,
-                     .body = (verdict.loopback ? readiness.json : brief) + "\n"});
+                     .body = (verdict.privileged ? readiness.json : brief) + "\n"});
     }
     case Route::metrics:
       return send_metrics();
@@ -245,8 +257,21 @@ void Visit::follow(const Verdict& verdict) {
   answer(verdict.reply);
 }
 
+// Behind a trusted proxy: the address that it was asked from.
+std::optional<std::string> Visit::find_client() const {
+  std::string forwarded;
+  for (const auto& field : parser_->get()) {
+    if (!beast::iequals(field.name_string(), "X-Forwarded-For")) continue;
+    forwarded += forwarded.empty() ? "" : ",";
+    forwarded += view(field.value());
+  }
+  if (forwarded.empty()) return std::nullopt;
+  return core_->options.trusted_proxies.find_client(peer_.address().to_string(), forwarded);
+}
+
 void Visit::upgrade(const Verdict& verdict) {
-  const auto address = peer_.address().to_string();
+  const auto client = find_client();
+  const auto address = client.value_or(peer_.address().to_string());
   const auto admission = core_->op.admit(address);
   if (admission != Operator::Admission::admitted) {
     ++core_->traffic.counters.handshakes_refused;
@@ -258,9 +283,10 @@ void Visit::upgrade(const Verdict& verdict) {
   start_session(core_, {.socket = std::move(socket_),
                         .request = parser_->release(),
                         .leftover = {static_cast<const char*>(rest.data()), rest.size()},
-                        .peer = peer_,
+                        .remote_address = client.value_or(print(peer_)),
                         .address = address,
                         .answer_subprotocol = verdict.answer_subprotocol,
+                        .identity = verdict.identity,
                         .bad_credential = verdict.bad_credential});
   core_->remove(*this);
 }
@@ -353,8 +379,8 @@ void Visit::linger() {
 
 }  // namespace
 
-void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket) {
-  std::make_shared<Visit>(core, std::move(socket))->start();
+void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket, Entrance entrance) {
+  std::make_shared<Visit>(core, std::move(socket), entrance)->start();
 }
 
 }  // namespace pgtide

@@ -136,6 +136,14 @@ UnsubscribeMessage take_unsubscribe(const json& message) {
   return {take_pattern(message)};
 }
 
+AuthMessage take_auth(const json& message) {
+  check_fields(message, {"type", "id", "token"});
+  const auto found = message.find("token");
+  if (found == message.end()) refuse("'token' is missing");
+  if (!found->is_string()) refuse("'token' must be a string");
+  return {found->get<std::string>()};
+}
+
 // The JSON text of "id" as it stands in `text`, or empty. `message` is `text`, parsed.
 std::string take_id(const json& message, std::string_view text) {
   const auto found = message.find("id");
@@ -174,13 +182,13 @@ std::string take_type(const json& message) {
 decltype(ClientMessage::body) take_body(const json& message, const std::string& type) {
   if (type == "subscribe") return take_subscribe(message);
   if (type == "unsubscribe") return take_unsubscribe(message);
-  if (type == "auth") refuse("'auth' is not in this version");
+  if (type == "auth") return take_auth(message);
   if (type == "ping") {
     check_fields(message, {"type", "id"});
     return PingMessage{};
   }
   throw Refusal{WireCode::unknown_type,
-                "unknown type " + in_quotes(type) + "; known: subscribe, unsubscribe, ping"};
+                "unknown type " + in_quotes(type) + "; known: subscribe, unsubscribe, auth, ping"};
 }
 
 }  // namespace

@@ -41,6 +41,10 @@ struct UnsubscribeMessage {
   std::string pattern{};
   friend bool operator==(const UnsubscribeMessage&, const UnsubscribeMessage&) = default;
 };
+struct AuthMessage {
+  std::string token{};
+  friend bool operator==(const AuthMessage&, const AuthMessage&) = default;
+};
 struct PingMessage {
   friend bool operator==(const PingMessage&, const PingMessage&) = default;
 };
@@ -49,7 +53,7 @@ struct PingMessage {
 // verbatim, or empty.
 struct ClientMessage {
   std::string id{};
-  std::variant<SubscribeMessage, UnsubscribeMessage, PingMessage> body{};
+  std::variant<SubscribeMessage, UnsubscribeMessage, AuthMessage, PingMessage> body{};
   friend bool operator==(const ClientMessage&, const ClientMessage&) = default;
 };
 
@@ -63,8 +67,8 @@ struct MessageFault {
 };
 
 // Parses one text frame (PROTOCOL 1.1). Total over any bytes: depth, size of numbers, duplicate
-// and unknown fields are checked here; UTF-8 is the WebSocket layer's. `since`, `snapshot` and
-// `auth` are refused: "not in this version".
+// and unknown fields are checked here; UTF-8 is the WebSocket layer's. `since` and `snapshot` are
+// refused: "not in this version". No fault repeats a token.
 std::variant<ClientMessage, MessageFault> parse_client_message(std::string_view text);
 
 }  // namespace pgtide

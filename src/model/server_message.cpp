@@ -1,5 +1,6 @@
 #include "model/server_message.hpp"
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 // These messages are rare, so they are built by a JSON library; a client's `id` is JSON text
@@ -25,6 +26,21 @@ ordered_json user_of(const Principal* user) {
   return ordered_json{{"id", user->id}, {"roles", user->roles}};
 }
 
+// "2026-11-23T10:15:30Z"; fractions of a second are dropped, so that it is never too late.
+ordered_json time_of(const std::optional<std::chrono::system_clock::time_point>& time) {
+  if (!time) return nullptr;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(*time);
+  const auto day = std::chrono::floor<std::chrono::days>(seconds);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(seconds - day);
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text;
+}
+
 }  // namespace
 
 std::string connected_message(const Greeting& greeting) {
@@ -33,7 +49,7 @@ std::string connected_message(const Greeting& greeting) {
   ordered_json message{{"type", "connected"},
                        {"connection_id", greeting.connection_id},
                        {"user", user_of(greeting.user)},
-                       {"expires_at", nullptr}};
+                       {"expires_at", time_of(greeting.expires_at)}};
   const auto whole = static_cast<std::int64_t>(seconds.count());
   if (static_cast<double>(whole) == seconds.count()) {
     message["heartbeat_interval"] = whole;
@@ -52,6 +68,13 @@ std::string subscribed_message(std::string_view id, std::string_view pattern, co
 std::string unsubscribed_message(std::string_view id, std::string_view pattern,
                                  std::size_t removed) {
   return print_with_id({{"type", "unsubscribed"}, {"pattern", pattern}, {"removed", removed}}, id);
+}
+
+std::string authenticated_message(std::string_view id, const Identity& identity) {
+  return print_with_id({{"type", "authenticated"},
+                        {"user", user_of(&identity.principal)},
+                        {"expires_at", time_of(identity.expires_at)}},
+                       id);
 }
 
 std::string pong_message(std::string_view id) { return print_with_id({{"type", "pong"}}, id); }

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "model/cursor.hpp"
-#include "model/principal.hpp"
+#include "model/identity.hpp"
 #include "model/wire_code.hpp"
 
 // The texts of what the server says about itself (PROTOCOL 1.3). Events are not here: the broker
@@ -16,6 +16,7 @@ struct Greeting {
   std::string connection_id{};
   const Principal* user = nullptr;
   std::chrono::milliseconds heartbeat_interval{};
+  std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
 };
 struct ErrorReply {
   WireCode code = WireCode::internal;
@@ -30,6 +31,7 @@ std::string connected_message(const Greeting& greeting);
 std::string subscribed_message(std::string_view id, std::string_view pattern, const Cursor& at);
 std::string unsubscribed_message(std::string_view id, std::string_view pattern,
                                  std::size_t removed);
+std::string authenticated_message(std::string_view id, const Identity& identity);
 std::string pong_message(std::string_view id);
 std::string position_message(const Cursor& at);
 // `pattern` is empty where the whole connection is concerned.

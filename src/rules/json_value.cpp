@@ -98,9 +98,8 @@ char unescaped_letter(char c) {
 Value read_string(std::string_view json, ColumnKind kind, Scratch& scratch) {
   const std::string_view text = decode_json_string(json, scratch);
   if (kind == ColumnKind::number) {
-    // PostgreSQL prints as strings what JSON has no number for.
-    const bool named = text == "NaN" || text == "Infinity" || text == "-Infinity";
-    return named ? Value::number(text) : Value{};
+    // PostgreSQL prints oid as a string, and NaN and infinities, for which JSON has no number.
+    return Value::number(text);
   }
   if (kind == ColumnKind::timestamp) {
     const auto instant = parse_instant(text);

@@ -306,6 +306,7 @@ NodePointer Parser::has(const Token& name) {
     return node;
   }
   node->name = arguments[0]->name;
+  node->offset = arguments[0]->offset;
   return node;
 }
 

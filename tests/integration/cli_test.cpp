@@ -31,6 +31,8 @@ TEST_CASE("cli: wrong usage is exit code 2, on standard error") {
       {"run", "--no-such-flag"},
       {"watch"},
       {"broadcast", "posts"},
+      {"token"},
+      {"token", "--user", "17"},
       {"broadcast", "posts", "1", "2"},
       {"broadcast", "--all", "posts", "1"},
       {"run", "--limits.event-bytes", "many"},
@@ -53,7 +55,7 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
   const ProgramEnd help = run_program({"--help"});
   CHECK(help.code == 0);
   for (const char* command : {"run", "install", "uninstall", "watch", "unwatch", "status", "check",
-                              "tail", "broadcast", "demo"}) {
+                              "tail", "broadcast", "token", "demo"}) {
     CAPTURE(command);
     CHECK(holds(help.output, command));
     const ProgramEnd own = run_program({command, "--help"});
@@ -166,6 +168,23 @@ TEST_CASE("cli: faults of rules.yaml are all told, with line and column, and are
   CHECK(as_json.code == 2);
   CHECK(member(as_json.output, "valid") == "false");
   CHECK(holds(member(as_json.output, "problems"), "rules.yaml:2:1: "));
+}
+
+TEST_CASE("cli: keys that cannot be used are exit code 2, and lie beside the configuration file") {
+  Folder folder;
+  const std::string config =
+      folder.write("config.yaml", "auth:\n  jwt:\n    secret_file: secret.txt\n");
+  const auto errors_of = [&](const std::string& secret) {
+    if (!secret.empty()) folder.write("secret.txt", secret);
+    const ProgramEnd end = run_program({"check", "--config", config});
+    CHECK(end.code == 2);
+    CHECK(end.output == "");
+    if (!secret.empty()) CHECK(!holds(end.errors, secret));
+    return end.errors;
+  };
+  CHECK(holds(errors_of(""), "auth.jwt.secret_file: " + folder.path("secret.txt") +
+                                 " cannot be read"));
+  CHECK(holds(errors_of("dropped-keyboard"), "at least 32 bytes"));
 }
 
 TEST_CASE("cli: install, watch, status, unwatch, uninstall") {

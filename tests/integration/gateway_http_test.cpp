@@ -74,7 +74,7 @@ TEST_CASE("gateway: each path answers to its methods, with the contract's status
        "202", "the same host, any port"},
       {post("/realtime/broadcast", good,
             "Content-Type: application/json\r\nX-Forwarded-Host: a\r\n"),
-       "403 loopback_only", "a proxy"},
+       "401 unauthenticated", "a proxy"},
       {post("/realtime/broadcast", good,
             "Content-Type: application/json\r\nAuthorization: Bearer x\r\n"),
        "401 invalid_token", "no token is known"},
@@ -168,7 +168,7 @@ TEST_CASE("gateway: a page rebound to loopback has no rights there, whatever add
   CHECK(ask(rig, "GET /metrics HTTP/1.1\r\n" + host + "\r\n") == "403 loopback_only");
   CHECK(ask(rig, "POST /realtime/broadcast_all HTTP/1.1\r\n" + host +
                      "Content-Type: application/json\r\nContent-Length: 10\r\n\r\n"
-                     "{\"data\":1}") == "403 loopback_only");
+                     "{\"data\":1}") == "401 unauthenticated");
   CHECK(ask(rig, "GET /healthz HTTP/1.1\r\n" + host + "\r\n") == "200");
 }
 

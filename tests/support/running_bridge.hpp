@@ -106,11 +106,14 @@ class RunningBridge {
     const auto started = bridge_.start();
     if (!started) FAIL(started.error().to_string());
     HttpReply reply;
-    eventually([&] { return (reply = http(address(), "GET /readyz")).status == 200; }, patience,
+    eventually([&] { return (reply = http(operators(), "GET /readyz")).status == 200; }, patience,
                [&] { return reply.body; });
   }
 
   std::string address() const { return bridge_.address(); }
+  std::string operators() const {
+    return bridge_.admin_address().empty() ? address() : bridge_.admin_address();
+  }
   Bridge& bridge() { return bridge_; }
   BridgeRealtime& realtime() { return bridge_.realtime(); }
   Subscriber connect() const { return Subscriber(address()); }
@@ -150,7 +153,7 @@ class RunningBridge {
 
   // The value of a line of /metrics; fails the test where it is missing.
   double metric(const std::string& name) const {
-    const std::string text = "\n" + http(address(), "GET /metrics").body;
+    const std::string text = "\n" + http(operators(), "GET /metrics").body;
     const std::size_t at = text.find("\n" + name + " ");
     if (at == std::string::npos) FAIL("no metric ", name, " in ", text);
     return std::stod(text.substr(at + name.size() + 2));

@@ -158,13 +158,16 @@ TEST_CASE("config: a fault says where it stands, what is wrong and how to mend i
       {"log: {level: warning}",
        "c:1:14: log.level must be trace, debug, info, warn, error or off, not 'warning'",
        "another library's word"},
-      {"auth: {required: true}", "c:1:1: auth: not in this version; remove it",
-       "a section to come"},
-      {"server: {tls: {certificate: x}, admin_listen: y, trusted_proxies: []}",
-       "c:1:10: server.tls: not in this version; remove it\n"
-       "c:1:33: server.admin_listen: not in this version; remove it\n"
-       "c:1:50: server.trusted_proxies: not in this version; remove it",
-       "keys to come"},
+      {"server: {tls: {certificate: x}}", "c:1:10: server.tls: not in this version; remove it",
+       "a key to come"},
+      {"server: {admin_listen: 8081}",
+       "c:1:24: server.admin_listen must be host:port, such as 127.0.0.1:8080 or [::1]:8080, not "
+       "'8081'",
+       "no host"},
+      {"server: {trusted_proxies: [10.0.0.0/8, '::1', proxy]}",
+       "c:1:47: server.trusted_proxies must be an address or a network, such as 10.0.0.0/8; not "
+       "'proxy'",
+       "a name"},
       {"resume: {window_bytes: 1, replay_bytes: 1}\nlimits: {snapshots: 1}",
        "c:1:10: resume.window_bytes: not in this version; remove it\n"
        "c:1:27: resume.replay_bytes: not in this version; remove it\n"
@@ -233,6 +236,9 @@ TEST_CASE("config: flags and environment are read as the file is") {
        "[\"https://a.example\", \"https://b.example:8443\"]"},
       {"server.allowed_origins", "[\"*\"]", "[\"*\"]"},
       {"server.allowed_origins", "", "[]"},
+      {"server.admin_listen", "127.0.0.1:0", "127.0.0.1:0"},
+      {"server.admin_listen", "", "\"\""},
+      {"server.trusted_proxies", "10.0.0.1, fd00::/8", "[\"10.0.0.1\", \"fd00::/8\"]"},
       {"server.allowed_origins", "[https://a.example",
        "!server.allowed_origins: must be a list, such as [a, b]"},
       {"server.allowed_origins", "*", "!server.allowed_origins: must be a list, such as [a, b]"},
@@ -242,7 +248,12 @@ TEST_CASE("config: flags and environment are read as the file is") {
       {"limits.event_bytse", "4096",
        "!limits.event_bytse: unknown key 'limits.event_bytse'; did you "
        "mean limits.event_bytes?"},
-      {"auth.required", "true", "!auth.required: not in this version"},
+      {"auth.required", "true", "true"},
+      {"auth.required", "yes", "!auth.required: must be true or false, not 'yes'"},
+      {"auth.jwt.algorithms", "RS256, EdDSA", "[\"RS256\", EdDSA]"},
+      {"auth.jwt.leeway", "5s", "5s"},
+      {"auth.api_keys", "[]", "!auth.api_keys: is set in config.yaml only"},
+      {"server.tls", "x", "!server.tls: not in this version"},
       {"log.level", "\x1b[31m\xff", "!log.level: must be a text without control characters"},
   };
   for (const Row& row : rows) {
@@ -305,6 +316,9 @@ TEST_CASE("config: each key's flag and variable come from its path") {
   std::set<std::string> seen;
   for (const ConfigKey& key : config_keys()) {
     CAPTURE(key.path);
+    CHECK(key.flag.empty() == (key.path == "auth.api_keys"));
+    CHECK(key.environment.empty() == key.flag.empty());
+    if (key.flag.empty()) continue;
     CHECK(seen.insert(key.flag).second);
     CHECK(seen.insert(key.environment).second);
     CHECK(key.sentence.back() == '.');
@@ -313,10 +327,10 @@ TEST_CASE("config: each key's flag and variable come from its path") {
     CHECK(apply_value(config, key.path, secret ? "" : key.fallback).ok());
     CHECK(printed(config) == printed(Config{}));
   }
-  const ConfigKey& key = config_keys().at(8);
-  CHECK(key.path == "limits.subscriptions_per_connection");
-  CHECK(key.flag == "--limits.subscriptions-per-connection");
-  CHECK(key.environment == "PGTIDE_LIMITS_SUBSCRIPTIONS_PER_CONNECTION");
+  CHECK(seen.contains("--limits.subscriptions-per-connection"));
+  CHECK(seen.contains("PGTIDE_LIMITS_SUBSCRIPTIONS_PER_CONNECTION"));
+  CHECK(seen.contains("--auth.jwt.require-expiry"));
+  CHECK(seen.contains("PGTIDE_AUTH_JWT_REQUIRE_EXPIRY"));
 }
 
 TEST_CASE("config: a backlog that no event fits into is a contradiction") {

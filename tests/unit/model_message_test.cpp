@@ -24,6 +24,8 @@ std::string described_message(std::string_view text) {
     }
   } else if (const auto* unsubscribe = std::get_if<UnsubscribeMessage>(&message.body)) {
     out += "unsubscribe " + unsubscribe->pattern;
+  } else if (const auto* auth = std::get_if<AuthMessage>(&message.body)) {
+    out += "auth " + auth->token;
   } else {
     out += "ping";
   }
@@ -51,8 +53,12 @@ TEST_CASE("client message: each shape is read, and each fault is named") {
       {"{}", "invalid_message||'type' is missing", "no type"},
       {R"({"type":1})", "invalid_message||'type' must be a string", "type is a number"},
       {R"({"type":"x","id":1})",
-       "unknown_type|1|unknown type 'x'; known: subscribe, unsubscribe, ping", "unknown"},
-      {R"({"type":"auth","token":"t"})", "invalid_message||'auth' is not in this version", "auth"},
+       "unknown_type|1|unknown type 'x'; known: subscribe, unsubscribe, auth, ping",
+       "unknown"},
+      {R"({"type":"auth","id":1,"token":"a.b.c"})", "1|auth a.b.c", "auth"},
+      {R"({"type":"auth"})", "invalid_message||'token' is missing", "auth without its token"},
+      {R"({"type":"auth","token":7})", "invalid_message||'token' must be a string", "no text"},
+      {R"({"type":"auth","token":"t","user":1})", "invalid_message||unknown field 'user'", "more"},
       {R"({"type":"subscribe"})", "invalid_message||'pattern' is missing", "no pattern"},
       {R"({"type":"subscribe","pattern":7})", "invalid_message||'pattern' must be a string", ""},
       {R"({"type":"subscribe","pattern":"a.*","since":"x"})",

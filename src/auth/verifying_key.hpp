@@ -1,0 +1,56 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "auth/algorithm.hpp"
+#include "pgtide/result.hpp"
+
+typedef struct evp_pkey_st EVP_PKEY;
+
+namespace pgtide {
+
+struct PublicKeyDeleter {
+  void operator()(EVP_PKEY* key) const;
+};
+using PublicKey = std::unique_ptr<EVP_PKEY, PublicKeyDeleter>;
+
+// A key that signatures are checked with. Immutable; any thread.
+class VerifyingKey {
+ public:
+  static constexpr std::size_t secret_bytes_min = 32;  // RFC 7518, 3.2: of HS256's hash
+  static constexpr int rsa_bits_min = 2'048;           // RFC 7518, 3.3
+
+  // Errors: invalid, without the key: a secret that is too short, an RSA key that is too small, a
+  // curve or a kind of key that no algorithm uses.
+  static Result<VerifyingKey> from_secret(std::string secret);
+  static Result<VerifyingKey> from_public(PublicKey key);
+  static Result<VerifyingKey> from_pem(const std::string& text);
+
+  KeyFamily family() const { return family_; }
+  // Is it of the algorithm's family, and on its curve?
+  bool fits(const Algorithm& algorithm) const;
+  // Does `signature` belong to `text`? The key fits the algorithm. Total over any bytes.
+  bool verify(const Algorithm& algorithm, std::string_view text, std::string_view signature) const;
+
+ private:
+  VerifyingKey() = default;
+  bool verify_asymmetric(const Algorithm& algorithm, std::string_view text,
+                         std::string_view signature) const;
+
+  KeyFamily family_ = KeyFamily::secret;
+  std::string secret_{};
+  std::string curve_{};
+  PublicKey public_{};
+};
+
+// HMAC of `text`, as HS* signs it. `algorithm` is of the family `secret`.
+std::string sign_with_secret(const Algorithm& algorithm, std::string_view secret,
+                             std::string_view text);
+
+// 32 bytes.
+std::string sha256(std::string_view bytes);
+// Takes as long for equal texts as for others of the same size.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
+}  // namespace pgtide

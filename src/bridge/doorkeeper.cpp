@@ -1,0 +1,52 @@
+#include "bridge/doorkeeper.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace pgtide {
+namespace {
+
+constexpr std::chrono::seconds look_interval{1};
+
+}  // namespace
+
+Result<Identity> Doorkeeper::by_token(std::string_view token) const {
+  return authenticator_->verify_token(token, std::chrono::system_clock::now());
+}
+
+Result<Identity> Doorkeeper::by_key(std::string_view key) const {
+  return authenticator_->verify_key(key);
+}
+
+bool Doorkeeper::administers(const Principal* user) const {
+  const Pattern everything{.kind = Pattern::Kind::everything};
+  return policies_.current()->may_subscribe(user, everything) == Policy::Verdict::allowed;
+}
+
+KeyWatch::KeyWatch(std::shared_ptr<Authenticator> authenticator)
+    : authenticator_(std::move(authenticator)) {
+  if (authenticator_->has_files()) thread_ = std::thread([this] { run(); });
+}
+
+KeyWatch::~KeyWatch() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  woken_.notify_one();
+  thread_.join();
+}
+
+void KeyWatch::run() {
+  std::unique_lock lock(mutex_);
+  while (!woken_.wait_for(lock, look_interval, [this] { return stopped_; })) {
+    const auto reloaded = authenticator_->reload_if_changed();
+    if (!reloaded) {
+      spdlog::error("the old keys stay in force:\n{}", reloaded.error().to_string());
+    } else if (*reloaded) {
+      spdlog::info("keys of auth.jwt loaded anew");
+    }
+  }
+}
+
+}  // namespace pgtide

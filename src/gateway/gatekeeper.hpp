@@ -1,0 +1,21 @@
+#pragma once
+#include <string_view>
+
+#include "model/identity.hpp"
+#include "pgtide/result.hpp"
+
+namespace pgtide {
+
+// What the gateway asks of the bridge about credentials. Called on the shards' threads, several at
+// a time; must not block. Refusals are for the client's developer, and hold no byte of the
+// credential.
+class Gatekeeper {
+ public:
+  virtual ~Gatekeeper() = default;
+  virtual Result<Identity> by_token(std::string_view token) const = 0;
+  virtual Result<Identity> by_key(std::string_view key) const = 0;
+  // May this user (null: anonymous) subscribe to everything, and so run the server?
+  virtual bool administers(const Principal* user) const = 0;
+};
+
+}  // namespace pgtide
