@@ -569,62 +569,116 @@ inline Names known_columns(const Law& law, const std::string& name) {
   return found != law.known.end() ? found->second : Names{};
 }
 
-// One law follows another; `tables` with the rows that they have meanwhile.
+// One law follows another, or one user another on a connection; `tables` with the rows that they
+// have meanwhile.
+struct Side {
+  const Law& law;
+  const User& user;
+};
 struct Turn {
-  const Law& before;
-  const Law& after;
+  Side before;
+  Side after;
   const std::map<std::string, Table>& tables;
 };
 
-// Does his rule let other rows through than before, of those that are there?
-inline bool rows_differ(const Turn& turn, const User& user, const std::string& name) {
+inline bool lets_row(const Side& side, const std::string& name, const Fields& fields) {
+  const Rule* rule = side.law.rules.find(name);
+  if (rule == nullptr || !rule->where) return true;
+  const Value self = side.user.value();
+  std::map<std::string, Value> record;
+  for (const Field& field : fields) record[field.name] = field.cell.value;
+  return decide(*rule->where, {&self, &record}).is_true();
+}
+
+// Does the pattern show other rows than before, of those that are there?
+inline bool rows_differ(const Turn& turn, const Held& held) {
+  const std::string name = collection_of(held.pattern);
   const auto table = turn.tables.find(name);
   if (table == turn.tables.end()) return false;
-  const Rule* was = turn.before.rules.find(name);
-  const Rule* is = turn.after.rules.find(name);
-  const Value self = user.value();
   for (const auto& [id, fields] : table->second.rows) {
+    if (held.pattern != name + ".*" && held.pattern != name + "." + id) continue;
     std::map<std::string, Value> record;
     for (const Field& field : fields) record[field.name] = field.cell.value;
-    const auto lets = [&](const Rule* rule) {
-      return rule == nullptr || !rule->where || decide(*rule->where, {&self, &record}).is_true();
-    };
-    if (lets(was) != lets(is)) return true;
+    if (held.filter && !decide(*held.filter, {nullptr, &record}).is_true()) continue;
+    if (lets_row(turn.before, name, fields) != lets_row(turn.after, name, fields)) return true;
   }
   return false;
 }
 
 // Has what he sees of the collection changed? Where rules are written otherwise and come to the
 // same for the rows that are there, a notice may be sent and need not be.
-inline Resync resync_of_one(const Turn& turn, const User& user, const std::string& name) {
-  const auto& [before, after, tables] = turn;
+inline Resync resync_of_one(const Turn& turn, const std::string& name) {
+  const Law& before = turn.before.law;
+  const Law& after = turn.after.law;
   const Rule* was = before.rules.find(name);
   const Rule* is = after.rules.find(name);
-  const bool same_columns = seen_columns(before, user, name) == seen_columns(after, user, name);
+  const bool same_columns = seen_columns(before, turn.before.user, name) ==
+                            seen_columns(after, turn.after.user, name);
   // Of another shape of the table an event of its own tells.
   if (!same_columns && columns_of(before, name) == columns_of(after, name)) return Resync::must;
   const bool same_rule = was != nullptr && is != nullptr && print(*was) == print(*is);
+  const bool same_user =
+      to_json(turn.before.user.value()) == to_json(turn.after.user.value());
   const bool untouched = ((was == nullptr && is == nullptr) || same_rule) && same_columns;
   const bool untold = untouched && known_columns(before, name) == known_columns(after, name);
-  return untold ? Resync::must_not : Resync::may;
+  return untold && same_user ? Resync::must_not : Resync::may;
 }
 
 // Of a pattern that stays allowed.
-inline Resync resync_of(const Turn& turn, const User& user, const std::string& pattern) {
-  if (pattern != "*") {
-    const std::string name = collection_of(pattern);
-    return rows_differ(turn, user, name) ? Resync::must : resync_of_one(turn, user, name);
+inline Resync resync_of(const Turn& turn, const Held& held) {
+  if (held.pattern != "*") {
+    if (rows_differ(turn, held)) return Resync::must;
+    return resync_of_one(turn, collection_of(held.pattern));
   }
   Resync wanted = Resync::must_not;
-  for (const Law* law : {&turn.before, &turn.after}) {
+  for (const Law* law : {&turn.before.law, &turn.after.law}) {
     for (const auto& [name, rule] : law->rules.listed) {
-      wanted = std::min(wanted, resync_of_one(turn, user, name));
+      wanted = std::min(wanted, resync_of_one(turn, name));
     }
     for (const auto& [name, table] : law->tables) {
-      wanted = std::min(wanted, resync_of_one(turn, user, name));
+      wanted = std::min(wanted, resync_of_one(turn, name));
     }
   }
   return wanted;
+}
+
+// What a held pattern comes to in a turn: the code of the error that ends it, or empty.
+inline std::string end_of(const Side& after, const Held& held) {
+  const std::string code = refusal(after.law, after.user, held.pattern);
+  if (!code.empty() || !held.filter) return code;
+  const bool fits = filter_fits(after.law, after.user, held.pattern, *held.filter);
+  return fits ? "" : "invalid_filter";
+}
+
+// Empty: `heard` is what the turn must tell of these patterns, of which `held` keeps those that
+// live on. Else what is wrong.
+inline std::string check_turn(const Turn& turn, std::vector<Held>& held, const Names& heard) {
+  std::vector<Held> kept;
+  std::size_t at = 0;
+  for (const Held& each : held) {
+    const std::string of = "\"pattern\":" + quoted_json(each.pattern);
+    const std::string next = at < heard.size() ? heard[at] : "";
+    const bool about_it =
+        next.find(of + ",") != std::string::npos || next.find(of + "}") != std::string::npos;
+    const std::string code = end_of(turn.after, each);
+    if (!code.empty()) {
+      const bool told = about_it && next.starts_with("{\"type\":\"error\",\"code\":\"" + code);
+      if (!told) return each.pattern + " must end with " + code + ", not " + next;
+      ++at;
+      continue;
+    }
+    kept.push_back(each);
+    const Resync wanted = resync_of(turn, each);
+    if (wanted == Resync::must && !about_it) return each.pattern + " is not told to resync";
+    if (wanted == Resync::must_not && about_it) return each.pattern + " has not changed: " + next;
+    if (!about_it) continue;
+    const std::string told = "{\"type\":\"resync_required\"," + of +
+                             ",\"reason\":\"permissions_changed\"}";
+    if (next != told) return next + " must be " + told;
+    ++at;
+  }
+  held = std::move(kept);
+  return at == heard.size() ? "" : "of no pattern: " + heard[at];
 }
 
 // ---- the bytes -----------------------------------------------------------------------------

@@ -330,4 +330,150 @@ class RuleMaker {
   Dice& dice_;
 };
 
+// ---- what clients ask for ------------------------------------------------------------------
+
+inline std::string request_of(const Held& item) {
+  std::string out = R"({"type":"subscribe","pattern":)" + quoted_json(item.pattern);
+  if (!item.events.empty()) out += R"(,"events":[)" + joined(item.events) + "]";
+  if (item.filter) out += R"(,"filter":)" + quoted_json(print(*item.filter));
+  return out + "}";
+}
+
+class Wishes {
+ public:
+  Wishes(Dice& dice, const Law& law, const std::map<std::string, Table>& tables)
+      : dice_(dice), law_(law), tables_(tables) {}
+
+  Held any(const User& user) {
+    Held item{pattern(), events(), {}};
+    if (dice_.one_in(2)) item.filter = filter(user, item.pattern);
+    return item;
+  }
+  std::string pattern() {
+    if (dice_.one_in(5)) return "*";
+    Names names = {"notices"};
+    for (const auto& [name, table] : tables_) names.insert(names.end(), 3, name);
+    const std::string name = dice_.one_in(20) ? "ghosts" : dice_.any_of(names);
+    if (dice_.one_in(2)) return name + ".*";
+    const auto table = tables_.find(name);
+    if (table == tables_.end() || table->second.rows.empty()) return name + "." + record_id();
+    return name + "." + dice_.any(table->second.rows).first;
+  }
+
+ private:
+  std::string record_id() {
+    if (dice_.one_in(2)) return dice_.any_of({"0", "1", "2", "3", "open"});
+    const std::string id = dice_.any_of(words);
+    return dice_.one_in(3) ? id : id + "," + std::to_string(dice_.below(3));
+  }
+  Names events() {
+    Names chosen;
+    if (!dice_.one_in(5)) return chosen;
+    for (const char* word : {"create", "update", "delete", "truncate", "custom"}) {
+      if (dice_.one_in(2)) chosen.push_back(word);
+    }
+    return chosen;
+  }
+  // A filter over what he sees there, or now and then over what he may not.
+  Expr filter(const User& user, const std::string& pattern) {
+    const std::string name = collection_of(pattern);
+    const auto table = tables_.find(name);
+    const bool is_table = table != tables_.end();
+    std::vector<Column> columns = is_table ? table->second.columns : value_columns();
+    if (dice_.one_in(12)) columns.push_back({"xyzzy", Kind::text});
+    const Sight sight = sight_of(law_, user, name);
+    if (!dice_.one_in(6)) {
+      std::erase_if(columns, [&](const Column& each) {
+        return !(is_table ? sight.shows(each.name) : sight.shows_in_custom(each.name));
+      });
+    }
+    return Expressions(dice_, {columns, false}).any(2);
+  }
+
+  Dice& dice_;
+  const Law& law_;
+  const std::map<std::string, Table>& tables_;
+};
+
+// ---- what happens to rows ------------------------------------------------------------------
+
+class Deeds {
+ public:
+  Deeds(Dice& dice, Cells& cells) : dice_(dice), cells_(cells) {}
+
+  Fields row_of(const Table& table) {
+    Fields row;
+    for (const Column& column : table.columns) {
+      Cell cell = cells_.any(column.kind);
+      if (contains(table.key, column.name)) {
+        const auto small = static_cast<std::int64_t>(dice_.below(4));
+        const bool number = column.kind == Kind::number;
+        cell = {number ? number_value(small) : text_value(dice_.any_of({"open", "a,b", "\\"}))};
+      }
+      row.push_back({column.name, cell});
+    }
+    return row;
+  }
+  // The row with some of its columns new; never its key.
+  Fields altered(const Table& table, const std::string& id) {
+    Fields after = table.rows.at(id);
+    const Fields fresh = row_of(table);
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      const bool key = contains(table.key, after[i].name);
+      if (!key && dice_.one_in(3)) after[i] = fresh[i];
+    }
+    return after;
+  }
+  // The row under another key.
+  Fields moved(const Table& table, const std::string& id) {
+    Fields after = table.rows.at(id);
+    const Fields fresh = row_of(table);
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      if (contains(table.key, after[i].name)) after[i] = fresh[i];
+    }
+    return after;
+  }
+
+  // They do it, and say what the log has of it.
+  static void put(std::vector<Change>& log, Table& table, const Fields& row) {
+    const std::string id = record_id_of(table.key, row);
+    const auto held = table.rows.find(id);
+    const bool there = held != table.rows.end();
+    Change change{.act = there ? Act::update : Act::create,
+                  .collection = table.name,
+                  .record_id = id,
+                  .after = row};
+    if (there && table.old_rows) change.before = held->second;
+    table.rows[id] = row;
+    log.push_back(std::move(change));
+  }
+  static void remove(std::vector<Change>& log, Table& table, const std::string& id) {
+    Change change{.act = Act::remove, .collection = table.name, .record_id = id};
+    change.before = table.rows.at(id);
+    if (!table.old_rows) {
+      std::erase_if(change.before,
+                    [&](const Field& field) { return !contains(table.key, field.name); });
+    }
+    table.rows.erase(id);
+    log.push_back(std::move(change));
+  }
+
+  Change custom_event(const Names& names) {
+    Change change{.act = Act::custom, .everyone = dice_.one_in(6)};
+    if (!change.everyone) change.collection = dice_.any_of(names);
+    if (dice_.one_in(4)) {
+      change.scalar = dice_.one_in(2) ? cells_.marked() : Cell{list_value({})};
+      return change;
+    }
+    for (const Column& column : value_columns()) {
+      if (dice_.one_in(2)) change.after.push_back({column.name, cells_.any(column.kind)});
+    }
+    return change;
+  }
+
+ private:
+  Dice& dice_;
+  Cells& cells_;
+};
+
 }  // namespace pgtide::test::leak

@@ -50,7 +50,8 @@ ColumnType leak_type(leak::Kind kind) {
   return {};
 }
 
-std::shared_ptr<const Catalog> watched_catalog(const std::map<std::string, leak::Table>& watched_tables) {
+std::shared_ptr<const Catalog> watched_catalog(
+    const std::map<std::string, leak::Table>& watched_tables) {
   std::vector<Collection> watched;
   std::int32_t id = 0;
   for (const auto& [name, table] : watched_tables) {
@@ -77,14 +78,17 @@ std::shared_ptr<const Rules> loaded(const leak::Rules& rules) {
 
 class LeakWorld {
  public:
-  explicit LeakWorld(unsigned seed) : dice_(seed), cells_(dice_, marks_) {
+  explicit LeakWorld(unsigned seed)
+      : dice_(seed), cells_(dice_, marks_), deeds_(dice_, cells_) {
     for (leak::Table& table : leak::make_tables(dice_)) tables_[table.name] = table;
     law_ = {leak::RuleMaker(dice_).make(tables_), tables_};
     law_.bind();
     rules_ = loaded(law_.rules);
     policy_ = Policy::bind(rules_, watched_catalog(tables_), nullptr);
-    broker_ = std::make_unique<Broker>(BrokerOptions{.limits = {.requests_per_second = 0}},
-                                       policy_, Cursor{9, 0, 0});
+    const BrokerOptions options{
+        .limits = {.requests_per_second = 0},
+        .verify_token = [this](std::string_view) -> Result<Identity> { return identity_; }};
+    broker_ = std::make_unique<Broker>(options, policy_, Cursor{9, 0, 0});
   }
 
   void live(int steps) {
@@ -110,10 +114,14 @@ class LeakWorld {
       load_rules();
     } else if (dice == 8) {
       alter_table();
+    } else if (dice == 9) {
+      authenticate(member());
     } else {
       deliver();
     }
   }
+
+  leak::Wishes wishes() { return {dice_, law_, tables_}; }
 
   // ---- connections ----
   Members::value_type& member() {
@@ -132,66 +140,19 @@ class LeakWorld {
     members_.erase(number);
   }
 
-  std::string record_id() {
-    if (dice_.one_in(2)) return dice_.any_of({"0", "1", "2", "3", "open"});
-    const std::string id = dice_.any_of(leak::words);
-    return dice_.one_in(3) ? id : id + "," + std::to_string(dice_.below(3));
-  }
-  std::string pattern() {
-    if (dice_.one_in(5)) return "*";
-    leak::Names names = {"notices"};
-    for (const auto& [name, table] : tables_) names.insert(names.end(), 3, name);
-    const std::string name = dice_.one_in(20) ? "ghosts" : dice_.any_of(names);
-    if (dice_.one_in(2)) return name + ".*";
-    const auto table = tables_.find(name);
-    if (table == tables_.end() || table->second.rows.empty()) return name + "." + record_id();
-    return name + "." + dice_.any(table->second.rows).first;
-  }
-  leak::Names events() {
-    leak::Names chosen;
-    if (!dice_.one_in(5)) return chosen;
-    for (const char* word : {"create", "update", "delete", "truncate", "custom"}) {
-      if (dice_.one_in(2)) chosen.push_back(word);
-    }
-    return chosen;
-  }
-  // A filter over what he sees there, or now and then over what he may not.
-  leak::Expr filter(const leak::User& user, const std::string& pattern) {
-    const std::string name = leak::collection_of(pattern);
-    const auto table = tables_.find(name);
-    std::vector<leak::Column> columns =
-        table != tables_.end() ? table->second.columns : leak::value_columns();
-    if (dice_.one_in(12)) columns.push_back({"xyzzy", leak::Kind::text});
-    const leak::Sight sight = leak::sight_of(law_, user, name);
-    const bool any = dice_.one_in(6);
-    std::erase_if(columns, [&](const leak::Column& column) {
-      const bool seen = table != tables_.end() ? sight.shows(column.name)
-                                               : sight.shows_in_custom(column.name);
-      return !any && !seen;
-    });
-    return leak::Expressions(dice_, {columns, false}).any(2);
-  }
-
-  static std::string request(const leak::Held& item) {
-    std::string text = R"({"type":"subscribe","pattern":)" + leak::quoted_json(item.pattern);
-    if (!item.events.empty()) text += R"(,"events":[)" + leak::joined(item.events) + "]";
-    if (item.filter) text += R"(,"filter":)" + leak::quoted_json(leak::print(*item.filter));
-    return text + "}";
-  }
   Lines ask(ConnectionNumber number, const std::string& text) {
     return payloads(broker_->receive(number, text, now_).frames);
   }
 
   void subscribe(Members::value_type& who) {
     auto& [number, member] = who;
-    leak::Held item{pattern(), events(), {}};
-    if (dice_.one_in(2)) item.filter = filter(member.user, item.pattern);
+    const leak::Held item = wishes().any(member.user);
     const std::string code = leak::refusal(law_, member.user, item.pattern);
     const bool fits = !item.filter || (code.empty() && leak::filter_fits(law_, member.user,
                                                                          item.pattern,
                                                                          *item.filter));
-    const Lines lines = ask(number, request(item));
-    INFO("request: ", request(item));
+    const Lines lines = ask(number, leak::request_of(item));
+    INFO("request: ", leak::request_of(item));
     REQUIRE(lines.size() == 1);
     if (!code.empty()) {
       REQUIRE(lines[0].starts_with(R"({"type":"error","code":")" + code + "\""));
@@ -219,31 +180,46 @@ class LeakWorld {
   // A hidden column is refused in the words that an unknown one is.
   void check_silence(ConnectionNumber number, const leak::Held& item) {
     const leak::Names names = leak::columns_of(*item.filter);
-    if (item.pattern == "*") return;
+    // Without a table every name is known but for the hidden ones.
+    if (!law_.tables.contains(leak::collection_of(item.pattern))) return;
     for (const std::string& name : names) {
       leak::Held alone = item;
       alone.filter = leak::with(leak::Op::equals,
                                 {leak::column(name), leak::constant(leak::null_value(true))});
       if (leak::filter_fits(law_, members_[number].user, item.pattern, *alone.filter)) continue;
-      std::string said = ask(number, request(alone)).at(0);
+      std::string said = ask(number, leak::request_of(alone)).at(0);
       const std::string unknown = name.substr(0, name.size() - 1) + "q";
       rename(*alone.filter, name, unknown);
-      const std::string named = R"(\")" + name + R"(\")";
+      const std::string named = "'" + name + "'";
       if (const std::size_t at = said.find(named); at != std::string::npos) {
-        said.replace(at, named.size(), R"(\")" + unknown + R"(\")");
+        said.replace(at, named.size(), "'" + unknown + "'");
       }
-      REQUIRE(said == ask(number, request(alone)).at(0));
+      REQUIRE(said == ask(number, leak::request_of(alone)).at(0));
     }
   }
 
   void unsubscribe(Members::value_type& who) {
     auto& [number, member] = who;
     const bool held = !member.held.empty() && !dice_.one_in(4);
-    const std::string gone = held ? dice_.any(member.held).pattern : pattern();
+    const std::string gone = held ? dice_.any(member.held).pattern : wishes().pattern();
     const auto removed = std::erase_if(
         member.held, [&](const auto& each) { return gone == "*" || each.pattern == gone; });
     REQUIRE(ask(number, R"({"type":"unsubscribe","pattern":)" + leak::quoted_json(gone) + "}") ==
             Lines{unsubscribed_message({}, gone, removed)});
+  }
+
+  // The connection gets another user.
+  void authenticate(Members::value_type& who) {
+    auto& [number, member] = who;
+    const leak::User before = member.user;
+    do {
+      member.user = leak::make_user(dice_);
+    } while (member.user.anonymous);
+    identity_ = {*principal_of(member.user), std::nullopt};
+    Lines heard = ask(number, R"({"type":"auth","token":"t"})");
+    REQUIRE(heard.at(0).starts_with(R"({"type":"authenticated",)"));
+    heard.erase(heard.begin());
+    check_notices({law_, before}, member, heard);
   }
 
   // ---- the world changes ----
@@ -263,14 +239,18 @@ class LeakWorld {
     rules_ = loaded(law_.rules);
     replace(before, Policy::bind(rules_, watched_catalog(tables_), nullptr));
   }
+  leak::Table& any_table() {
+    return std::next(tables_.begin(), static_cast<long>(dice_.below(tables_.size())))->second;
+  }
   // The rows keep the values of the columns that stay.
   void alter_table() {
-    auto& [name, table] = *std::next(tables_.begin(), static_cast<long>(dice_.below(tables_.size())));
+    leak::Table& table = any_table();
     const std::vector<leak::Column> plain = leak::plain_columns(table);
     const std::size_t dice = dice_.below(3);
     if (dice == 0 || plain.empty()) {
-      table.columns.push_back({"x" + std::to_string(++added_), leak::Kind::text});
-      for (auto& [id, row] : table.rows) row.push_back({table.columns.back().name, cells_.marked()});
+      const std::string added = "x" + std::to_string(++added_);
+      table.columns.push_back({added, leak::Kind::text});
+      for (auto& [id, row] : table.rows) row.push_back({added, cells_.marked()});
     } else {
       const std::string gone = dice_.any(plain).name;
       const std::string fresh = dice == 1 ? "" : "x" + std::to_string(++added_);
@@ -299,7 +279,9 @@ class LeakWorld {
     for (const auto& notice : broker_->replace_policy(policy_)) {
       heard[notice.connection] = payloads(notice.frames);
     }
-    for (auto& [number, member] : members_) check_notices(before, member, heard[number]);
+    for (auto& [number, member] : members_) {
+      check_notices({before, member.user}, member, heard[number]);
+    }
   }
   void check_openness() {
     for (const auto& [name, rule] : law_.rules.listed) {
@@ -307,139 +289,44 @@ class LeakWorld {
       REQUIRE((policy_->projection(name, "") != nullptr) == law_.is_open(name));
     }
   }
-  void check_notices(const leak::Law& before, Member& member, const Lines& heard) {
-    std::vector<leak::Held> kept;
-    std::size_t at = 0;
-    for (const leak::Held& held : member.held) {
-      INFO("pattern ", held.pattern);
-      std::string code = leak::refusal(law_, member.user, held.pattern);
-      if (code.empty() && held.filter &&
-          !leak::filter_fits(law_, member.user, held.pattern, *held.filter)) {
-        code = "invalid_filter";
-      }
-      const std::string of = "\"pattern\":" + leak::quoted_json(held.pattern);
-      const std::string next = at < heard.size() ? heard[at] : "";
-      const bool about_it = next.find(of + ",") != std::string::npos ||
-                            next.find(of + "}") != std::string::npos;
-      if (!code.empty()) {
-        REQUIRE(about_it);
-        REQUIRE(next.starts_with(R"({"type":"error","code":")" + code + "\""));
-        ++at;
-        continue;
-      }
-      kept.push_back(held);
-      const leak::Resync wanted = resync_of(before, member, held.pattern);
-      if (wanted == leak::Resync::must) REQUIRE(about_it);
-      if (wanted == leak::Resync::must_not) REQUIRE_FALSE(about_it);
-      if (!about_it) continue;
-      REQUIRE(next == resync_message(held.pattern, ResyncReason::permissions_changed));
-      ++at;
-    }
-    REQUIRE(at == heard.size());
-    member.held = std::move(kept);
-  }
-  leak::Resync resync_of(const leak::Law& before, const Member& member,
-                         const std::string& pattern) {
-    const leak::Turn turn{before, law_, tables_};
-    return leak::resync_of(turn, member.user, pattern);
+  void check_notices(const leak::Side& before, Member& member, const Lines& heard) {
+    INFO("user ", leak::to_json(before.user.value()), " then ",
+         leak::to_json(member.user.value()), told(member), "\nbefore\n",
+         leak::print(before.law.rules), "after\n", leak::print(law_.rules));
+    const leak::Turn turn{before, {law_, member.user}, tables_};
+    REQUIRE(leak::check_turn(turn, member.held, heard) == "");
   }
 
   // ---- traffic ----
-  leak::Fields row_of(const leak::Table& table) {
-    leak::Fields row;
-    for (const leak::Column& column : table.columns) {
-      leak::Cell cell = cells_.any(column.kind);
-      if (leak::contains(table.key, column.name)) {
-        const auto small = static_cast<std::int64_t>(dice_.below(4));
-        const bool number = column.kind == leak::Kind::number;
-        cell = {number ? leak::number_value(small)
-                       : leak::text_value(dice_.any_of({"open", "a,b", "\\"}))};
-      }
-      row.push_back({column.name, cell});
-    }
-    return row;
-  }
-  // The changes of the latest kind of deed: one, or none, or two for a changed key.
-  void change_rows(std::vector<Change>& made, const std::string& name, leak::Table& table) {
-    const leak::Fields row = row_of(table);
+  void change_rows(std::vector<Change>& made, leak::Table& table) {
+    const leak::Fields row = deeds_.row_of(table);
     const std::string id = leak::record_id_of(table.key, row);
-    const bool there = table.rows.contains(id);
-    if (!there) {
-      table.rows[id] = row;
-      made.push_back({.act = Act::create, .collection = name, .record_id = id, .after = row});
-      return;
-    }
-    const leak::Fields before = table.rows[id];
-    if (dice_.one_in(4)) return remove(made, name, table, id);
-    leak::Fields after = before;
-    for (std::size_t i = 0; i < after.size(); ++i) {
-      const bool key = leak::contains(table.key, after[i].name);
-      if (!key && dice_.one_in(3)) after[i] = row[i];
-    }
-    if (dice_.one_in(8)) return move(made, name, table, id);
-    table.rows[id] = after;
-    Change change{.act = Act::update, .collection = name, .record_id = id, .after = after};
-    if (table.old_rows) change.before = before;
-    made.push_back(change);
-  }
-  void remove(std::vector<Change>& made, const std::string& name, leak::Table& table,
-              const std::string& id) {
-    Change change{.act = Act::remove, .collection = name, .record_id = id};
-    change.before = table.rows[id];
-    if (!table.old_rows) {
-      std::erase_if(change.before, [&](const leak::Field& field) {
-        return !leak::contains(table.key, field.name);
-      });
-    }
-    table.rows.erase(id);
-    made.push_back(change);
-  }
-  // The row gets another key: it is deleted, and created.
-  void move(std::vector<Change>& made, const std::string& name, leak::Table& table,
-            const std::string& id) {
-    leak::Fields row = table.rows[id];
-    const leak::Fields other = row_of(table);
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (leak::contains(table.key, row[i].name)) row[i] = other[i];
-    }
-    const std::string moved = leak::record_id_of(table.key, row);
-    if (table.rows.contains(moved)) return;
-    remove(made, name, table, id);
-    table.rows[moved] = row;
-    made.push_back({.act = Act::create, .collection = name, .record_id = moved, .after = row});
-  }
-
-  Change custom_event() {
-    Change change{.act = Act::custom, .everyone = dice_.one_in(6)};
-    leak::Names names = {"notices", "party", "rumours"};
-    for (const auto& [name, table] : tables_) names.push_back(name);
-    if (!change.everyone) change.collection = dice_.any_of(names);
-    if (dice_.one_in(4)) {
-      change.scalar = dice_.one_in(2) ? cells_.marked() : leak::Cell{leak::list_value({})};
-      return change;
-    }
-    for (const leak::Column& column : leak::value_columns()) {
-      if (dice_.one_in(2)) change.after.push_back({column.name, cells_.any(column.kind)});
-    }
-    return change;
+    if (!table.rows.contains(id)) return leak::Deeds::put(made, table, row);
+    if (dice_.one_in(4)) return leak::Deeds::remove(made, table, id);
+    if (!dice_.one_in(8)) return leak::Deeds::put(made, table, deeds_.altered(table, id));
+    const leak::Fields moved = deeds_.moved(table, id);
+    if (table.rows.contains(leak::record_id_of(table.key, moved))) return;
+    leak::Deeds::remove(made, table, id);
+    leak::Deeds::put(made, table, moved);
   }
 
   std::vector<Change> make_changes() {
     std::vector<Change> made;
     for (std::size_t i = dice_.below(8); i > 0; --i) {
       if (dice_.one_in(5)) {
-        made.push_back(custom_event());
+        leak::Names names = {"notices", "party", "rumours"};
+        for (const auto& [name, table] : tables_) names.push_back(name);
+        made.push_back(deeds_.custom_event(names));
         continue;
       }
-      auto& [name, table] =
-          *std::next(tables_.begin(), static_cast<long>(dice_.below(tables_.size())));
+      leak::Table& table = any_table();
       if (dice_.one_in(25)) {
         table.rows.clear();
-        made.push_back({.act = Act::truncate, .collection = name});
+        made.push_back({.act = Act::truncate, .collection = table.name});
       } else if (dice_.one_in(30)) {
-        made.push_back({.act = Act::schema_changed, .collection = name});
+        made.push_back({.act = Act::schema_changed, .collection = table.name});
       } else {
-        change_rows(made, name, table);
+        change_rows(made, table);
       }
     }
     return made;
@@ -496,19 +383,21 @@ class LeakWorld {
   }
   static std::string told(const Member& member) {
     std::string text;
-    for (const leak::Held& held : member.held) text += "\n  " + request(held);
+    for (const leak::Held& held : member.held) text += "\n  " + leak::request_of(held);
     return text;
   }
 
   leak::Dice dice_;
   int marks_ = 0;
   leak::Cells cells_;
+  leak::Deeds deeds_;
   std::map<std::string, leak::Table> tables_{};  // as they are now
   leak::Law law_{};                              // as the broker knows them
   std::shared_ptr<const Rules> rules_{};
   std::shared_ptr<const Policy> policy_{};
   std::unique_ptr<Broker> broker_{};
   Members members_{};
+  Identity identity_{};  // whose the next token is
   Broker::Clock::time_point now_{1'000'000s};
   std::uint64_t tick_ = 0;
   std::uint64_t event_id_ = 0;
