@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "config/key_kinds.hpp"
-#include "config/wording.hpp"
 #include "model/utf8.hpp"
+#include "model/wording.hpp"
 
 // `auth` of config.yaml. Secrets are read here and never quoted: a fault of one says what is wrong
 // without the value. Whether the keys fit the algorithms is decided where they are loaded.

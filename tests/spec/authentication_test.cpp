@@ -212,13 +212,13 @@ TEST_CASE("authentication: keys that cannot be used keep the bridge from startin
   Config config;
   config.database.url = database.url();
   config.server.port = 0;
-  config.auth.jwt.secret = "short";
+  config.auth.jwt.secret = "tiny-one";
   Bridge bridge(config);
   const auto started = bridge.start();
   REQUIRE(!started);
   CHECK(started.error().kind == ErrorKind::invalid);
   CHECK(holds(started.error().to_string(), "at least 32 bytes"));
-  CHECK(!holds(started.error().to_string(), "short:"));
+  CHECK(!holds(started.error().to_string(), "tiny-one"));
 }
 
 TEST_CASE("authentication: pgtide token makes a token that pgtide run accepts") {

@@ -78,6 +78,7 @@ TEST_CASE("expression: null equals null only where one is the literal") {
       {"user.claims.none == record.note", "false", "a claim's null is not the literal"},
       {"user.claims.none != record.note", "true", "a claim's null is not the literal"},
       {"record.note == (record.open ? null : 1)", "true", "the literal, through ?:"},
+      {"(record.open ? null : 1) == user.claims.none", "true", "the literal, and a claim's null"},
       {"record.note == [null][0]", "true", "the literal, out of a list"},
       {"record.note < 'x'", "error", "order"},
       {"null < null", "error", "order"},

@@ -70,8 +70,10 @@ class Trial {
   }
 
   std::string wrong() {
+    naive::TreePointer tree;
     for (unsigned n = 0; n < expressions_per_world; ++n) {
-      std::string found = wrong_with(*generator_.condition(4));
+      tree = n % 2 == 0 ? generator_.condition(n % 4 == 0 ? 4 : 2) : generator_.sibling(*tree);
+      std::string found = wrong_with(*tree);
       if (!found.empty()) return found;
     }
     return "";

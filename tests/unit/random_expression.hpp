@@ -246,6 +246,24 @@ class Generator {
 
   TreePointer condition(int depth) { return tree(Value::boolean, depth); }
 
+  // The same with some of its constants and columns exchanged: what decides otherwise must not
+  // become of equal text.
+  TreePointer sibling(const Tree& tree) {
+    auto copy = std::make_shared<Tree>(tree);
+    const bool null = tree.what == "literal" && tree.value.kind == Value::null;
+    if (null && dice_.chance(50)) return node("member", {claims()}, "n");
+    if (tree.what == "member" && dice_.chance(20)) return leaf(Value::null);
+    const bool pattern = tree.what == "matches";
+    if (tree.what == "literal" && dice_.chance(30)) return leaf(tree.value.kind);
+    if ((tree.what == "&&" || tree.what == "||") && dice_.chance(15)) {
+      copy->what = tree.what == "&&" ? "||" : "&&";
+    }
+    for (TreePointer& child : copy->children) {
+      if (!pattern || child == copy->children[0]) child = sibling(*child);
+    }
+    return copy;
+  }
+
   TreePointer tree(Value::Kind kind, int depth) {
     static const Value::Kind kinds[] = {Value::null, Value::boolean,   Value::number,
                                         Value::text, Value::timestamp, Value::day,
@@ -331,10 +349,20 @@ class Generator {
   TreePointer comparison(int depth) {
     static const std::string words[] = {"==", "==", "==", "!=", "<", "<=", ">", ">="};
     const Value::Kind kind = comparable();
+    if (dice_.chance(30)) return node("==", {leaf(kind), constant(kind)});
     TreePointer right = dice_.chance(12) ? leaf(Value::null) : tree(kind, depth);
     TreePointer left = tree(kind, depth);
     if (dice_.chance(30)) std::swap(left, right);
     return node(dice_.one_of(words), {left, right});
+  }
+
+  // What no record decides; a null that is the literal, or that is none.
+  TreePointer constant(Value::Kind kind) {
+    if (dice_.chance(12)) return leaf(Value::null);
+    if (dice_.chance(25)) return node("member", {claims()}, dice_.one_of(names));
+    if (kind == Value::number) return literal(make(kind, dice_.one_of(numbers)));
+    if (kind == Value::text) return literal(make(kind, dice_.one_of(literal_texts)));
+    return leaf(kind);
   }
 
   TreePointer membership(int depth) {
