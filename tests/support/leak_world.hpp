@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <random>
@@ -12,6 +13,12 @@
 // Random tables, rules, users, filters and changes for the leak tests. Values are few where rules
 // look at them, so that they meet; all others are marked.
 namespace pgtide::test::leak {
+
+// A number from the environment.
+inline int number_from(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text != nullptr ? std::atoi(text) : otherwise;
+}
 
 class Dice {
  public:

@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <string>
@@ -69,7 +68,7 @@ std::shared_ptr<const Catalog> watched_catalog(
   return std::make_shared<Catalog>(std::move(watched), std::vector<std::string>{});
 }
 
-std::shared_ptr<const Rules> loaded(const leak::Rules& rules) {
+std::shared_ptr<const Rules> parsed_rules(const leak::Rules& rules) {
   const std::string text = leak::print(rules);
   auto result = parse_rules(text, "rules.yaml");
   if (const auto* faults = std::get_if<1>(&result)) FAIL(to_string("rules", *faults), text);
@@ -83,7 +82,7 @@ class LeakWorld {
     for (leak::Table& table : leak::make_tables(dice_)) tables_[table.name] = table;
     law_ = {leak::RuleMaker(dice_).make(tables_), tables_};
     law_.bind();
-    rules_ = loaded(law_.rules);
+    rules_ = parsed_rules(law_.rules);
     policy_ = Policy::bind(rules_, watched_catalog(tables_), nullptr);
     const BrokerOptions options{
         .limits = {.requests_per_second = 0},
@@ -236,7 +235,7 @@ class LeakWorld {
     law_.tables = tables_;
     law_.known.clear();
     law_.bind();
-    rules_ = loaded(law_.rules);
+    rules_ = parsed_rules(law_.rules);
     replace(before, Policy::bind(rules_, watched_catalog(tables_), nullptr));
   }
   leak::Table& any_table() {
@@ -404,16 +403,11 @@ class LeakWorld {
   int added_ = 0;
 };
 
-int number_from(const char* variable, int otherwise) {
-  const char* text = std::getenv(variable);
-  return text != nullptr ? std::atoi(text) : otherwise;
-}
-
 }  // namespace
 
 TEST_CASE("rules: in random worlds everyone gets what a model of the contract says, and no more") {
-  const int first = number_from("PGTIDE_SEED", 1);
-  const int worlds = number_from("PGTIDE_WORLDS", 100);
+  const int first = leak::number_from("PGTIDE_SEED", 1);
+  const int worlds = leak::number_from("PGTIDE_WORLDS", 100);
   for (int seed = first; seed < first + worlds; ++seed) {
     CAPTURE(seed);
     LeakWorld(static_cast<unsigned>(seed)).live(25);
