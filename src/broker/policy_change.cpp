@@ -6,9 +6,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "broker/broker_state.hpp"
 #include "model/frame.hpp"
+#include "model/wording.hpp"
+#include "rules/node.hpp"
 
 // Rules or catalog are others than before: every live subscription is decided anew, in one turn, so
 // that no event is ever seen under half of the new rules. A pattern that is no longer allowed ends
@@ -54,6 +57,17 @@ std::optional<ResyncReason> difference(const Sight& before, const Sight& after) 
   if (before.columns == after.columns) return std::nullopt;
   const bool same = before.columns && after.columns && after.columns->shows_same(*before.columns);
   return same ? std::nullopt : std::optional(ResyncReason::permissions_changed);
+}
+
+// Names of custom events' data that a filter asks about and may not: no table lists those that it
+// may, so that the checker lets every name pass.
+void append_hidden(std::vector<ExpressionFault>& faults, const Node& node,
+                   const Projection& columns) {
+  const bool named = node.is(NodeKind::column) || node.is(NodeKind::has_column);
+  if (named && !columns.shows_in_custom(node.name)) {
+    faults.push_back({node.offset, "there is no column " + quoted(node.name)});
+  }
+  for (const NodePointer& child : node.children) append_hidden(faults, *child, columns);
 }
 
 // The collections that "*" covers: those that are watched, and those that are listed.
@@ -193,7 +207,8 @@ std::optional<ErrorReply> Broker::State::fault_of(const Connection& connection,
   }
   const auto lens = lenses.share(*policy, connection.user(), pattern);
   const auto columns = columns_of(*policy, lens.get(), pattern.collection);
-  const auto faults = filter.check({.record = &columns->shape});
+  auto faults = filter.check({.record = &columns->shape});
+  if (columns->shape.open) append_hidden(faults, filter.root(), *columns);
   if (faults.empty()) return std::nullopt;
   fault.message = faults.front().message;
   fault.position = faults.front().offset;

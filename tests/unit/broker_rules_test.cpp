@@ -263,6 +263,26 @@ TEST_CASE("filter: what is wrong with one is said, and nothing has changed") {
   CHECK(without_name("secret") == without_name("nothin"));
 }
 
+TEST_CASE("filter: of custom events without a table it may not ask about what is hidden") {
+  CollectionRule hides = public_rule("notices");
+  hides.hide = {{.name = "secret"}};
+  CollectionRule shows = public_rule("alerts");
+  shows.show = {{.name = "title"}};
+  World world(make_policy({hides, shows}, {}));
+  const auto number = world.open();
+  const auto answer = [&](const std::string& pattern, const std::string& filter) {
+    world.now += 1s;
+    return world.ask(number, subscribe_with(pattern, filter)).at(0);
+  };
+  const std::string refused = R"({"type":"error","code":"invalid_filter","message":)"
+                              R"("there is no column 'secret'","pattern":)";
+  CHECK(answer("notices.*", "record.title == 'a' && record.secret == 1") ==
+        refused + R"("notices.*","position":23})");
+  CHECK(answer("alerts.*", "has(record.secret)") == refused + R"("alerts.*","position":4})");
+  CHECK(answer("notices.*", "record.title == 'a'").starts_with(R"({"type":"subscribed")"));
+  CHECK(answer("alerts.*", "record.title == 'a'").starts_with(R"({"type":"subscribed")"));
+}
+
 TEST_CASE("filter: a new one replaces the old from `subscribed` on, a refused one keeps it") {
   World world(docs_policy(docs_rule()));
   const auto ann = reader(world, user("ann"), {subscribe_with("docs.*", "record.team == 1")});
