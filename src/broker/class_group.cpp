@@ -9,7 +9,8 @@
 // often "is its owner 17": such classes lie in a hash table under (what is looked at, its value),
 // and an event looks up the values of its old row and of its new one. So its cost grows with those
 // who see it and not with those who are there. A condition that is more than that is asked in full
-// of the classes that the look-up has found, and only of them. Classes that name no value are asked
+// of the classes that the look-up has found, and only of them; where it is not more, being found is
+// being seen, and no row is asked anything. Classes that name no value are asked
 // one by one, each distinct condition once per event; how many of those clients may bring is
 // limited (filter_limit).
 //
@@ -45,6 +46,7 @@ void NarrowedClasses::add(DeliveryClass& narrowed) {
   put(all_, narrowed, narrowed.place);
   const Predicate& predicate = narrowed.traits.rest->predicate();
   if (predicate.outcome() != Predicate::Outcome::by_record) return;
+  narrowed.terms_suffice = predicate.terms_suffice();
   if (predicate.terms().empty()) put(scanned_, narrowed, narrowed.scan_place);
   for (const IndexTerm& term : predicate.terms()) {
     const auto is_it = [&](const Dimension& one) { return one.what == term.dimension; };
@@ -92,16 +94,18 @@ void NarrowedClasses::match_by_key(EventRows& rows, std::vector<Match>& found) {
   if (dimensions_.empty()) return;
   hits_.clear();
   for (const Dimension& dimension : dimensions_) {
-    look_up(dimension, rows, rows.new_row());
-    look_up(dimension, rows, rows.old_row());
+    look_up(dimension, rows, &Visible::after);
+    look_up(dimension, rows, &Visible::before);
   }
-  for (DeliveryClass* hit : hits_) {
-    const Visible visible = hit->traits.rest->decide(rows);
-    if (visible.before || visible.after) found.push_back({hit, visible});
+  for (const Match& hit : hits_) {
+    const Visible visible = hit.in->terms_suffice ? hit.visible : hit.in->traits.rest->decide(rows);
+    if (visible.before || visible.after) found.push_back({hit.in, visible});
   }
 }
 
-void NarrowedClasses::look_up(const Dimension& dimension, EventRows& rows, const Row* row) {
+// `when` says which of the event's rows.
+void NarrowedClasses::look_up(const Dimension& dimension, EventRows& rows, bool Visible::*when) {
+  const Row* row = when == &Visible::after ? rows.new_row() : rows.old_row();
   if (row == nullptr) return;
   keys_.clear();
   append_index_keys(keys_, {row, rows.shape()}, dimension.what);
@@ -109,9 +113,12 @@ void NarrowedClasses::look_up(const Dimension& dimension, EventRows& rows, const
     const auto held = dimension.by_key.find(key);
     if (held == dimension.by_key.end()) continue;
     for (DeliveryClass* hit : held->second) {
-      if (hit->found_in == rows.number()) continue;
-      hit->found_in = rows.number();
-      hits_.push_back(hit);
+      if (hit->found_in != rows.number()) {
+        hit->found_in = rows.number();
+        hit->hit = static_cast<std::uint32_t>(hits_.size());
+        hits_.push_back({hit, {}});
+      }
+      hits_[hit->hit].visible.*when = true;
     }
   }
 }

@@ -32,12 +32,12 @@ class NarrowedClasses {
     TextMap<std::vector<DeliveryClass*>> by_key{};
   };
   void match_by_key(EventRows& rows, std::vector<Match>& found);
-  void look_up(const Dimension& dimension, EventRows& rows, const Row* row);
+  void look_up(const Dimension& dimension, EventRows& rows, bool Visible::*when);
 
   std::vector<DeliveryClass*> all_{};
   std::vector<DeliveryClass*> scanned_{};  // no index serves them
   std::vector<Dimension> dimensions_{};
-  std::vector<DeliveryClass*> hits_{};  // scratch of match_by_key()
+  std::vector<Match> hits_{};           // scratch of match_by_key()
   std::vector<std::string> keys_{};     // scratch of look_up()
 };
 

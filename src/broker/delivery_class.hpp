@@ -52,7 +52,9 @@ struct DeliveryClass {
   std::vector<Pick> picks{};      // what the present batch brings: the fan-out's
   std::size_t place = 0;          // in its group's list of open or narrowed ones
   std::size_t scan_place = 0;     // among those that no index serves
-  std::uint64_t found_in = 0;     // the number of the event that found it last
+  bool terms_suffice = false;     // a row that the index finds is seen: nothing is to be asked
+  std::uint32_t hit = 0;          // where it stands among the hits of ...
+  std::uint64_t found_in = 0;     // ... the event of this number, which found it last
 
   const Pattern& pattern() const;
   const std::string& text() const;    // the pattern's
