@@ -245,13 +245,7 @@ class LiveWorld {
 
   void change_rules() {
     const leak::Law before = law_;
-    const leak::Rules fresh = leak::RuleMaker(dice_).make(tables_);
-    if (dice_.one_in(2) || fresh.listed.empty()) {
-      law_.rules = fresh;
-    } else {
-      const auto one = dice_.any(fresh.listed);
-      law_.rules.listed[one.first] = one.second;
-    }
+    law_.rules = leak::RuleMaker(dice_).alter(law_.rules, tables_);
     law_.known.clear();
     law_.bind();
     load();

@@ -303,6 +303,27 @@ class RuleMaker {
     }
     return rules;
   }
+  // The rules with another rule for one collection, or another part of a rule.
+  Rules alter(const Rules& rules, const std::map<std::string, Table>& tables) {
+    const Rules fresh = make(tables);
+    Rules altered = rules;
+    if (dice_.one_in(3) || fresh.listed.empty()) return fresh;
+    const auto [name, rule] = dice_.any(fresh.listed);
+    const auto held = altered.listed.find(name);
+    if (held == altered.listed.end() || dice_.one_in(4)) {
+      altered.listed[name] = rule;
+    } else if (dice_.one_in(2)) {
+      held->second.where = rule.where;
+    } else if (held->second.hide.size() > 1 && dice_.one_in(2)) {
+      // The same audiences, of other columns.
+      std::swap(held->second.hide.front().seen_by, held->second.hide.back().seen_by);
+    } else {
+      held->second.hide = rule.hide;
+      held->second.hide_is_map = rule.hide_is_map;
+      held->second.show = rule.show;
+    }
+    return altered;
+  }
   Rule make(const Table* table) {
     const bool narrow = table == nullptr || table->old_rows || dice_.one_in(20);
     const std::vector<Column> plain = table != nullptr ? plain_columns(*table) : value_columns();
