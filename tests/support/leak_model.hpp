@@ -26,6 +26,7 @@ struct Cell {
 struct Field {
   std::string name{};
   Cell cell{};
+  std::string spelled{};  // how its name is printed; empty: as JSON has it at its plainest
 };
 using Fields = std::vector<Field>;  // in the order in which they are printed
 
@@ -245,7 +246,8 @@ struct Change {
 inline std::string to_json(const Fields& fields) {
   std::string out;
   for (const Field& field : fields) {
-    out += (out.empty() ? "" : ",") + quoted_json(field.name) + ":" + to_json(field.cell.value);
+    const std::string name = field.spelled.empty() ? quoted_json(field.name) : field.spelled;
+    out += (out.empty() ? "" : ",") + name + ":" + to_json(field.cell.value);
   }
   return "{" + out + "}";
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <iterator>
 #include <map>
@@ -496,10 +497,18 @@ class Deeds {
     for (const Column& column : value_columns()) {
       if (dice_.one_in(2)) change.after.push_back({column.name, cells_.any(column.kind)});
     }
+    if (!change.after.empty() && dice_.one_in(3)) escape_name(change.after.front());
     return change;
   }
 
  private:
+  // JSON may spell a name in more ways than one.
+  static void escape_name(Field& field) {
+    char first[8];
+    std::snprintf(first, sizeof first, "\\u%04x", static_cast<unsigned>(field.name[0]));
+    field.spelled = "\"" + std::string(first) + field.name.substr(1) + "\"";
+  }
+
   Dice& dice_;
   Cells& cells_;
 };
