@@ -28,7 +28,7 @@ std::shared_ptr<Remainder> Remainders::share(std::shared_ptr<const Predicate> pr
     PGTIDE_ASSERT(held != nullptr);  // whoever let go of it has released it
     return held;
   }
-  auto made = std::make_shared<Remainder>(std::move(predicate));
+  auto made = std::make_shared<Remainder>(Predicate::compacted(std::move(predicate)));
   by_text_.emplace(made->predicate().text(), made);
   return made;
 }

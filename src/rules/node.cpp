@@ -71,9 +71,4 @@ bool is_method(Function function) {
   return function >= Function::starts_with;
 }
 
-void append_columns(std::vector<std::string>& columns, const Node& node) {
-  if (node.is(NodeKind::column) || node.is(NodeKind::has_column)) columns.push_back(node.name);
-  for (const NodePointer& child : node.children) append_columns(columns, *child);
-}
-
 }  // namespace pgtide

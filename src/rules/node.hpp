@@ -86,7 +86,4 @@ const char* word_of(Comparison comparison);
 const char* word_of(Function function);
 bool is_method(Function function);  // x.f(y), not f(x)
 
-// The columns it reads, also by has(), appended in order of their appearance.
-void append_columns(std::vector<std::string>& columns, const Node& node);
-
 }  // namespace pgtide

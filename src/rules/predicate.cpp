@@ -10,20 +10,32 @@
 namespace pgtide {
 
 struct Predicate::State {
-  NodePointer root;
+  NodePointer root;  // null: the plan's terms decide
   std::string text;
   IndexPlan plan;
-  std::vector<std::string> columns;
   Outcome outcome = Outcome::by_record;
 
   explicit State(NodePointer tree)
       : root(std::move(tree)), text(print_tree(*root)), plan(plan_index(*root)) {
-    append_columns(columns, *root);
-    std::sort(columns.begin(), columns.end());
-    columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
     if (root->is(NodeKind::constant)) {
       outcome = root->value.is_true() ? Outcome::always : Outcome::never;
     }
+  }
+  State(std::string text_, IndexPlan plan_) : text(std::move(text_)), plan(std::move(plan_)) {}
+
+  // Has the record one of the terms?
+  bool has_term(const RecordView& record) const {
+    std::vector<std::string> keys;
+    const IndexDimension* looked_at = nullptr;
+    for (const auto& [dimension, key] : plan.terms) {
+      if (looked_at == nullptr || *looked_at != dimension) {
+        keys.clear();
+        append_index_keys(keys, record, dimension);
+        looked_at = &dimension;
+      }
+      if (std::find(keys.begin(), keys.end(), key) != keys.end()) return true;
+    }
+    return false;
   }
 };
 
@@ -47,6 +59,13 @@ std::shared_ptr<const Predicate> Predicate::both(std::shared_ptr<const Predicate
   return std::shared_ptr<const Predicate>(new Predicate(std::move(state)));
 }
 
+std::shared_ptr<const Predicate> Predicate::compacted(std::shared_ptr<const Predicate> predicate) {
+  const State& state = *predicate->state_;
+  if (!state.plan.exact || state.outcome != Outcome::by_record) return predicate;
+  auto compact = std::make_unique<const State>(state.text, state.plan);
+  return std::shared_ptr<const Predicate>(new Predicate(std::move(compact)));
+}
+
 Predicate::Outcome Predicate::outcome() const {
   return state_->outcome;
 }
@@ -59,12 +78,10 @@ const std::vector<IndexTerm>& Predicate::terms() const {
 bool Predicate::terms_suffice() const {
   return state_->plan.exact;
 }
-const std::vector<std::string>& Predicate::columns() const {
-  return state_->columns;
-}
 
 bool Predicate::holds(const RecordView& record) const {
   if (state_->outcome != Outcome::by_record) return state_->outcome == Outcome::always;
+  if (state_->root == nullptr) return state_->has_term(record);
   Scratch scratch;
   return evaluate(*state_->root, {nullptr, &record}, scratch).is_true();
 }

@@ -40,6 +40,9 @@ class Predicate {
   // Both must hold. Null stands for "always"; null where neither is there.
   static std::shared_ptr<const Predicate> both(std::shared_ptr<const Predicate> one,
                                                std::shared_ptr<const Predicate> other);
+  // The same decision in less memory, for one that is kept for long: where terms suffice they are
+  // all that is kept. No argument for both().
+  static std::shared_ptr<const Predicate> compacted(std::shared_ptr<const Predicate> predicate);
 
   Outcome outcome() const;
   // In canonical form, in the language's own words where there are any: what `rules explain` shows.
@@ -51,8 +54,6 @@ class Predicate {
   const std::vector<IndexTerm>& terms() const;
   // Having one of them is enough: holds() need not be asked.
   bool terms_suffice() const;
-  // The columns that it reads, sorted.
-  const std::vector<std::string>& columns() const;
 
   ~Predicate();
 

@@ -198,7 +198,6 @@ TEST_CASE("predicate: both are one") {
   const auto both = Predicate::both(rule, filter);
   CHECK(both->text() == "record.open && record.id == 7");
   CHECK(terms_of(*both) == "id=n7 ");
-  CHECK(both->columns() == std::vector<std::string>{"id", "open"});
   CHECK(Predicate::both(nullptr, filter) == filter);
   CHECK(Predicate::both(rule, nullptr) == rule);
   CHECK(Predicate::both(nullptr, nullptr) == nullptr);
@@ -206,9 +205,3 @@ TEST_CASE("predicate: both are one") {
   CHECK(Predicate::both(remaining("'x'", &user), filter)->outcome() == Predicate::Outcome::never);
 }
 
-TEST_CASE("predicate: its columns are those that are left") {
-  const Principal user = ada();
-  CHECK(remaining("record.b == 1 && has(record.c) || record['a'] == 1 || record.b == 2", &user)
-            ->columns() == std::vector<std::string>{"a", "b", "c"});
-  CHECK(remaining("'admin' in user.roles || record.b == 1", &user)->columns().empty());
-}

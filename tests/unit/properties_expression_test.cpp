@@ -151,10 +151,12 @@ class Trial {
     const auto [place, is_new] = by_text_.try_emplace(special->text(), special);
     shared += !is_new;
     const auto both = Predicate::both(special, last_);
+    const auto compact = Predicate::compacted(special);
     for (const StoredRow& stored : rows_) {
       const RecordView record{&*stored.row, &shape_};
       const bool holds = special->holds(record);
       if (place->second->holds(record) != holds) return "equal texts: " + special->text();
+      if (compact->holds(record) != holds) return "compacted: " + special->text();
       const bool expected = holds && (last_ == nullptr || last_->holds(record));
       if (both->holds(record) != expected) return "both: " + both->text();
       const std::string fault = wrong_with_index(*both, record, expected);
