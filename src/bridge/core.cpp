@@ -236,10 +236,13 @@ Result<void> BridgeCore::reload_rules() {
   if (stage_ != Stage::running) return Error{ErrorKind::conflict, "the bridge does not run"};
   auto rules = read_rules(config_.rules_named || had_rules_file_);
   if (!rules) return rules.error();
+  {
+    const std::lock_guard lock(publishing_);
+    const auto policy = policy_->use_rules(*rules);
+    if (!policy) return policy.error();
+    for (const auto& shard : shards_) shard->replace_policy(*policy);
+  }
   source_->list_tables(listed_tables(**rules));
-  const std::lock_guard lock(publishing_);
-  const auto policy = policy_->use_rules(*rules);
-  for (const auto& shard : shards_) shard->replace_policy(policy);
   return {};
 }
 

@@ -6,6 +6,15 @@
 #include <utility>
 
 namespace pgtide {
+namespace {
+
+std::string lines_of(const std::vector<std::string>& problems) {
+  std::string lines;
+  for (const std::string& problem : problems) lines += (lines.empty() ? "" : "\n") + problem;
+  return lines;
+}
+
+}  // namespace
 
 PolicyKeeper::PolicyKeeper(std::shared_ptr<const Rules> rules)
     : rules_(std::move(rules)),
@@ -20,17 +29,23 @@ std::shared_ptr<const Policy> PolicyKeeper::use_catalog(std::shared_ptr<const Ca
   const std::lock_guard lock(mutex_);
   const bool first = catalog_ == nullptr;
   catalog_ = std::move(catalog);
-  return bind(first ? nullptr : policy_.get());
+  return put_in_force(Policy::bind(rules_, catalog_, first ? nullptr : policy_.get()));
 }
 
-std::shared_ptr<const Policy> PolicyKeeper::use_rules(std::shared_ptr<const Rules> rules) {
+Result<std::shared_ptr<const Policy>> PolicyKeeper::use_rules(std::shared_ptr<const Rules> rules) {
   const std::lock_guard lock(mutex_);
+  if (catalog_ == nullptr) {
+    rules_ = std::move(rules);
+    return policy_;
+  }
+  auto wanted = Policy::bind(rules, catalog_, nullptr);
+  if (wanted->file_is_at_fault()) return Error{ErrorKind::invalid, lines_of(wanted->problems())};
   rules_ = std::move(rules);
-  return catalog_ == nullptr ? policy_ : bind(nullptr);
+  return put_in_force(std::move(wanted));
 }
 
-std::shared_ptr<const Policy> PolicyKeeper::bind(const Policy* previous) {
-  policy_ = Policy::bind(rules_, catalog_, previous);
+std::shared_ptr<const Policy> PolicyKeeper::put_in_force(std::shared_ptr<const Policy> policy) {
+  policy_ = std::move(policy);
   log_new_problems();
   return policy_;
 }

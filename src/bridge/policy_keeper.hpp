@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/catalog.hpp"
+#include "pgtide/result.hpp"
 #include "rules/policy.hpp"
 
 namespace pgtide {
@@ -17,12 +18,13 @@ class PolicyKeeper {
   explicit PolicyKeeper(std::shared_ptr<const Rules> rules);
 
   std::shared_ptr<const Policy> current() const;
-  // Both return the policy that is in force from now on.
+  // Both return the policy that is in force from now on. Rules that contradict the catalog's
+  // columns are an error (invalid: every problem, a line each), and all stays as it was.
   std::shared_ptr<const Policy> use_catalog(std::shared_ptr<const Catalog> catalog);
-  std::shared_ptr<const Policy> use_rules(std::shared_ptr<const Rules> rules);
+  Result<std::shared_ptr<const Policy>> use_rules(std::shared_ptr<const Rules> rules);
 
  private:
-  std::shared_ptr<const Policy> bind(const Policy* previous);
+  std::shared_ptr<const Policy> put_in_force(std::shared_ptr<const Policy> policy);
   void log_new_problems();
 
   mutable std::mutex mutex_;

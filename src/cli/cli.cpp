@@ -22,6 +22,8 @@ struct Invocation {
   WatchCommand watch{};
   TailCommand tail{};
   BroadcastCommand broadcast{};
+  ExplainCommand explain{};
+  std::string cases_file{};
   TokenCommand token{};
   std::vector<std::string> broadcast_words{};
   bool everyone = false;
@@ -75,6 +77,13 @@ void add_database(CLI::App& app, Invocation& invocation) {
   add_config_option(app, invocation);
   for (const ConfigKey& key : config_keys()) {
     if (key.path == "database.url") add_setting(app, invocation, key);
+  }
+}
+
+void add_database_and_rules(CLI::App& app, Invocation& invocation) {
+  add_database(app, invocation);
+  for (const ConfigKey& key : config_keys()) {
+    if (key.path == "rules") add_setting(app, invocation, key);
   }
 }
 
@@ -173,6 +182,28 @@ void add_looking_commands(CLI::App& app, Invocation& in) {
   add_all_settings(*check, in);
 }
 
+void add_rules_commands(CLI::App& app, Invocation& in) {
+  CLI::App* rules = app.add_subcommand("rules", "Try the rules: explain, test");
+  rules->require_subcommand(1);
+  CLI::App* explain =
+      add_command(*rules, {"explain", "What a user gets of a pattern, and which rules say so"}, in,
+                  [&in] { return explain_command(in.sources, in.explain); });
+  add_database_and_rules(*explain, in);
+  explain->add_option("PATTERN", in.explain.pattern, "'posts.*', 'posts.17', '*'")->required();
+  explain
+      ->add_option("--user", in.explain.user,
+                   "{\"id\":17,\"roles\":[\"editor\"],\"claims\":{\"team\":3}}; default: anonymous")
+      ->type_name("JSON");
+  explain->add_flag("--json", in.explain.json, "for scripts");
+  CLI::App* test = add_command(
+      *rules, {"test", "Try the cases of a file; exits 1 when one is not as expected"}, in,
+      [&in] { return rules_test_command(in.sources, in.cases_file, in.json); });
+  add_database_and_rules(*test, in);
+  test->add_option("FILE", in.cases_file, "cases in YAML: user, change, what is expected")
+      ->required();
+  test->add_flag("--json", in.json, "for scripts");
+}
+
 int run_broadcast(Invocation& in) {
   const std::size_t expected = in.everyone ? 1 : 2;
   if (in.broadcast_words.size() != expected || in.broadcast_words.front().empty()) {
@@ -218,6 +249,7 @@ int run_cli(int argc, char** argv) {
   add_serving_commands(app, invocation);
   add_schema_commands(app, invocation);
   add_looking_commands(app, invocation);
+  add_rules_commands(app, invocation);
   add_event_commands(app, invocation);
   add_token_command(app, invocation);
   try {

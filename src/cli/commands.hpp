@@ -31,6 +31,14 @@ int unwatch_command(const SettingSources& sources, const std::string& table);
 int status_command(const SettingSources& sources, bool json);
 int check_command(const SettingSources& sources, bool json);
 
+struct ExplainCommand {
+  std::string user{};  // JSON; empty: anonymous
+  std::string pattern{};
+  bool json = false;
+};
+int explain_command(const SettingSources& sources, const ExplainCommand& command);
+int rules_test_command(const SettingSources& sources, const std::string& file, bool json);
+
 struct TailCommand {
   std::vector<std::string> patterns{};
   std::string url{};  // empty: where the configuration says that the bridge listens

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "capture/inspection.hpp"
+#include "cli/bound_rules.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 
@@ -64,6 +65,22 @@ void print_status(const json& status) {
   for (const json& fault : status["faults"]) print_fault(fault);
 }
 
+// What closes collections that the rules list. A configuration or a database that cannot be read
+// has been told already.
+std::vector<std::string> find_closing(const SettingSources& sources) {
+  BoundRules bound = bind_rules(sources);
+  const bool told = bound.policy == nullptr && bound.exit_code != exit_usage;
+  return told ? std::vector<std::string>{} : std::move(bound.problems);
+}
+
+void print_closing(const std::vector<std::string>& problems) {
+  if (problems.empty()) return;
+  std::printf("rules      closed, until this is mended:\n");
+  for (const std::string& problem : problems) {
+    std::printf("    %s\n", coloured(Colour::red, harmless(problem)).c_str());
+  }
+}
+
 bool is_wrong(const json& status) {
   for (const json& collection : status["collections"]) {
     if (!collection["wrong"].is_null()) return true;
@@ -78,16 +95,19 @@ int status_command(const SettingSources& sources, bool as_json) {
   if (!config) return report_settings_fault(config.error());
   const auto text = read_status(config->database.url);
   if (!text) return report_failure(text.error());
-  const json status = json::parse(*text, nullptr, false);
+  json status = json::parse(*text, nullptr, false);
   if (!status.is_object()) {
     return report_failure({ErrorKind::internal, "pgtide.status() returned no JSON object"});
   }
+  const std::vector<std::string> closing = find_closing(sources);
   if (as_json) {
+    status["rules"] = {{"problems", closing}};
     std::printf("%s\n", status.dump(2, ' ', false, json::error_handler_t::replace).c_str());
   } else {
     print_status(status);
+    print_closing(closing);
   }
-  return is_wrong(status) ? exit_failure : exit_fine;
+  return is_wrong(status) || !closing.empty() ? exit_failure : exit_fine;
 }
 
 }  // namespace pgtide

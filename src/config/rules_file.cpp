@@ -27,11 +27,6 @@ bool is_misspelled(std::string_view text) {
   return is_collection_name(text) && !find_nearest(text, audiences).empty();
 }
 
-// A place that says something, also for a value that is not there.
-SourcePlace place_of(const YamlEntry& entry) {
-  return entry.value.kind == Kind::null ? entry.place : entry.value.place;
-}
-
 class RulesReader {
  public:
   RulesReader(std::string_view text, const std::string& file) : text_(text) { rules_.file = file; }
@@ -123,6 +118,7 @@ class RulesReader {
 
   Audience read_audience(const YamlNode& value, SourcePlace place, const std::string& what) {
     Audience audience;
+    audience.place = place;
     const std::string_view text = value.kind == Kind::scalar ? value.text : std::string_view{};
     if (text == "public") {
       audience.kind = Audience::Kind::anyone;

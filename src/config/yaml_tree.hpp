@@ -29,6 +29,11 @@ struct YamlEntry {
   YamlNode value{};
 };
 
+// Where the value stands, or its key where there is none.
+inline SourcePlace place_of(const YamlEntry& entry) {
+  return entry.value.kind == YamlNode::Kind::null ? entry.place : entry.value.place;
+}
+
 // A node without items and entries. (YamlEntry is incomplete where YamlNode is declared, so its
 // list cannot have an initializer, and a designated one would be warned about.)
 YamlNode make_node(YamlNode::Kind kind, SourcePlace place, std::string text = {});

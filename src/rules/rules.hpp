@@ -31,6 +31,7 @@ struct Audience {
   enum class Kind { nobody, anyone, authenticated, by_rule };
   Kind kind = Kind::nobody;
   RuleExpression rule{};  // over `user`, checked; of by_rule
+  SourcePlace place{};    // of the value; 0 where the file says nothing
 
   bool admits(const Principal* who) const;
 };

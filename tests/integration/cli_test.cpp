@@ -55,12 +55,18 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
   const ProgramEnd help = run_program({"--help"});
   CHECK(help.code == 0);
   for (const char* command : {"run", "install", "uninstall", "watch", "unwatch", "status", "check",
-                              "tail", "broadcast", "token", "demo"}) {
+                              "tail", "broadcast", "token", "rules", "demo"}) {
     CAPTURE(command);
     CHECK(holds(help.output, command));
     const ProgramEnd own = run_program({command, "--help"});
     CHECK(own.code == 0);
     CHECK(holds(own.output, command));
+    std::istringstream lines(own.output);
+    for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 100);
+  }
+  for (const char* command : {"explain", "test"}) {
+    const ProgramEnd own = run_program({"rules", command, "--help"});
+    CHECK(own.code == 0);
     std::istringstream lines(own.output);
     for (std::string line; std::getline(lines, line);) CHECK(line.size() <= 100);
   }
@@ -267,6 +273,172 @@ TEST_CASE("cli: check holds the rules against the database") {
   CHECK(holds(end.output, "valid"));
   end = run_on(database, {"check", "--json"}, folder.path(""));
   CHECK(member(end.output, "valid") == "true");
+}
+
+namespace {
+
+// posts(id, author_id, title, email), watched, and its rules in a folder.
+struct RuledDatabase {
+  RuledDatabase() {
+    REQUIRE(in({"install"}).code == 0);
+    database.run(
+        "create table posts (id int primary key, author_id bigint, title text, email text)");
+    REQUIRE(in({"watch", "posts"}).code == 0);
+    write_rules("[email]");
+  }
+  void write_rules(const std::string& hide) {
+    folder.write("rules.yaml",
+                 "version: 1\ncollections:\n  posts:\n    subscribe: authenticated\n"
+                 "    where: string(record.author_id) == user.id || 'editor' in user.roles\n"
+                 "    hide: " + hide + "\n");
+  }
+  ProgramEnd in(const std::vector<std::string>& arguments) {
+    return run_on(database, arguments, folder.path(""));
+  }
+  ProgramEnd explain(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"rules", "explain"});
+    return in(arguments);
+  }
+  ProgramEnd test(const std::string& cases, std::vector<std::string> arguments = {}) {
+    folder.write("cases.yaml", "version: 1\ncases:\n" + cases);
+    arguments.insert(arguments.begin(), {"rules", "test", "cases.yaml"});
+    return in(arguments);
+  }
+  Database database;
+  Folder folder;
+};
+
+}  // namespace
+
+TEST_CASE("cli: rules explain prints what a user gets, and which lines say so") {
+  RuledDatabase world;
+  ProgramEnd end = world.explain({"--user", R"({"id":17,"roles":["author"]})", "posts.*"});
+  CHECK(end.code == 0);
+  CHECK(end.errors == "");
+  CHECK(end.output ==
+        "user       17, roles author\n"
+        "pattern    posts.*\n"
+        "subscribe  allowed by subscribe: authenticated (rules.yaml:4:16)\n"
+        "rows       string(record.author_id) == '17'\n"
+        "           by where: string(record.author_id) == user.id || 'editor' in user.roles "
+        "(rules.yaml:5:12)\n"
+        "columns    id, author_id, title\n"
+        "hidden     email by hide (rules.yaml:6:12)\n");
+  end = world.explain({"posts.1"});
+  CHECK(end.code == 0);  // an answer, too
+  CHECK(end.output ==
+        "user       anonymous\n"
+        "pattern    posts.1\n"
+        "subscribe  denied, since subscribe: authenticated (rules.yaml:4:16)\n");
+  end = world.explain({"--user", R"({"id":1,"roles":["editor"]})", "posts.*", "--json"});
+  CHECK(end.code == 0);
+  CHECK(member(end.output, "allowed") == "true");
+  CHECK(holds(member(end.output, "collections"), "\"rows\":\"every row\""));
+  CHECK(holds(member(end.output, "collections"), R"("hidden":["email"])"));
+  CHECK(member(end.output, "problems") == "[]");
+}
+
+TEST_CASE("cli: rules explain tells what is wrong between rules and database, as check does") {
+  RuledDatabase world;
+  world.write_rules("[emial]");
+  const ProgramEnd checked = world.in({"check"});
+  const ProgramEnd end = world.explain({"--user", "{id: 17}", "posts.*"});
+  CHECK(end.code == 2);
+  CHECK(end.errors == checked.errors);
+  CHECK(holds(end.errors, "rules.yaml:6:12: posts: table public.posts has no column emial"));
+  CHECK(holds(end.output, "denied, since the collection is closed"));
+  const ProgramEnd as_json = world.explain({"posts.*", "--json"});
+  CHECK(as_json.code == 2);
+  CHECK(holds(member(as_json.output, "problems"), "emial"));
+}
+
+TEST_CASE("cli: rules explain and rules test refuse what they cannot read, with its place") {
+  RuledDatabase world;
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* errors;
+  };
+  const Case cases[] = {
+      {{"rules", "explain", "posts.*", "--user", "{id: [], role: x}"},
+       "pgtide: --user:1:6: id must be a text that is not empty, or a whole number\n"
+       "pgtide: --user:1:10: unknown key 'role'; did you mean roles?\n"},
+      {{"rules", "explain", "no pattern"}, nullptr},
+      {{"rules", "explain"}, nullptr},
+      {{"rules", "test"}, nullptr},
+      {{"rules"}, nullptr},
+      {{"rules", "test", "none.yaml"},
+       "pgtide: none.yaml: cannot be read: No such file or directory\n"},
+  };
+  for (const Case& one : cases) {
+    const ProgramEnd end = world.in(one.arguments);
+    CAPTURE(end.errors);
+    CHECK(end.code == 2);
+    CHECK(end.output == "");
+    if (one.errors != nullptr) CHECK(end.errors == one.errors);
+  }
+  ProgramEnd end = world.test("  - {name: n, pattern: posts.*, expect: maybe, usr: x}\n");
+  CHECK(end.code == 2);
+  CHECK(end.errors ==
+        "pgtide: cases.yaml:3:41: expect must be one of denied, nothing, create, update, delete, "
+        "custom; not 'maybe'\n"
+        "pgtide: cases.yaml:3:48: unknown key 'usr'; did you mean user?\n");
+  end = world.test(
+      "  - {name: n, pattern: posts.*, row: {id: 1, titel: x, email: 5}, expect: nothing}\n");
+  CHECK(end.code == 2);
+  CHECK(end.errors ==
+        "pgtide: cases.yaml:3:46: table public.posts has no column 'titel'; did you mean title?\n"
+        "pgtide: cases.yaml:3:63: email is text: this is no value of it; write it between "
+        "quotes\n");
+  CHECK(run_program({"rules", "explain", "posts.*", "--database", nowhere}).code == 1);
+}
+
+TEST_CASE("cli: rules test prints a line for each case that fails, and a summary") {
+  RuledDatabase world;
+  const std::string good =
+      "  - name: an author sees his post\n    user: {id: 17}\n    pattern: posts.*\n"
+      "    row: {id: 1, author_id: 17, email: a@example.org}\n    expect: create\n"
+      "    columns: [id, author_id, title]\n";
+  ProgramEnd end = world.test(good);
+  CHECK(end.code == 0);
+  CHECK(end.output == "1 case, all as expected\n");
+  CHECK(end.errors == "");
+  const std::string bad =
+      "  - name: a stranger sees it\n    user: {id: 18}\n    pattern: posts.*\n"
+      "    row: {id: 1, author_id: 17}\n    expect: create\n"
+      "  - name: with his address\n    user: {id: 17}\n    pattern: posts.*\n"
+      "    row: {id: 1, author_id: 17}\n    expect: create\n"
+      "    columns: [id, email]\n";
+  end = world.test(good + bad);
+  CHECK(end.code == 1);
+  CHECK(end.output ==
+        "cases.yaml:9:5: a stranger sees it: expected create, got nothing\n"
+        "cases.yaml:14:5: with his address: expected create [email, id], got create [author_id, "
+        "id, title]\n"
+        "3 cases, 2 not as expected\n");
+  end = world.test(good + bad, {"--json"});
+  CHECK(end.code == 1);
+  CHECK(member(end.output, "cases") == "3");
+  CHECK(holds(member(end.output, "failed"), R"("place":"cases.yaml:9:5")"));
+  world.write_rules("[emial]");
+  end = world.test(good);
+  CHECK(end.code == 2);
+  CHECK(holds(end.errors, "rules.yaml:6:12: "));
+}
+
+TEST_CASE("cli: status shows a collection that the rules have closed, and is exit code 1") {
+  RuledDatabase world;
+  CHECK(world.in({"status"}).code == 0);
+  REQUIRE(world.in({"watch", "posts", "--without-old-rows"}).code == 0);
+  ProgramEnd end = world.in({"status"});
+  CHECK(end.code == 1);
+  CHECK(holds(end.output, "rules.yaml:3:3: posts: `where` needs the old rows"));
+  end = world.in({"status", "--json"});
+  CHECK(end.code == 1);
+  CHECK(holds(member(end.output, "rules"), "needs the old rows"));
+  world.folder.write("rules.yaml", "version: 1\ncolections: {}\n");
+  end = world.in({"status"});
+  CHECK(end.code == 1);
+  CHECK(holds(end.output, "rules.yaml:2:1: unknown key"));
 }
 
 TEST_CASE("cli: a role without rights is told which GRANT is missing") {

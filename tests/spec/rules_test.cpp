@@ -145,17 +145,60 @@ TEST_CASE("rules: a bad file keeps the old rules, and every fault is named with 
   RunningBridge bridge(blog());
   Subscriber client = bridge.connect();
   bridge.write_rules(
-      "version: 1\ncollections:\n  posts:\n    subscribe: authenticated\n"
-      "    where: \"true\"\n    hidden: [a]\n");
+      "version: 1\ncollections:\n  posts:\n    subscribe: authentcated\n"
+      "    where: [a]\n    hidden: [a]\n");
   const auto loaded = bridge.bridge().reload_rules();
   REQUIRE(!loaded.ok());
   CHECK(loaded.error().kind == ErrorKind::invalid);
   const std::string path = bridge.rules_path();
-  for (const std::string& place : {path + ":4:16: ", path + ":5:5: ", path + ":6:5: "}) {
+  for (const std::string& place : {path + ":4:16: ", path + ":5:12: ", path + ":6:5: "}) {
     CAPTURE(loaded.error().message);
     CHECK(loaded.error().message.find(place) != std::string::npos);
   }
   CHECK(client.ask_for("posts.*") == subscribed("posts.*"));
+}
+
+TEST_CASE("rules: a file that contradicts the tables keeps the old rules, told as a whole") {
+  RunningBridge bridge(blog());
+  Subscriber client = bridge.connect({"posts.*"});
+  bridge.write_rules(
+      "version: 1\ncollections:\n  posts:\n    subscribe: authenticated\n"
+      "    hide: [titel]\n  comments:\n    subscribe: public\n"
+      "    where: \"record.text == 1 && record.txt == 'a'\"\n  news:\n    subscribe: public\n");
+  const auto loaded = bridge.bridge().reload_rules();
+  REQUIRE(!loaded.ok());
+  CHECK(loaded.error().kind == ErrorKind::invalid);
+  const std::string path = bridge.rules_path();
+  for (const std::string& place : {path + ":5:12: posts: ", path + ":8:25: comments: where: ",
+                                   path + ":8:33: comments: where: "}) {
+    CAPTURE(loaded.error().message);
+    CHECK(loaded.error().message.find(place) != std::string::npos);
+  }
+  // Nothing of it holds: what it would close is open, what it would open is closed.
+  bridge.run("insert into posts values (1, 't')");
+  CHECK(bridge.raw_heard(client).size() == 1);
+  CHECK(client.ask_for("posts.1") == subscribed("posts.1"));
+  CHECK(client.ask_for("news.*") == denied("news.*"));
+  CHECK(readiness(bridge).find("\"problems\":[]") != std::string::npos);
+
+  bridge.write_rules("version: 1\ncollections:\n  news:\n    subscribe: public\n");
+  REQUIRE(bridge.bridge().reload_rules().ok());
+  CHECK(bridge.connect().ask_for("news.*") == subscribed("news.*"));
+}
+
+TEST_CASE("rules: a file that lists a table which is not watched is loaded; that one is closed") {
+  RunningBridge bridge(blog());
+  bridge.run("create table drafts (id int primary key)");
+  Subscriber client = bridge.connect();
+  bridge.write_rules(
+      "version: 1\ncollections:\n  drafts:\n    subscribe: public\n  news:\n"
+      "    subscribe: public\n");
+  REQUIRE(bridge.bridge().reload_rules().ok());
+  CHECK(client.ask_for("news.*") == subscribed("news.*"));
+  bridge.run("select pgtide.broadcast_all('1')");
+  eventually(
+      [&] { return readiness(bridge).find("run: pgtide watch drafts") != std::string::npos; });
+  CHECK(client.ask_for("drafts.*") != subscribed("drafts.*"));
 }
 
 TEST_CASE("rules: a bad file at the start, and a named one that is missing, refuse the start") {
