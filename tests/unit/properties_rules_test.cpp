@@ -400,7 +400,7 @@ class LeakWorld {
 
 TEST_CASE("rules: in random worlds everyone gets what a model of the contract says, and no more") {
   const int first = leak::number_from("PGTIDE_SEED", 1);
-  const int worlds = leak::number_from("PGTIDE_WORLDS", 200);
+  const int worlds = leak::number_from("PGTIDE_WORLDS", 130);
   for (int seed = first; seed < first + worlds; ++seed) {
     CAPTURE(seed);
     LeakWorld(static_cast<unsigned>(seed)).live(25);
