@@ -25,8 +25,13 @@ class EventRows {
   // Counts the events that were looked at: what a decision is remembered by.
   std::uint64_t number() const { return number_; }
 
-  // Null where there is none, or it is no JSON object.
-  const Row* new_row() { return parsed(new_row_, event_->new_row); }
+  // Null where there is none, or it is no JSON object, or a custom event's data names a member twice:
+  // a rule would look at one of them, and a client at the other.
+  const Row* new_row() {
+    const Row* row = parsed(new_row_, event_->new_row);
+    const bool may_repeat = row != nullptr && event_->action == Action::custom;
+    return may_repeat && row->repeats_a_name() ? nullptr : row;
+  }
   const Row* old_row() { return parsed(old_row_, event_->old_row); }
   const RecordShape* shape() const { return shape_; }
 

@@ -1,5 +1,6 @@
 #include "model/json_row.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "model/json_scanner.hpp"
@@ -57,6 +58,13 @@ bool Row::read_member(JsonScanner& scanner) {
   member.value = scanner.since(start);
   members_.push_back(member);
   return true;
+}
+
+bool Row::repeats_a_name() const {
+  std::vector<std::string_view> names;
+  for (const RowMember& member : members_) names.push_back(member.column);
+  std::sort(names.begin(), names.end());
+  return std::adjacent_find(names.begin(), names.end()) != names.end();
 }
 
 const RowMember* Row::find(std::string_view column) const {

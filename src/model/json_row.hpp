@@ -28,6 +28,8 @@ class Row {
   const std::vector<RowMember>& members() const { return members_; }
   // The first member of that name, or null.
   const RowMember* find(std::string_view column) const;
+  // Is there a name that two members have?
+  bool repeats_a_name() const;
 
  private:
   bool read_member(JsonScanner& scanner);

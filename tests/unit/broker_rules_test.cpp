@@ -217,7 +217,8 @@ TEST_CASE("rules: `where` sees a custom event's data as the record, and an error
   World world(docs_policy(docs_rule("record.owner == user.id")));
   const auto ann = reader(world, user("ann"), {World::subscribe("docs.*")});
   world.deliver({custom("docs", R"({"owner":"ann"})"), custom("docs", R"({"owner":"bob"})"),
-                 custom("docs", R"({"other":1})"), custom("docs", "[1]")});
+                 custom("docs", R"({"other":1})"), custom("docs", "[1]"),
+                 custom("docs", R"({"owner":"ann","owner":"bob"})")});
   CHECK(world.taken(ann).size() == 1);
 }
 
