@@ -32,6 +32,7 @@ TEST_CASE("cli: wrong usage is exit code 2, on standard error") {
       {"watch"},
       {"broadcast", "posts"},
       {"token"},
+      {"kick"},
       {"token", "--user", "17"},
       {"broadcast", "posts", "1", "2"},
       {"broadcast", "--all", "posts", "1"},
@@ -55,7 +56,7 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
   const ProgramEnd help = run_program({"--help"});
   CHECK(help.code == 0);
   for (const char* command : {"run", "install", "uninstall", "watch", "unwatch", "status", "check",
-                              "tail", "broadcast", "token", "demo"}) {
+                              "tail", "broadcast", "token", "connections", "kick", "demo"}) {
     CAPTURE(command);
     CHECK(holds(help.output, command));
     const ProgramEnd own = run_program({command, "--help"});
