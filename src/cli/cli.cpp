@@ -104,6 +104,7 @@ void add_serving_commands(CLI::App& app, Invocation& in) {
       app, {"demo", "A private PostgreSQL, sample tables with traffic, the bridge and a page"}, in,
       [&in] { return demo_command(in.sources); });
   demo->footer(
+      "Without a database of yours it has rules and tokens of its own, whatever is configured.\n"
       "With DATABASE_URL set it shows the tables already watched there, and changes "
       "nothing.");
   add_config_option(*demo, in);
