@@ -338,25 +338,4 @@ std::optional<std::string_view> BridgeCore::page() {
   return page_;
 }
 
-std::vector<std::pair<std::size_t, ConnectionRecord>> BridgeCore::connections() const {
-  if (stage_ == Stage::made || shards_.empty()) return {};
-  using Records = std::vector<ConnectionRecord>;
-  std::promise<std::vector<Records>> answer;
-  const auto all = std::make_shared<Gathering<Records>>(
-      shards_.size(), [&answer](std::vector<Records> records) {
-        answer.set_value(std::move(records));
-      });
-  for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->list(all->slot(i));
-  const std::vector<Records> by_shard = answer.get_future().get();
-  std::vector<std::pair<std::size_t, ConnectionRecord>> found;
-  for (std::size_t shard = 0; shard < by_shard.size(); ++shard) {
-    for (const ConnectionRecord& record : by_shard[shard]) found.emplace_back(shard, record);
-  }
-  return found;
-}
-
-void BridgeCore::close_connection(std::size_t shard, const std::string& id) {
-  shards_[shard]->close_connection(id);
-}
-
 }  // namespace pgtide

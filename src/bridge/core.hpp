@@ -61,6 +61,8 @@ class BridgeCore : private ChangeSink, private Operator {
   Operator::Readiness readiness() override;
   void metrics(std::function<void(std::string)> done) override;
   void broadcast(BroadcastRequest request, std::function<void(BroadcastDone)> done) override;
+  void list(ConnectionQuery query, std::function<void(ConnectionPage)> done) override;
+  void kick(ConnectionQuery query, std::function<void(std::size_t)> done) override;
   std::optional<std::string_view> page() override;
   Admission admit(const std::string& address) override { return limiter_.admit(address); }
   void release(const std::string& address) override { limiter_.release(address); }

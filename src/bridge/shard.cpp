@@ -176,17 +176,18 @@ void Shard::collect(std::function<void(ShardFigures)> done) {
   });
 }
 
-void Shard::list(std::function<void(std::vector<ConnectionRecord>)> done) {
-  asio::post(state_->context, [state = state_.get(), done = std::move(done)] {
-    done(state->broker.connections());
-  });
+void Shard::list(ConnectionQuery query, std::function<void(std::vector<ListedConnection>)> done) {
+  asio::post(state_->context,
+             [state = state_.get(), query = std::move(query), done = std::move(done)] {
+               done(state->gateway.list(query));
+             });
 }
 
-void Shard::close_connection(std::string id) {
-  asio::post(state_->context, [state = state_.get(), id = std::move(id)] {
-    const auto number = state->broker.find(id);
-    if (number) state->gateway.close(*number, CloseCode::kicked, "closed by an administrator");
-  });
+void Shard::kick(ConnectionQuery query, std::function<void(std::size_t)> done) {
+  asio::post(state_->context,
+             [state = state_.get(), query = std::move(query), done = std::move(done)] {
+               done(state->gateway.kick(query));
+             });
 }
 
 void Shard::drain(std::chrono::steady_clock::time_point until, std::function<void()> done) {

@@ -39,8 +39,8 @@ class Shard {
   // From any thread.
   void adopt(int native_socket, Entrance entrance);
   void collect(std::function<void(ShardFigures)> done);
-  void list(std::function<void(std::vector<ConnectionRecord>)> done);
-  void close_connection(std::string id);
+  void list(ConnectionQuery query, std::function<void(std::vector<ListedConnection>)> done);
+  void kick(ConnectionQuery query, std::function<void(std::size_t)> done);
   // Sends what waits, ends every connection with 1001, all of it before `until`; `done` on the
   // shard's thread.
   void drain(std::chrono::steady_clock::time_point until, std::function<void()> done);

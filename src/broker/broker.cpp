@@ -24,6 +24,15 @@
 // Nothing here waits, reads a clock or knows a socket: a test feeds it messages and batches and
 // compares bytes.
 namespace pgtide {
+namespace {
+
+bool means(const ConnectionQuery& query, const ConnectionRecord& record) {
+  if (query.id && record.id != *query.id) return false;
+  if (query.user && (!record.user || record.user->id != *query.user)) return false;
+  return record.id > query.after;
+}
+
+}  // namespace
 
 std::size_t Connection::find(std::string_view pattern) const {
   const auto& patterns = record.patterns;
@@ -168,6 +177,21 @@ std::vector<ConnectionRecord> Broker::connections() const {
     if (connection) records.push_back(connection->record);
   }
   return records;
+}
+
+std::vector<ConnectionNumber> Broker::select(const ConnectionQuery& query) const {
+  const auto& connections = state_->connections;
+  std::vector<ConnectionNumber> found;
+  for (ConnectionNumber number = 0; number < connections.size(); ++number) {
+    if (connections[number] && means(query, connections[number]->record)) found.push_back(number);
+  }
+  const auto kept = static_cast<std::ptrdiff_t>(std::min(query.limit, found.size()));
+  const auto by_id = [&](ConnectionNumber left, ConnectionNumber right) {
+    return connections[left]->record.id < connections[right]->record.id;
+  };
+  std::partial_sort(found.begin(), found.begin() + kept, found.end(), by_id);
+  found.resize(static_cast<std::size_t>(kept));
+  return found;
 }
 
 const BrokerCounters& Broker::counters() const {

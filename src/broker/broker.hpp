@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -59,6 +60,16 @@ struct ConnectionRecord {
   std::vector<std::string> patterns{};  // in the order of subscription
   std::vector<std::string> filters{};   // theirs; empty: none
   std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
+};
+
+// Which connections an administrator means: those that all of these fit.
+struct ConnectionQuery {
+  std::optional<std::string> id{};
+  std::optional<std::string> user{};  // Principal::id; the anonymous have none
+  std::string after{};                // an id: only those that stand after it
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
+
+  friend bool operator==(const ConnectionQuery&, const ConnectionQuery&) = default;
 };
 
 struct BrokerCounters {
@@ -121,6 +132,8 @@ class Broker {
   // By its UUID; looks at every connection, for an administrator's rare wish.
   std::optional<ConnectionNumber> find(std::string_view id) const;
   std::vector<ConnectionRecord> connections() const;
+  // The first of those meant, ordered by their ids. Looks at every connection and copies none.
+  std::vector<ConnectionNumber> select(const ConnectionQuery& query) const;
   const BrokerCounters& counters() const;
   // Names of unlisted custom events that came up since the last call, each once: to be logged.
   std::vector<std::string> take_unlisted();

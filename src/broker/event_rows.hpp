@@ -25,8 +25,8 @@ class EventRows {
   // Counts the events that were looked at: what a decision is remembered by.
   std::uint64_t number() const { return number_; }
 
-  // Null where there is none, or it is no JSON object, or a custom event's data names a member twice:
-  // a rule would look at one of them, and a client at the other.
+  // Null where there is none, or it is no JSON object, or a custom event's data names a member
+  // twice: a rule would look at one of them, and a client at the other.
   const Row* new_row() {
     const Row* row = parsed(new_row_, event_->new_row);
     const bool may_repeat = row != nullptr && event_->action == Action::custom;

@@ -29,6 +29,8 @@ struct Invocation {
   bool everyone = false;
   bool json = false;
   std::string table{};
+  ConnectionsCommand connections{};
+  KickCommand kick{};
   std::function<int()> run{};
 };
 
@@ -111,6 +113,7 @@ void add_serving_commands(CLI::App& app, Invocation& in) {
       app, {"demo", "A private PostgreSQL, sample tables with traffic, the bridge and a page"}, in,
       [&in] { return demo_command(in.sources); });
   demo->footer(
+      "Without a database of yours it has rules and tokens of its own, whatever is configured.\n"
       "With DATABASE_URL set it shows the tables already watched there, and changes "
       "nothing.");
   add_config_option(*demo, in);
@@ -235,6 +238,31 @@ void add_event_commands(CLI::App& app, Invocation& in) {
   broadcast->add_flag("--all", in.everyone, "to every connection, subscribed or not");
 }
 
+void add_bridge(CLI::App& app, BridgeAccess& bridge) {
+  app.add_option("--url", bridge.url, "http://host:port of the bridge, where operators reach it")
+      ->type_name("URL");
+  app.add_option("--token", bridge.token, "a JWT of an administrator [PGTIDE_TOKEN]")
+      ->envname("PGTIDE_TOKEN")
+      ->type_name("TOKEN");
+}
+
+void add_administration_commands(CLI::App& app, Invocation& in) {
+  CLI::App* connections =
+      add_command(app, {"connections", "Who is connected to the bridge, and to what"}, in,
+                  [&in] { return connections_command(in.sources, in.connections); });
+  add_config_option(*connections, in);
+  connections->add_option("--user", in.connections.user, "those of this user only")
+      ->type_name("ID");
+  connections->add_flag("--json", in.connections.json, "an object per line");
+  add_bridge(*connections, in.connections.bridge);
+  CLI::App* kick = add_command(app, {"kick", "Close a connection, or all of a user (4403)"}, in,
+                               [&in] { return kick_command(in.sources, in.kick); });
+  add_config_option(*kick, in);
+  kick->add_option("ID", in.kick.id, "the connection's id, as `connections` prints it");
+  kick->add_option("--user", in.kick.user, "every connection of this user")->type_name("ID");
+  add_bridge(*kick, in.kick.bridge);
+}
+
 }  // namespace
 
 int run_cli(int argc, char** argv) {
@@ -252,6 +280,7 @@ int run_cli(int argc, char** argv) {
   add_rules_commands(app, invocation);
   add_event_commands(app, invocation);
   add_token_command(app, invocation);
+  add_administration_commands(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -61,6 +61,26 @@ struct TokenCommand {
 };
 int token_command(const SettingSources& sources, const TokenCommand& command);
 
+// The bridge whose administrator speaks.
+struct BridgeAccess {
+  std::string url{};    // "http://host:port"; empty: where the configuration says that it listens
+  std::string token{};  // empty: anonymous
+};
+struct ConnectionsCommand {
+  BridgeAccess bridge{};
+  std::string user{};  // empty: everybody's
+  bool json = false;   // an object per line
+};
+int connections_command(const SettingSources& sources, const ConnectionsCommand& command);
+
+// One of the two is given.
+struct KickCommand {
+  BridgeAccess bridge{};
+  std::string id{};
+  std::string user{};
+};
+int kick_command(const SettingSources& sources, const KickCommand& command);
+
 int demo_command(const SettingSources& sources);
 
 }  // namespace pgtide

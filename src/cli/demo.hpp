@@ -56,16 +56,25 @@ class DemoWorld {
 // denied.
 Result<std::vector<DemoCollection>> watched_collections(const std::string& url);
 
+// As whom the sample may be seen.
+struct DemoViewer {
+  std::string name;
+  std::string role;     // "user 1"; empty: as the name says
+  std::string sees;     // in a few words, of the sample's rules
+  std::string token{};  // empty: anonymous
+};
+
 // What the page is told about where it runs.
 struct DemoScene {
   std::vector<DemoCollection> collections;
   std::string endpoint = "/realtime/subscribe";
   bool sample = false;  // DemoWorld's tables: draws the town, offers to broadcast
-  std::string psql;     // the command that opens the database in a terminal; empty: not shown
+  std::vector<DemoViewer> viewers{};  // empty: no switch, the page is anonymous
+  std::string psql{};   // the command that opens the database in a terminal; empty: not shown
 };
 
 // The page for GET /: one HTML file that needs no other. It may be served to anybody: it holds
-// nothing but the scene.
+// nothing but the scene. (The viewers' tokens are in it: they are for the sample alone.)
 std::string demo_page(const DemoScene& scene);
 
 }  // namespace pgtide

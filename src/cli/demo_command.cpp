@@ -7,9 +7,10 @@
 #include "cli/commands.hpp"
 #include "cli/demo.hpp"
 #include "cli/demo_page.hpp"
-#include "cluster/private_postgres.hpp"
+#include "cli/demo_viewers.hpp"
 #include "cli/serve.hpp"
 #include "cli/terminal.hpp"
+#include "cluster/private_postgres.hpp"
 #include "config/rules_file.hpp"
 
 // Two demos. Without a database: a private PostgreSQL, sample tables and traffic, all of it gone
@@ -67,9 +68,9 @@ Result<void> watch_samples(const std::string& url) {
   return {};
 }
 
-// The rules.yaml that the program carries.
+// The rules that the program carries.
 std::shared_ptr<const Rules> sample_rules() {
-  auto parsed = parse_rules(sample_rules_files().front().text, "rules.yaml");
+  auto parsed = parse_rules(demo_rules_files().front().text, "demo_rules.yaml");
   PGTIDE_ASSERT(std::holds_alternative<Rules>(parsed));
   return std::make_shared<Rules>(std::move(std::get<Rules>(parsed)));
 }
@@ -80,6 +81,8 @@ int show_samples(Config config, const Signals& signals) {
   const auto postgres = PrivatePostgres::create();
   if (!postgres) return report_failure(postgres.error());
   config.database.url = postgres->url();
+  auto viewers = make_viewers(config.auth);
+  if (!viewers) return report_failure(viewers.error());
   if (auto made = DemoWorld::create_tables(postgres->url()); !made) {
     return report_failure(made.error());
   }
@@ -91,6 +94,7 @@ int show_samples(Config config, const Signals& signals) {
   DemoScene scene;
   scene.collections = DemoWorld::collections();
   scene.sample = true;
+  scene.viewers = std::move(*viewers);
   scene.psql = "psql '" + postgres->url() + "'";
   return serve_page(std::move(config), std::move(scene), sample_rules(), signals);
 }

@@ -18,8 +18,9 @@ namespace {
 
 constexpr std::string_view style_files[] = {"scheme.css", "page.css"};
 // Each script uses what those before it define.
-constexpr std::string_view script_files[] = {"text.js",   "connection.js", "table.js",   "map.js",
-                                             "stream.js", "patterns.js",   "figures.js", "page.js"};
+constexpr std::string_view script_files[] = {
+    "text.js",    "connection.js", "table.js", "map.js", "stream.js", "patterns.js",
+    "figures.js", "viewers.js",   "page.js"};
 
 const std::string& text_of(std::string_view name) {
   const auto& files = page_files();
@@ -46,9 +47,15 @@ std::string to_json(const DemoScene& scene) {
   nlohmann::json json = {{"collections", nlohmann::json::array()},
                          {"endpoint", scene.endpoint},
                          {"sample", scene.sample},
+                         {"viewers", nlohmann::json::array()},
                          {"psql", scene.psql}};
   for (const DemoCollection& collection : scene.collections)
     json["collections"].push_back({{"name", collection.name}, {"key", collection.key}});
+  for (const DemoViewer& viewer : scene.viewers)
+    json["viewers"].push_back({{"name", viewer.name},
+                               {"role", viewer.role},
+                               {"sees", viewer.sees},
+                               {"token", viewer.token}});
   if (scene.sample)
     json["town"] = {{"collection", "vehicles"},
                     {"width", map_width},

@@ -8,7 +8,7 @@ namespace pgtide {
 // src/cli/demo_page/*: the parts of the demo's page, by name.
 const std::vector<EmbeddedFile>& page_files();
 
-// rules.yaml: the demo's rules. One file.
-const std::vector<EmbeddedFile>& sample_rules_files();
+// demo_rules.yaml. One file.
+const std::vector<EmbeddedFile>& demo_rules_files();
 
 }  // namespace pgtide

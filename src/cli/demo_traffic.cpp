@@ -24,6 +24,7 @@ constexpr std::array<std::string_view, 12> titles = {"Low tide at the West Pier 
                                                      "Night buses: a love letter",
                                                      "Fog again at the lighthouse",
                                                      "How the gasworks became a park"};
+// By their ids, from 1.
 constexpr std::array<std::string_view, 8> authors = {"Ada",  "Grace",   "Edsger",  "Barbara",
                                                      "Tony", "Frances", "Niklaus", "Radia"};
 constexpr std::array<std::string_view, 10> remarks = {"Saw it too!",
@@ -120,28 +121,60 @@ Statement to_insert(const Vehicle& vehicle) {
       columns_of(vehicle)};
 }
 
-Statement make_chatter(std::mt19937& chance) {
-  const int dice = roll(chance, 0, 99);
-  if (dice < 45)
+// Of the first two authors, whom the page knows.
+Statement make_draft(std::mt19937& chance) {
+  const int author = roll(chance, 1, 2);
+  return {
+      "insert into posts (title, author_id, author, draft) values ($1, $2, $3, true)",
+      {pick(titles, chance), std::to_string(author), std::string(authors[author == 1 ? 0 : 1])}};
+}
+
+Statement make_post(std::mt19937& chance) {
+  const int author = roll(chance, 1, static_cast<int>(authors.size()));
+  return {"insert into posts (title, author_id, author) values ($1, $2, $3)",
+          {pick(titles, chance), std::to_string(author),
+           std::string(authors[static_cast<std::size_t>(author - 1)])}};
+}
+
+// Each of the two authors keeps one draft at least; there are fewer new ones than are published.
+Statement make_post_chatter(int dice, std::mt19937& chance) {
+  if (dice < 26)
     return {
         "update posts set likes = likes + 1 where id = "
-        "(select id from posts order by random() limit 1)",
+        "(select id from posts where not draft order by random() limit 1)",
         {}};
-  if (dice < 70)
+  if (dice < 38)
+    return {
+        "update posts set title = $1 where id = "
+        "(select id from posts where draft order by random() limit 1)",
+        {pick(titles, chance)}};
+  if (dice < 46) return make_draft(chance);
+  if (dice < 55)
+    return {
+        "update posts set draft = false where id = (select min(id) from posts where draft "
+        "group by author_id having count(*) > 1 order by 1 limit 1)",
+        {}};
+  if (dice < 60) return make_post(chance);
+  return {
+      "delete from posts where id in "
+      "(select id from posts where not draft order by id desc offset 12)",
+      {}};
+}
+
+Statement make_chatter(std::mt19937& chance) {
+  const int dice = roll(chance, 0, 99);
+  if (dice < 65) return make_post_chatter(dice, chance);
+  if (dice < 85)
     return {
         "insert into comments (post_id, author, email, body) "
-        "select id, $1, lower($1) || '@example.com', $2 from posts order by random() limit 1",
+        "select id, $1, lower($1) || '@example.com', $2 from posts where not draft "
+        "order by random() limit 1",
         {pick(authors, chance), pick(remarks, chance)}};
-  if (dice < 80)
-    return {"insert into posts (title, author) values ($1, $2)",
-            {pick(titles, chance), pick(authors, chance)}};
-  if (dice < 90)
+  if (dice < 95)
     return {
         "update comments set body = $1, edited = true where id = "
         "(select id from comments order by random() limit 1)",
         {pick(remarks, chance)}};
-  if (dice < 95)
-    return {"delete from posts where id in (select id from posts order by id desc offset 12)", {}};
   return {
       "delete from comments where id in "
       "(select id from comments order by id desc offset 20)",
@@ -153,7 +186,9 @@ std::string sample_tables_sql() {
 create table posts (
   id bigint generated always as identity primary key,
   title text not null,
+  author_id int not null,
   author text not null,
+  draft boolean not null default false,
   likes int not null default 0,
   created_at timestamptz not null default date_trunc('seconds', now())
 );
@@ -176,10 +211,14 @@ create table vehicles (
   next_stop text not null,
   status text not null
 );
-insert into posts (title, author, likes) values
-  ('Low tide at the West Pier tonight', 'Ada', 3), ('The museum is free on Sundays', 'Grace', 8),
-  ('Tram bells, ranked', 'Edsger', 21), ('New bakery at Old Square', 'Barbara', 5),
-  ('Fog again at the lighthouse', 'Tony', 2), ('Who feeds the harbour seals?', 'Radia', 13);
+insert into posts (title, author_id, author, likes) values
+  ('Low tide at the West Pier tonight', 1, 'Ada', 3),
+  ('The museum is free on Sundays', 2, 'Grace', 8), ('Tram bells, ranked', 3, 'Edsger', 21),
+  ('New bakery at Old Square', 4, 'Barbara', 5), ('Fog again at the lighthouse', 5, 'Tony', 2),
+  ('Who feeds the harbour seals?', 8, 'Radia', 13);
+insert into posts (title, author_id, author, draft) values
+  ('A map of every bench in town', 1, 'Ada', true),
+  ('How the gasworks became a park', 2, 'Grace', true);
 insert into comments (post_id, author, email, body) values
   (1, 'Frances', 'frances@example.com', 'Saw it too!'),
   (2, 'Niklaus', 'niklaus@example.com', 'Worth the walk.'),

@@ -5,6 +5,7 @@
 #include <random>
 #include <thread>
 
+#include "cli/bridge_address.hpp"
 #include "cli/commands.hpp"
 #include "cli/signals.hpp"
 #include "cli/terminal.hpp"
@@ -22,14 +23,6 @@ constexpr std::chrono::milliseconds poll_interval{200};  // how soon Ctrl-C is s
 constexpr std::chrono::milliseconds connect_limit{10'000};
 constexpr std::chrono::milliseconds backoff_least{200};
 constexpr std::chrono::milliseconds backoff_most{5'000};
-
-std::string default_url(const Config& config) {
-  std::string host = config.server.host;
-  if (host == "0.0.0.0" || host.empty()) host = "127.0.0.1";
-  if (host == "::") host = "::1";
-  if (host.find(':') != std::string::npos) host = "[" + host + "]";
-  return "ws://" + host + ":" + std::to_string(config.server.port) + config.server.path;
-}
 
 std::string subscribe_text(const std::vector<std::string>& patterns) {
   json message{{"type", "subscribe"}, {"subscriptions", json::array()}};
@@ -160,7 +153,7 @@ int tail_command(const SettingSources& sources, const TailCommand& command) {
   const Signals blocked({SIGINT, SIGTERM});
   const auto config = load_settings(sources);
   if (!config) return report_settings_fault(config.error());
-  return Tail(command.url.empty() ? default_url(*config) : command.url, command).run();
+  return Tail(command.url.empty() ? client_url(*config) : command.url, command).run();
 }
 
 }  // namespace pgtide

@@ -22,8 +22,8 @@
 
 #include "gateway/http_checks.hpp"
 
-// The network's side of `tail` and `broadcast`: asynchronous inside, so that everything has a time
-// limit; each call runs its own io_context until it has its answer.
+// The network's side of `tail`, `connections` and `kick`: asynchronous inside, so that everything
+// has a time limit; each call runs its own io_context until it has its answer.
 namespace pgtide {
 namespace {
 
@@ -96,6 +96,44 @@ std::string message_of(unsigned status, const std::string& body) {
     return json[pointer].get<std::string>();
   }
   return "HTTP status " + std::to_string(status);
+}
+
+using Request = http::request<http::string_body>;
+
+Request make_request(const std::string& method, const Url& url, const std::string& body) {
+  Request request;
+  request.method_string(method);
+  request.target(url.target);
+  request.version(11);
+  request.set(http::field::host, url.authority);
+  request.set(http::field::user_agent, "pgtide/" PGTIDE_VERSION);
+  request.keep_alive(false);
+  if (!body.empty()) request.set(http::field::content_type, "application/json");
+  request.body() = body;
+  request.prepare_payload();
+  return request;
+}
+
+// Sends it and reads the answer. `where`: for messages.
+Result<HttpAnswer> exchange(const Request& request, const std::string& where, const Url& url) {
+  asio::io_context context(1);
+  TcpStream stream(context);
+  stream.expires_after(request_timeout);
+  if (const auto error = connect_stream(context, stream, url)) return unavailable(where, error);
+  std::optional<ErrorCode> written;
+  http::async_write(stream, request, [&](ErrorCode error, std::size_t) { written = error; });
+  if (const auto error = run_until_set(context, written)) return unavailable(where, error);
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(boost::none);
+  parser.skip(request.method() == http::verb::head);
+  std::optional<ErrorCode> read;
+  http::async_read(stream, buffer, parser, [&](ErrorCode error, std::size_t) { read = error; });
+  if (const auto error = run_until_set(context, read)) return unavailable(where, error);
+  const auto& response = parser.get();
+  return HttpAnswer{.status = response.result_int(),
+                    .body = response.body(),
+                    .content_type = std::string(response[http::field::content_type])};
 }
 
 Error refusal(const std::string& url, unsigned status, const std::string& body) {
@@ -228,37 +266,12 @@ void Client::close() {
 }
 
 Result<HttpAnswer> http_request(const std::string& method, const std::string& url,
-                                const std::string& body) {
+                                const std::string& body, const std::string& token) {
   const auto parsed = parse_url(url, "http://");
   if (!parsed) return parsed.error();
-  asio::io_context context(1);
-  TcpStream stream(context);
-  stream.expires_after(request_timeout);
-  if (const auto error = connect_stream(context, stream, *parsed)) return unavailable(url, error);
-  http::request<http::string_body> request;
-  request.method_string(method);
-  request.target(parsed->target);
-  request.version(11);
-  request.set(http::field::host, parsed->authority);
-  request.set(http::field::user_agent, "pgtide/" PGTIDE_VERSION);
-  request.keep_alive(false);
-  if (!body.empty()) request.set(http::field::content_type, "application/json");
-  request.body() = body;
-  request.prepare_payload();
-  std::optional<ErrorCode> written;
-  http::async_write(stream, request, [&](ErrorCode error, std::size_t) { written = error; });
-  if (const auto error = run_until_set(context, written)) return unavailable(url, error);
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(boost::none);
-  parser.skip(method == "HEAD");
-  std::optional<ErrorCode> read;
-  http::async_read(stream, buffer, parser, [&](ErrorCode error, std::size_t) { read = error; });
-  if (const auto error = run_until_set(context, read)) return unavailable(url, error);
-  const auto& response = parser.get();
-  return HttpAnswer{.status = response.result_int(),
-                    .body = response.body(),
-                    .content_type = std::string(response[http::field::content_type])};
+  auto request = make_request(method, *parsed, body);
+  if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
+  return exchange(request, url, *parsed);
 }
 
 }  // namespace pgtide

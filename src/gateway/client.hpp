@@ -37,13 +37,13 @@ class Client {
   std::unique_ptr<State> state_;
 };
 
-// One plain HTTP request (CLI, tests).
+// One plain HTTP request (CLI, tests), on a connection of its own. `token`: as for Client::connect.
 struct HttpAnswer {
   unsigned status = 0;
   std::string body{};
   std::string content_type{};
 };
 Result<HttpAnswer> http_request(const std::string& method, const std::string& url,
-                                const std::string& body = {});
+                                const std::string& body = {}, const std::string& token = {});
 
 }  // namespace pgtide

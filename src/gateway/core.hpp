@@ -27,6 +27,9 @@ class Session : public Guest {
  public:
   virtual void send_run(const SharedRun& run) = 0;
   virtual void send_reply(std::string frames) = 0;
+  virtual bool is_live() const = 0;  // not closing
+  virtual std::uint64_t events_sent() const = 0;  // with those that wait
+  virtual std::size_t backlog_bytes() const = 0;  // of events
   // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
   // not long.
   virtual void close(CloseCode code, std::string_view reason) = 0;

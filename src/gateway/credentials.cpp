@@ -27,8 +27,7 @@ Credential find_in_subprotocols(std::string_view offered) {
 }
 
 Credential find_in_query(std::string_view target) {
-  const auto mark = target.find('?');
-  std::string_view query = mark == std::string_view::npos ? "" : target.substr(mark + 1);
+  std::string_view query = query_of(target);
   Credential found;
   while (!query.empty()) {
     const auto end = query.find('&');

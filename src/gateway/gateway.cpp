@@ -76,6 +76,29 @@ void Gateway::close(ConnectionNumber connection, CloseCode code, std::string_vie
   if (auto* session = state_->find(connection)) session->close(code, reason);
 }
 
+std::vector<ListedConnection> Gateway::list(const ConnectionQuery& query) const {
+  std::vector<ListedConnection> listed;
+  for (const ConnectionNumber number : state_->broker.select(query)) {
+    const auto* session = state_->find(number);
+    if (session == nullptr) continue;
+    listed.push_back({.record = state_->broker.record(number),
+                      .events_sent = session->events_sent(),
+                      .backlog_bytes = session->backlog_bytes()});
+  }
+  return listed;
+}
+
+std::size_t Gateway::kick(const ConnectionQuery& query) {
+  std::size_t closed = 0;
+  for (const ConnectionNumber number : state_->broker.select(query)) {
+    auto* session = state_->find(number);
+    if (session == nullptr || !session->is_live()) continue;
+    session->close(CloseCode::kicked, "closed by an administrator");
+    ++closed;
+  }
+  return closed;
+}
+
 bool Gateway::paced() const { return state_->traffic.paced(); }
 
 void Gateway::when_paced(std::function<void()> then) {

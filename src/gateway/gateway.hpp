@@ -68,6 +68,10 @@ class Gateway {
   void send_reply(ConnectionNumber connection, std::string frames);
   void close(ConnectionNumber connection, CloseCode code, std::string_view reason);
 
+  // Those meant, ordered by id; and their end, by an administrator: how many were still open.
+  std::vector<ListedConnection> list(const ConnectionQuery& query) const;
+  std::size_t kick(const ConnectionQuery& query);
+
   // Has no connection more than half its backlog waiting? (One that is behind does not count.)
   // And the call, once, from the loop, when that is so: at once where it is.
   bool paced() const;

@@ -38,6 +38,11 @@ std::string_view host_of_origin(std::string_view origin) {
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
 
+std::string_view query_of(std::string_view target) {
+  const auto mark = target.find('?');
+  return mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
+}
+
 std::string_view host_name(std::string_view host) {
   host = trimmed(host);
   if (host.starts_with('[')) {

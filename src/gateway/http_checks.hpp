@@ -10,6 +10,8 @@ namespace pgtide {
 
 // "/a/b" of "/a/b?token=x": what routes are chosen by, and all that is ever logged of a target.
 std::string_view path_of(std::string_view target);
+// "token=x" of it; empty where there is none.
+std::string_view query_of(std::string_view target);
 
 // "example.org" of "example.org:8080", "::1" of "[::1]:8080"; empty where it is no host.
 std::string_view host_name(std::string_view host);

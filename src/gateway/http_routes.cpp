@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/connection_query.hpp"
 #include "gateway/credentials.hpp"
 #include "gateway/http_checks.hpp"
 #include "model/server_message.hpp"
@@ -92,6 +93,24 @@ Verdict choose_broadcast(const RequestHead& head, const RouteRules& rules, bool 
   return verdict;
 }
 
+Verdict choose_connections(const RequestHead& head, const RouteRules& rules, bool loopback) {
+  const auto id = path_of(head.target).substr(connections_path.size());
+  const bool reads = id.empty() && (head.method == "GET" || head.method == "HEAD");
+  if (!reads && head.method != "DELETE") {
+    return refuse_method(id.empty() ? "GET, HEAD, DELETE" : "DELETE");
+  }
+  if (!reads && !origin_allowed(head.origin, head.host, rules.allowed_origins)) {
+    return refuse_origin();
+  }
+  if (auto refused = refuse_stranger(head, rules, loopback)) return std::move(*refused);
+  auto query = reads ? parse_listing(query_of(head.target)) : parse_kick(head.target);
+  if (!query) return refuse(400, "invalid_request", query.error().message);
+  Verdict verdict;
+  verdict.route = reads ? Route::list : Route::kick;
+  verdict.query = std::move(*query);
+  return verdict;
+}
+
 // Of what anyone may ask, loopback and administrators are told more.
 Verdict choose_view(const RequestHead& head, const RouteRules& rules, Route route) {
   if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
@@ -121,6 +140,9 @@ Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool lo
   if (path == rules.path) return choose_socket(head, rules);
   if (path == "/realtime/broadcast" || path == "/realtime/broadcast_all") {
     return choose_broadcast(head, rules, loopback);
+  }
+  if (path == connections_path || path.starts_with(std::string(connections_path) + "/")) {
+    return choose_connections(head, rules, loopback);
   }
   if (path == "/healthz") return choose_view(head, rules, Route::health);
   if (path == "/readyz") return choose_view(head, rules, Route::readiness);

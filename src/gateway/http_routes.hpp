@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/broker.hpp"
 #include "gateway/entrance.hpp"
 #include "gateway/gatekeeper.hpp"
 
@@ -52,13 +53,25 @@ struct HttpReply {
 HttpReply make_http_error(unsigned status, std::string_view code, std::string_view message);
 
 // What a request that passed all checks asks for; `refused` holds the reply for one that did not.
-enum class Route { refused, socket, health, readiness, metrics, page, broadcast, broadcast_all };
+enum class Route {
+  refused,
+  socket,
+  health,
+  readiness,
+  metrics,
+  page,
+  broadcast,
+  broadcast_all,
+  list,
+  kick
+};
 struct Verdict {
   Route route = Route::refused;
   HttpReply reply{};
   bool privileged = false;           // loopback as PROTOCOL 5 defines it, or an administrator
   bool answer_subprotocol = false;   // the client offers `pgtide`
   std::optional<Identity> identity{};
+  ConnectionQuery query{};           // of list and kick
   std::string bad_credential{};      // in subprotocol or query: upgrade, say this, close with 4401
 };
 Verdict choose_route(const RequestHead& head, const RouteRules& rules);

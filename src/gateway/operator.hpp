@@ -1,9 +1,12 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "broker/broker.hpp"
 #include "pgtide/result.hpp"
 
 namespace pgtide {
@@ -18,6 +21,17 @@ struct BroadcastDone {
   std::string warning{};  // "no rule lists 'x'...": committed all the same
 };
 
+// A connection as GET /realtime/connections shows it.
+struct ListedConnection {
+  ConnectionRecord record{};
+  std::uint64_t events_sent = 0;  // with those that wait
+  std::size_t backlog_bytes = 0;  // events that wait for the reader
+};
+struct ConnectionPage {
+  std::vector<ListedConnection> connections{};  // ordered by id
+  std::optional<std::string> next{};            // what to go on after; none: that was all
+};
+
 // What the gateway's HTTP asks of the bridge. Called on a shard's thread; must not block.
 class Operator {
  public:
@@ -30,6 +44,10 @@ class Operator {
   // Prometheus text format 0.0.4. `done` may be called from any thread.
   virtual void metrics(std::function<void(std::string)> done) = 0;
   virtual void broadcast(BroadcastRequest request, std::function<void(BroadcastDone)> done) = 0;
+  // Over all shards. `done` may be called from any thread.
+  virtual void list(ConnectionQuery query, std::function<void(ConnectionPage)> done) = 0;
+  // Closes those meant with 4403; `done` gets how many that were.
+  virtual void kick(ConnectionQuery query, std::function<void(std::size_t)> done) = 0;
   // The page at `/`: under `pgtide demo` only.
   virtual std::optional<std::string_view> page() = 0;
   // May one more WebSocket be opened? Counts it when so. `address` is the peer's, without a port.

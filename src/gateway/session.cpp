@@ -75,6 +75,9 @@ class WebSocketSession final : public Session,
 
   void send_run(const SharedRun& run) override;
   void send_reply(std::string frames) override;
+  bool is_live() const override { return stage_ == Stage::live; }
+  std::uint64_t events_sent() const override { return wire_.events_sent(); }
+  std::size_t backlog_bytes() const override { return wire_.backlog_bytes(); }
   void close(CloseCode code, std::string_view reason) override;
   void drain(SteadyTime until) override;
   void end() override;

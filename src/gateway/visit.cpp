@@ -11,7 +11,7 @@
 #include "gateway/broadcast_body.hpp"
 #include "gateway/core.hpp"
 #include "gateway/handshake.hpp"
-#include "model/server_message.hpp"
+#include "gateway/http_replies.hpp"
 
 // An accepted socket before it is a WebSocket: HTTP/1.1 with keep-alive. A visit reads a request's
 // head, lets choose_route() decide by it, and reads a body only for who may broadcast; so nobody
@@ -30,7 +30,6 @@ constexpr std::uint32_t head_bytes_max = 16'384;
 constexpr std::uint64_t body_bytes_max = broadcast_bytes_max + 65'536;
 // How long a client that was refused may go on sending before it is cut off.
 constexpr std::chrono::milliseconds linger_time{2'000};
-constexpr std::string_view retry_after_seconds = "5";
 
 // IPv4 as such where it comes mapped into IPv6, as on a listener for both.
 asio::ip::address plain_address(const asio::ip::address& address) {
@@ -47,41 +46,6 @@ std::string print(const asio::ip::tcp::endpoint& endpoint) {
 }
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
-HttpReply make_busy(std::string_view code, std::string_view message) {
-  auto reply = make_http_error(503, code, message);
-  reply.headers.emplace_back("Retry-After", retry_after_seconds);
-  return reply;
-}
-
-HttpReply make_admission_reply(Operator::Admission admission) {
-  switch (admission) {
-    case Operator::Admission::too_many_from_address:
-      return make_busy("too_many_connections", "too many connections from this address");
-    case Operator::Admission::starting:
-      return make_busy("starting", "the server is not ready yet: try again");
-    default:
-      return make_busy("too_many_connections", "the server has all the connections it takes");
-  }
-}
-
-HttpReply make_broadcast_reply(const BroadcastDone& done) {
-  if (done.result) {
-    if (done.warning.empty()) return {.status = 202, .body = "{}\n"};
-    return {.status = 202, .body = "{\"warning\":" + json_string(done.warning) + "}\n"};
-  }
-  const auto& error = done.result.error();
-  switch (error.kind) {
-    case ErrorKind::invalid:
-      return make_http_error(400, "invalid_request", error.message);
-    case ErrorKind::too_large:
-      return make_http_error(413, "too_large", error.message);
-    case ErrorKind::unavailable:
-      return make_busy("unavailable", "the database is away: try again");
-    default:
-      return make_http_error(500, "internal", error.message);
-  }
-}
 
 class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
  public:
@@ -104,7 +68,9 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void follow(const Verdict& verdict);
   std::optional<std::string> find_client() const;
   void upgrade(const Verdict& verdict);
-  void send_metrics();
+  template <class MakeReply>
+  auto later(MakeReply make_reply);
+  void ask_operator(const Verdict& verdict);
   void read_body(bool to_all);
   void on_body(ErrorCode error, bool to_all);
   void broadcast(bool to_all);
@@ -238,7 +204,9 @@ void Visit::follow(const Verdict& verdict) {
                      .body = (verdict.privileged ? readiness.json : brief) + "\n"});
     }
     case Route::metrics:
-      return send_metrics();
+    case Route::list:
+    case Route::kick:
+      return ask_operator(verdict);
     case Route::page: {
       const auto page = core_->op.page();
       if (!page) return answer(make_http_error(404, "not_found", "nothing is here"));
@@ -291,16 +259,30 @@ void Visit::upgrade(const Verdict& verdict) {
   core_->remove(*this);
 }
 
-void Visit::send_metrics() {
-  deadline_ = SteadyTime::max();
-  core_->op.metrics([weak = weak_from_this(), &context = core_->context](std::string text) {
-    asio::post(context, [weak, text = std::move(text)]() mutable {
+// A callback for the operator, from any thread: its answer goes out while this visit is there.
+template <class MakeReply>
+auto Visit::later(MakeReply make_reply) {
+  deadline_ = SteadyTime::max();  // the operator answers, within its own time
+  return [weak = weak_from_this(), &context = core_->context, make_reply](auto answer) {
+    asio::post(context, [weak, make_reply, answer = std::move(answer)]() mutable {
       const auto visit = weak.lock();
-      if (!visit || visit->ended_) return;
-      visit->answer({.body = std::move(text),
-                     .content_type = "text/plain; version=0.0.4; charset=utf-8"});
+      if (visit && !visit->ended_) visit->answer(make_reply(std::move(answer)));
     });
-  });
+  };
+}
+
+void Visit::ask_operator(const Verdict& verdict) {
+  switch (verdict.route) {
+    case Route::metrics:
+      return core_->op.metrics(later(make_metrics_reply));
+    case Route::list:
+      return core_->op.list(verdict.query, later(make_page_reply));
+    default:
+      const auto make_reply = [by_id = verdict.query.id.has_value()](std::size_t closed) {
+        return make_kick_reply(closed, by_id);
+      };
+      return core_->op.kick(verdict.query, later(make_reply));
+  }
 }
 
 void Visit::read_body(bool to_all) {
@@ -327,14 +309,7 @@ void Visit::on_body(ErrorCode error, bool to_all) {
 void Visit::broadcast(bool to_all) {
   auto request = parse_broadcast(parser_->get().body(), to_all);
   if (!request) return answer(make_broadcast_reply({.result = request.error()}));
-  deadline_ = SteadyTime::max();  // the operator answers, within its own time
-  core_->op.broadcast(std::move(*request), [weak = weak_from_this(),
-                                            &context = core_->context](BroadcastDone done) {
-    asio::post(context, [weak, done = std::move(done)] {
-      const auto visit = weak.lock();
-      if (visit && !visit->ended_) visit->answer(make_broadcast_reply(done));
-    });
-  });
+  core_->op.broadcast(std::move(*request), later(make_broadcast_reply));
 }
 
 void Visit::answer(HttpReply reply) {

@@ -31,6 +31,7 @@ Wire::~Wire() { cut(); }
 
 void Wire::send_run(const SharedRun& run) {
   if (!open_ || finished_) return;
+  events_given_ += run->events;
   outbox_.push_run(run);
   pump();
 }

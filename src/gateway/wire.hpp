@@ -85,6 +85,9 @@ class Wire {
   std::size_t bytes_unacknowledged() const;
   std::uint64_t bytes_acknowledged() const;
   bool ping_waits() const { return ping_waits_; }
+  // Events that were sent or wait, and the bytes of those that wait.
+  std::uint64_t events_sent() const { return events_given_ - outbox_.dropped_events(); }
+  std::size_t backlog_bytes() const { return outbox_.backlog_bytes(); }
   std::size_t bytes_waiting() const { return outbox_.backlog_bytes() + outbox_.reply_bytes(); }
 
   template <class Buffers, class Token>
@@ -133,6 +136,7 @@ class Wire {
   Clock::time_point tokens_at_;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;
+  std::uint64_t events_given_ = 0;   // those that were dropped as well
   std::size_t counted_backlog_ = 0;  // what account() has told `traffic_`
   std::size_t counted_dropped_ = 0;
   bool counted_over_half_ = false;

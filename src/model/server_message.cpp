@@ -99,6 +99,12 @@ std::string error_message(const ErrorReply& reply) {
   return print_with_id(message, reply.id);
 }
 
+std::string json_user(const Principal* user) { return print(user_of(user)); }
+
+std::string json_time(const std::optional<std::chrono::system_clock::time_point>& time) {
+  return print(time_of(time));
+}
+
 std::string json_string(std::string_view text) { return print(ordered_json(text)); }
 
 }  // namespace pgtide

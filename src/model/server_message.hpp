@@ -38,6 +38,10 @@ std::string position_message(const Cursor& at);
 std::string resync_message(std::string_view pattern, ResyncReason reason);
 std::string error_message(const ErrorReply& reply);
 
+// {"id":...,"roles":[...]}, or null for nobody.
+std::string json_user(const Principal* user);
+// "2026-11-23T10:15:30Z" with its quotes, UTC; fractions of a second are dropped. None: null.
+std::string json_time(const std::optional<std::chrono::system_clock::time_point>& time);
 // `text` as a JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD.
 std::string json_string(std::string_view text);
 

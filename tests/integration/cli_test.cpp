@@ -32,6 +32,7 @@ TEST_CASE("cli: wrong usage is exit code 2, on standard error") {
       {"watch"},
       {"broadcast", "posts"},
       {"token"},
+      {"kick"},
       {"token", "--user", "17"},
       {"broadcast", "posts", "1", "2"},
       {"broadcast", "--all", "posts", "1"},
@@ -54,8 +55,9 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
   CHECK(version.output == "pgtide " PGTIDE_VERSION "\n");
   const ProgramEnd help = run_program({"--help"});
   CHECK(help.code == 0);
-  for (const char* command : {"run", "install", "uninstall", "watch", "unwatch", "status", "check",
-                              "tail", "broadcast", "token", "rules", "demo"}) {
+  for (const char* command :
+       {"run", "install", "uninstall", "watch", "unwatch", "status", "check", "tail", "broadcast",
+        "token", "rules", "connections", "kick", "demo"}) {
     CAPTURE(command);
     CHECK(holds(help.output, command));
     const ProgramEnd own = run_program({command, "--help"});

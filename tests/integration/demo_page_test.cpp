@@ -118,7 +118,7 @@ TEST_CASE("demo page: rows appear, change and vehicles move, in a browser") {
   browser.await("document.querySelectorAll('.vehicle').length >= 20", browser_patience);
   CHECK(browser.text("document.querySelectorAll('.chip[data-state=refused]').length") == "0");
   CHECK(browser.text("document.querySelector('[data-collection=comments] thead').textContent")
-            .find("email") == std::string::npos);  // the sample rules hide it
+            .find("email") == std::string::npos);  // it is anonymous, and the rules hide it
 
   const std::string places =
       "[...document.querySelectorAll('.vehicle')]"
@@ -230,6 +230,94 @@ TEST_CASE("demo page: it fits a phone, in light and dark") {
     browser.set_dark(false);
     browser.save_screenshot(std::string(shots) + "/desktop-light.png");
   }
+}
+
+TEST_CASE("demo page: each viewer sees what the rules show him, side by side") {
+  Demo& demo = shared_demo();
+  Browser browser;
+  browser.set_size(1680, 1100);
+  browser.open("http://" + demo.address() + "/");
+  const auto view = [](const std::string& name) {
+    return "document.querySelector('.view[data-viewer=" + name + "]')";
+  };
+  const auto drafts = [&](const std::string& name, const std::string& author) {
+    return "[..." + view(name) + ".querySelectorAll('tr.draft')].filter((row) => "
+           "[...row.cells].some((cell) => cell.textContent === '" + author + "')).length";
+  };
+  const auto email = [&](const std::string& name) {
+    return "[..." + view(name) + ".querySelectorAll('th')].some((cell) => "
+           "cell.textContent === 'email')";
+  };
+  const auto mark = [&](const std::string& name) {
+    return view(name) + ".textContent.includes('@example.com')";
+  };
+  for (const char* name : {"Anonymous", "Ada", "Grace", "Admin"}) {
+    browser.await(view(name) + ".dataset.state === 'live'", browser_patience);
+  }
+  browser.await(drafts("Admin", "Ada") + " > 0 && " + drafts("Admin", "Grace") + " > 0 && " +
+                    email("Admin") + " && " + mark("Admin"),
+                browser_patience);
+  browser.await(drafts("Ada", "Ada") + " > 0 && " + drafts("Grace", "Grace") + " > 0",
+                browser_patience);
+  for (const char* name : {"Anonymous", "Ada", "Grace"}) {
+    CAPTURE(name);
+    browser.await(view(name) + ".querySelector('[data-collection=posts] tbody tr') && " +
+                      view(name) + ".querySelector('[data-collection=comments] tbody tr')",
+                  browser_patience);
+    CHECK(browser.text(email(name)) == "false");
+    CHECK(browser.text(mark(name)) == "false");
+  }
+  CHECK(browser.text(view("Anonymous") + ".querySelectorAll('tr.draft').length") == "0");
+  CHECK(browser.text(drafts("Ada", "Grace")) == "0");
+  CHECK(browser.text(drafts("Grace", "Ada")) == "0");
+  if (const char* shots = std::getenv("PGTIDE_SCREENSHOTS")) {
+    browser.set_dark(false);
+    browser.save_screenshot(std::string(shots) + "/viewers-light.png");
+    browser.set_dark(true);
+    browser.save_screenshot(std::string(shots) + "/viewers-dark.png");
+    browser.set_size(390, 844);
+    browser.save_screenshot(std::string(shots) + "/viewers-phone.png");
+  }
+  browser.set_size(360, 740);
+  CHECK(browser.value("document.documentElement.scrollWidth").get<int>() <= 360);
+  CHECK(browser.faults() == "");
+}
+
+TEST_CASE("demo page: the switch makes the page another viewer's, and leaves nothing behind") {
+  Demo& demo = shared_demo();
+  Browser browser;
+  browser.set_size(800, 900);
+  browser.open("http://" + demo.address() + "/");
+  browser.await(live, browser_patience);
+  const auto become = [&](const std::string& name) {
+    browser.value("[...document.querySelectorAll('#who-choices button')].find((one) => "
+                  "one.textContent.startsWith('" + name + "')).click()");
+    browser.await(live, browser_patience);
+    browser.await("document.querySelectorAll('.chip[data-state=live]').length === 3",
+                  browser_patience);
+  };
+  const std::string email = "document.querySelector('[data-collection=comments] thead')"
+                            ".textContent.includes('email')";
+  const std::string drafts = "document.querySelectorAll('tr.draft').length";
+  become("Admin");
+  browser.await(email + " && " + drafts + " > 0", browser_patience);
+  become("Anonymous");
+  CHECK(browser.text(drafts) == "0");
+  browser.await(rows_of("posts") + ".length > 0 && " + rows_of("comments") + ".length > 0",
+                browser_patience);
+  CHECK(browser.text(email) == "false");
+  CHECK(browser.text(drafts) == "0");
+  CHECK(browser.faults() == "");
+}
+
+TEST_CASE("demo: its secret and its tokens are printed nowhere") {
+  Demo& demo = shared_demo();
+  Browser browser;
+  browser.open("http://" + demo.address() + "/");
+  const std::string token = browser.text("scene.viewers[3].token");
+  CHECK(token.size() > 100);
+  CHECK(demo.output().find(token) == std::string::npos);
+  CHECK(demo.output().find("secret") == std::string::npos);
 }
 
 TEST_CASE("demo: with a database of one's own it changes nothing, and says what to run") {

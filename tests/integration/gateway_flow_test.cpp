@@ -72,6 +72,13 @@ TEST_CASE(
   CHECK(message.at("record_id") == std::to_string(id));
   CHECK(rig.counters().fell_behind == 1);
   CHECK(rig.counters().backlog_bytes == 0);
+  // Both were given `id` events; what is said of each is what it was sent.
+  std::uint64_t sent = 0;
+  for (const auto& listed : rig.on_shard([&] { return rig.gateway->list({}); })) {
+    CHECK(listed.backlog_bytes == 0);
+    sent += listed.events_sent;
+  }
+  CHECK(sent + rig.counters().events_dropped == 2 * id);
 }
 
 TEST_CASE("gateway: a burst is paced by those who read, and not by who has fallen behind") {
@@ -87,6 +94,10 @@ TEST_CASE("gateway: a burst is paced by those who read, and not by who has falle
     id += 10;
   }
   CHECK(rig.counters().fell_behind == 0);
+  const auto listed = rig.on_shard([&] { return rig.gateway->list({}); });
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0].backlog_bytes > 100'000);
+  CHECK(listed[0].events_sent == id - 1);
   std::atomic<int> calls = 0;
   rig.on_shard([&] { rig.gateway->when_paced([&] { ++calls; }); });
   CHECK(calls == 0);

@@ -44,6 +44,8 @@ class TestOperator final : public Operator {
     // From another thread, as the bridge's does.
     std::thread([done = std::move(done), answer = answer] { done(answer); }).detach();
   }
+  void list(ConnectionQuery, std::function<void(ConnectionPage)> done) override { done({}); }
+  void kick(ConnectionQuery, std::function<void(std::size_t)> done) override { done(0); }
   std::optional<std::string_view> page() override { return page_text; }
   Admission admit(const std::string& address) override {
     if (admission != Admission::admitted) return admission;
@@ -67,12 +69,12 @@ class TestOperator final : public Operator {
 
 inline std::shared_ptr<const Policy> open_policy(std::shared_ptr<const Catalog> catalog) {
   auto rules = std::make_shared<Rules>();
-  rules->all_public = true;
+  rules->all.kind = Audience::Kind::anyone;
   for (const auto* name : {"posts", "notifications"}) {
     CollectionRule rule;
     rule.name = name;
     rule.table = std::string("public.") + name;
-    rule.subscribe_public = true;
+    rule.subscribe.kind = Audience::Kind::anyone;
     rules->collections.emplace(name, rule);
   }
   return Policy::bind(std::move(rules), std::move(catalog), nullptr);

@@ -258,6 +258,29 @@ TEST_CASE("broker: connections are listed with user, address, time and patterns 
   CHECK(listed[0].patterns == Lines{"posts.2", "posts.*"});
 }
 
+TEST_CASE("broker: connections are selected by id, user and place, the first of them in order") {
+  World world;
+  for (const char* id : {"d", "a", "c", "b"}) {
+    const bool known = *id < 'c';
+    world.broker.open({.id = id, .user = known ? std::optional(alice) : std::nullopt}, world.now);
+  }
+  world.broker.close(*world.broker.find("c"));
+  const auto selected = [&](const ConnectionQuery& query) {
+    std::string ids;
+    for (const auto number : world.broker.select(query)) ids += world.broker.record(number).id;
+    return ids;
+  };
+  CHECK(selected({}) == "abd");
+  CHECK(selected({.limit = 2}) == "ab");
+  CHECK(selected({.after = "a"}) == "bd");
+  CHECK(selected({.user = alice.id}) == "ab");
+  CHECK(selected({.user = alice.id, .after = "a"}) == "b");
+  CHECK(selected({.user = "nobody"}) == "");
+  CHECK(selected({.id = "b"}) == "b");
+  CHECK(selected({.id = "c"}) == "");
+  CHECK(selected({.limit = 0}) == "");
+}
+
 TEST_CASE("broker: new rules end what they do not allow, with an error each") {
   World world(open_policy(), without_rate());
   const auto anonymous = world.subscriber({"posts.*", "comments.*", "posts.1"});

@@ -1,7 +1,7 @@
 // One WebSocket that comes back by itself.
 //
 // States: connecting, live, waiting (a retry is due at retryAt), closed (the server said not to
-// come back). A browser sees no ping frames, so a silent link is found out by a ping message of
+// come back), stopped (by this page). A browser sees no ping frames, so a silent link is found out by a ping message of
 // our own: no frame within silenceMax after it, and the link counts as lost.
 
 const firstDelay = 400;      // ms; doubles with each failure
@@ -20,6 +20,7 @@ const finalCodes = new Map([  // PROTOCOL 1.5: those after which a client does n
 class Connection {
   constructor(address, onState, onFrame) {
     Object.assign(this, { address, onState, onFrame });
+    this.token = "";  // of the user to be; none: anonymous
     this.failures = 0;
     this.heardAt = 0;
     setInterval(() => this.lookAfter(), 1000);
@@ -30,7 +31,8 @@ class Connection {
   open() {
     clearTimeout(this.timer);
     this.change("connecting");
-    const socket = new WebSocket(this.address);
+    const credential = this.token ? ["pgtide", `pgtide.bearer.${this.token}`] : [];
+    const socket = new WebSocket(this.address, credential);
     this.socket = socket;
     socket.onopen = () => { this.heardAt = this.pingedAt = Date.now(); };
     socket.onmessage = (message) => {
@@ -44,17 +46,30 @@ class Connection {
   // The first frame, `connected`, says that the server has taken us.
   accepted() {
     this.failures = 0;
+    this.trusted = this.token;
     this.change("live");
   }
 
   lost(code) {
     this.socket = null;
+    // A token that was good is so no more: another demo has taken this one's place, with a page of
+    // its own.
+    if (code === 4401 && this.token && this.trusted === this.token) return location.reload();
     if (finalCodes.has(code)) return this.change("closed", { reason: finalCodes.get(code) });
     const delay = Math.min(longestDelay, firstDelay * 2 ** this.failures) *
       (0.75 + Math.random() / 2);  // so that a crowd of pages does not come back all at once
     this.failures += 1;
     this.change("waiting", { retryAt: Date.now() + delay });
     this.timer = setTimeout(() => this.open(), delay);
+  }
+
+  // Until open() is called again.
+  stop() {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    if (socket) socket.close();
+    this.change("stopped");
   }
 
   retry() {

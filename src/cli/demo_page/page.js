@@ -11,6 +11,11 @@ address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 address.hash = "";
 const connection = new Connection(address.href, showLink, takeFrame);
 const patterns = new Patterns((message) => connection.send(message), showCoverage);
+const viewers = new Viewers(scene.viewers, {
+  address: address.href,
+  collections: scene.collections.filter(({ name }) => !town || name !== scene.town.collection),
+  onPick: (pattern) => patterns.add(pattern),
+}, become);
 let wasLive = false;   // until the loss has been shown
 let everLive = false;
 let drawAsked = false;
@@ -25,6 +30,19 @@ function tableOf(name, key) {
   find("known-patterns").append(make("option", "", `${name}.*`));
   find("nothing").hidden = true;
   return table;
+}
+
+// Goes on as another viewer: nothing of what the one before saw stays.
+function become(viewer) {
+  connection.stop();
+  connection.token = viewer.token;
+  wasLive = false;
+  for (const table of tables.values()) table.reset();
+  if (town) town.clear();
+  patterns.linkLost();
+  stream.note(`From here on as ${viewer.name}.`);
+  connection.open();
+  askDraw();
 }
 
 function followVehicle(id) { patterns.add(`${scene.town.collection}.${id}`); }
@@ -125,6 +143,7 @@ function askDraw() {
   requestAnimationFrame(() => {
     drawAsked = false;
     for (const table of tables.values()) table.draw();
+    viewers.draw();
     stream.draw();
     patterns.draw();
   });
@@ -155,8 +174,10 @@ async function say(event) {
   if (!words) return find("words").focus();
   find("say-error").textContent = "";
   try {
+    const token = viewers.tokenOf("Admin");
     const reply = await fetch("/realtime/broadcast_all", { method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json",
+        ...(token ? { Authorization: `Bearer ${token}` } : {}) },
       body: JSON.stringify({ data: { message: words } }) });
     if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
     find("words").value = "";

@@ -8,8 +8,9 @@
 const rowsShown = 60;  // rows kept per collection: those that changed last
 
 class Table {
-  constructor(name, key, onPick) {
-    Object.assign(this, { name, key, onPick });
+  // `folded`: columns that are not shown.
+  constructor(name, key, onPick, folded = []) {
+    Object.assign(this, { name, key, onPick, folded });
     this.rows = new Map();     // record id -> { record, cells, element, changed, leaving }
     this.columns = [];
     this.pending = new Set();  // ids that draw() must look at
@@ -19,7 +20,7 @@ class Table {
 
   build() {
     this.title = make("h2", "", this.name);
-    this.title.id = `table-${this.name}`;
+    this.title.id = `table-${Table.made = (Table.made || 0) + 1}`;
     this.count = make("p", "hint");
     this.head = make("tr");
     this.body = make("tbody");
@@ -62,6 +63,7 @@ class Table {
     const row = before && !before.leaving ? before : { element: null, changed: new Set() };
     const fresh = !row.element && !row.record;
     for (const column of Object.keys(record)) {
+      if (this.folded.includes(column)) continue;
       if (!this.columns.includes(column)) this.addColumn(column);
       const differs = row.record && JSON.stringify(row.record[column]) !==
         JSON.stringify(record[column]);
@@ -80,6 +82,17 @@ class Table {
     if (!row) return;
     row.leaving = true;
     this.pending.add(id);
+  }
+
+  // As at the beginning: another viewer sees other rows and columns.
+  reset() {
+    this.rows.clear();
+    this.pending.clear();
+    this.columns = [];
+    this.counts = { create: 0, update: 0, delete: 0 };
+    this.head.replaceChildren();
+    this.body.replaceChildren();
+    this.showSummary();
   }
 
   empty_out() {
@@ -141,6 +154,7 @@ class Table {
     row.changed.clear();
     row.born = false;
     row.element.classList.remove("stale");
+    row.element.classList.toggle("draft", row.record.draft === true);
   }
 
   drawCell(row, column) {

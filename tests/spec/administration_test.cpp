@@ -1,0 +1,297 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "auth/base64url.hpp"
+#include "auth/token_maker.hpp"
+#include "support/program.hpp"
+#include "support/running_bridge.hpp"
+#include "support/text.hpp"
+
+// Who is connected, and who is thrown out: over HTTP and from the terminal.
+using namespace pgtide;
+using namespace pgtide::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string path = "/realtime/connections";
+const std::string socket_path = "/realtime/subscribe";
+const std::string shared_secret = "the tests' shared secret of 32 bytes or more";
+
+Config::Auth known_auth() {
+  Config::Auth auth;
+  auth.jwt.secret = shared_secret;
+  return auth;
+}
+
+// As blog(), but that administrators have a role.
+BridgeSetup ruled_blog(std::function<void(Config&)> adjust = {}) {
+  BridgeSetup setup = blog([adjust](Config& config) {
+    config.auth = known_auth();
+    if (adjust) adjust(config);
+  });
+  setup.rules =
+      "version: 1\nall: \"'admin' in user.roles\"\ncollections:\n"
+      "  posts:\n    subscribe: public\n  comments:\n    subscribe: public\n";
+  return setup;
+}
+
+std::string token_of(const std::string& user, const std::vector<std::string>& roles = {}) {
+  TokenWish wish{.user = user, .roles = roles, .now = std::chrono::system_clock::now()};
+  wish.expires_at = wish.now + 1h;
+  const auto token = make_token(known_auth(), wish);
+  REQUIRE(token.ok());
+  return *token;
+}
+
+std::string bearer(const std::string& token) {
+  return "Authorization: Bearer " + token;
+}
+
+std::string admin_line() {
+  static const std::string line = bearer(token_of("boss", {"admin"}));
+  return line;
+}
+
+Json listed(const std::string& address, const std::string& query = "") {
+  const HttpReply reply = http(address, "GET " + path + query, {admin_line()});
+  INFO(reply.body);
+  REQUIRE(reply.status == 200);
+  CHECK(reply.headers.at("content-type") == "application/json");
+  return Json::parse(reply.body);
+}
+
+std::vector<std::string> ids_in(const Json& page) {
+  std::vector<std::string> ids;
+  for (const Json& connection : page.at("connections")) ids.push_back(connection.at("id"));
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("administration: the list says of each connection who it is and what it gets") {
+  RunningBridge bridge(ruled_blog());
+  Subscriber reader(bridge.address(), socket_path, {bearer(token_of("17", {"editor"}))});
+  reader.subscribe({"posts.*"});
+  reader.send(R"({"type":"subscribe","pattern":"comments.*","filter":"record.post_id == 3"})");
+  CHECK(member(reader.next(), "type") == "subscribed");
+  bridge.run("insert into posts values (1, 'a'), (2, 'b')");
+  REQUIRE(bridge.heard(reader).size() == 2);
+  const Json page = listed(bridge.address());
+  CHECK(page.at("next") == nullptr);
+  REQUIRE(page.at("connections").size() == 1);
+  Json found = page.at("connections").at(0);
+  CHECK(found.at("id") == reader.id());
+  CHECK(found.at("user") == Json::parse(R"({"id":"17","roles":["editor"]})"));
+  CHECK(found.at("remote_address").get<std::string>().starts_with("127.0.0.1:"));
+  CHECK(found.at("connected_at").get<std::string>().ends_with("Z"));
+  CHECK(found.at("subscriptions") ==
+        Json::parse(R"([{"pattern":"posts.*"},
+                        {"pattern":"comments.*","filter":"record.post_id == 3"}])"));
+  CHECK(found.at("events_sent") == 3);  // with raw_heard()'s own
+  CHECK(found.at("backlog_bytes") == 0);
+  CHECK(found.size() == 7);
+}
+
+TEST_CASE("administration: the list comes in pages, in the order of ids, and by user") {
+  RunningBridge bridge(ruled_blog());
+  std::vector<Subscriber> clients;
+  std::vector<std::string> all;
+  std::vector<std::string> of_user;
+  for (int i = 0; i < 7; ++i) {
+    const bool known = i % 2 == 1;
+    const auto headers = known ? std::vector<std::string>{bearer(token_of("a b&c+"))}
+                               : std::vector<std::string>{};
+    clients.emplace_back(bridge.address(), socket_path, headers);
+    all.push_back(clients.back().id());
+    if (known) of_user.push_back(all.back());
+  }
+  std::sort(all.begin(), all.end());
+  std::sort(of_user.begin(), of_user.end());
+  CHECK(ids_in(listed(bridge.address())) == all);
+  CHECK(ids_in(listed(bridge.address(), "?user=a%20b%26c+")) == of_user);
+  CHECK(ids_in(listed(bridge.address(), "?user=nobody")).empty());
+  std::vector<std::string> paged;
+  std::string query = "?limit=3";
+  for (int pages = 1;; ++pages) {
+    const Json page = listed(bridge.address(), query);
+    for (const std::string& id : ids_in(page)) paged.push_back(id);
+    if (page.at("next") == nullptr) {
+      CHECK(pages == 3);
+      break;
+    }
+    CHECK(page.at("next") == paged.back());
+    query = "?limit=3&after=" + paged.back();
+  }
+  CHECK(paged == all);
+  // A full page that is the last one says so.
+  CHECK(listed(bridge.address(), "?limit=7").at("next") == nullptr);
+}
+
+TEST_CASE("administration: a connection is closed with 4403, by its id or with all of its user's") {
+  RunningBridge bridge(ruled_blog());
+  const auto remove = [&](const std::string& rest) {
+    return http(bridge.address(), "DELETE " + path + rest, {admin_line()});
+  };
+  Subscriber one = bridge.connect();
+  Subscriber first(bridge.address(), socket_path, {bearer(token_of("17"))});
+  Subscriber second(bridge.address(), socket_path, {bearer(token_of("17"))});
+  Subscriber other(bridge.address(), socket_path, {bearer(token_of("18"))});
+  const HttpReply closed = remove("/" + one.id());
+  CHECK(closed.status == 200);
+  CHECK(Json::parse(closed.body) == Json{{"closed", 1}});
+  CHECK(one.closed() == 4403);
+  eventually([&] { return remove("/" + one.id()).status == 404; });
+  CHECK(remove("/nobody").status == 404);
+  CHECK(holds(remove("/nobody").body, "unknown_connection"));
+  CHECK(Json::parse(remove("?user=17").body) == Json{{"closed", 2}});
+  CHECK(first.closed() == 4403);
+  CHECK(second.closed() == 4403);
+  CHECK(Json::parse(remove("?user=17").body) == Json{{"closed", 0}});
+  CHECK(other.ask(R"({"type":"ping"})") == json(R"({"type":"pong"})"));
+  CHECK(ids_in(listed(bridge.address())) == std::vector<std::string>{other.id()});
+}
+
+TEST_CASE("administration: what is asked wrongly is refused, and says how") {
+  RunningBridge bridge(ruled_blog());
+  struct Case {
+    std::string request;
+    int status;
+    std::string said;
+  };
+  const Case cases[] = {
+      {"GET " + path + "?limit=0", 400, "limit"},
+      {"GET " + path + "?limit=1001", 400, "limit"},
+      {"GET " + path + "?limit=1x", 400, "limit"},
+      {"GET " + path + "?limit=", 400, "limit"},
+      {"GET " + path + "?limit=-1", 400, "limit"},
+      {"GET " + path + "?after=x", 400, "after"},
+      {"GET " + path + "?user=", 400, "user"},
+      {"GET " + path + "?user=%4", 400, "user"},
+      {"GET " + path + "?user=a&user=b", 400, "twice"},
+      {"GET " + path + "?usr=17", 400, "usr"},
+      {"GET " + path + "?token=x", 400, "token"},
+      {"DELETE " + path, 400, "whom"},
+      {"DELETE " + path + "/", 400, "whom"},
+      {"DELETE " + path + "?limit=1", 400, "limit"},
+      {"DELETE " + path + "?user=", 400, "user"},
+      {"DELETE " + path + "/nobody?user=17", 400, "user"},
+      {"PUT " + path, 405, "GET, HEAD, DELETE"},
+      {"POST " + path, 405, "GET, HEAD, DELETE"},
+      {"GET " + path + "/nobody", 405, "DELETE"},
+      {"GET " + path + "s", 404, "nothing"},
+      {"GET " + path + "?limit=1000", 200, "connections"},
+      {"HEAD " + path, 200, ""},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(one.request);
+    const HttpReply reply = http(bridge.address(), one.request, {admin_line()});
+    CAPTURE(reply.body);
+    CHECK(reply.status == one.status);
+    CHECK(holds(reply.body, one.said));
+    if (one.status == 405) CHECK(reply.headers.at("allow") == one.said);
+  }
+}
+
+TEST_CASE("administration: it is for administrators, and not for another site's page") {
+  RunningBridge bridge(ruled_blog());
+  Subscriber client = bridge.connect();
+  const std::string requests[] = {"GET " + path, "DELETE " + path + "/" + client.id(),
+                                  "DELETE " + path + "?user=17"};
+  for (const std::string& request : requests) {
+    CAPTURE(request);
+    CHECK(http(bridge.address(), request).status == 401);
+    CHECK(http(bridge.address(), request, {bearer("a.b.c")}).status == 401);
+    CHECK(http(bridge.address(), request, {bearer(token_of("17", {"editor"}))}).status == 403);
+  }
+  const std::string evil = "Origin: https://evil.example";
+  CHECK(http(bridge.address(), requests[1], {admin_line(), evil}).status == 403);
+  CHECK(client.ask(R"({"type":"ping"})") == json(R"({"type":"pong"})"));
+}
+
+TEST_CASE("administration: where all is public, the anonymous may on loopback only") {
+  RunningBridge bridge(blog());
+  const std::string proxied = "X-Forwarded-For: 10.0.0.1";
+  CHECK(http(bridge.address(), "GET " + path).status == 200);
+  CHECK(http(bridge.address(), "GET " + path, {proxied}).status == 401);
+  CHECK(http(bridge.address(), "DELETE " + path + "?user=17").status == 200);
+  CHECK(http(bridge.address(), "DELETE " + path + "?user=17", {proxied}).status == 401);
+}
+
+TEST_CASE("administration: with a listener for operators it is there, and nowhere else") {
+  RunningBridge bridge(ruled_blog([](Config& config) {
+    config.server.admin_host = "127.0.0.1";
+    config.server.admin_port = 0;
+  }));
+  Subscriber client = bridge.connect();
+  CHECK(ids_in(listed(bridge.operators())) == std::vector<std::string>{client.id()});
+  for (const char* method : {"GET ", "DELETE "}) {
+    CHECK(http(bridge.address(), method + path + "?user=17", {admin_line()}).status == 404);
+  }
+  CHECK(http(bridge.operators(), "DELETE " + path + "/" + client.id(), {admin_line()}).status ==
+        200);
+  CHECK(client.closed() == 4403);
+}
+
+TEST_CASE("administration: pgtide connections and pgtide kick, in the terminal") {
+  RunningBridge bridge(ruled_blog());
+  const std::string url = "http://" + bridge.address();
+  const std::string token = token_of("boss", {"admin"});
+  const ProgramOptions as_admin{.environment = {"PGTIDE_TOKEN=" + token}};
+  CHECK(run_program({"connections", "--url", url}, as_admin).output == "no connections\n");
+  Subscriber reader(bridge.address(), socket_path, {bearer(token_of("17", {"editor"}))});
+  reader.subscribe({"posts.*", "comments.*"});
+  Subscriber anonymous = bridge.connect();
+
+  const ProgramEnd table = run_program({"connections", "--url", url + "/"}, as_admin);
+  CHECK(table.code == 0);
+  CHECK(table.errors == "");
+  for (const std::string& part : {std::string("SUBSCRIPTIONS"), reader.id(), anonymous.id(),
+                                  std::string("17 (editor)"), std::string("(anonymous)"),
+                                  std::string("posts.*, comments.*")}) {
+    CAPTURE(table.output);
+    CHECK(holds(table.output, part));
+  }
+  const ProgramEnd lines =
+      run_program({"connections", "--user", "17", "--json", "--url", url, "--token", token});
+  CHECK(lines.code == 0);
+  CHECK(Json::parse(lines.output).at("id") == reader.id());
+
+  const ProgramEnd kicked = run_program({"kick", anonymous.id(), "--url", url}, as_admin);
+  CHECK(kicked.code == 0);
+  CHECK(kicked.output == "closed 1 connection\n");
+  CHECK(anonymous.closed() == 4403);
+  const ProgramEnd by_user = run_program({"kick", "--user", "17", "--url", url}, as_admin);
+  CHECK(by_user.output == "closed 1 connection\n");
+  CHECK(reader.closed() == 4403);
+}
+
+TEST_CASE("administration: the terminal is told what is refused, and what to do") {
+  RunningBridge bridge(ruled_blog());
+  const std::string url = "http://" + bridge.address();
+  const std::string token = token_of("17");
+  const auto errors = [&](std::vector<std::string> arguments, int code) {
+    const ProgramEnd end = run_program(arguments);
+    CAPTURE(end.errors);
+    CHECK(end.code == code);
+    CHECK(end.output == "");
+    CHECK(end.errors.starts_with("pgtide: "));
+    CHECK(!holds(end.errors, token));
+    return end.errors;
+  };
+  CHECK(holds(errors({"connections", "--url", url}, 1), "--token or PGTIDE_TOKEN"));
+  CHECK(holds(errors({"connections", "--url", url, "--token", token}, 1), "may subscribe to *"));
+  CHECK(holds(errors({"kick", "--user", "1", "--url", url}, 1), "--token or PGTIDE_TOKEN"));
+  CHECK(holds(errors({"kick", "no-such-id", "--url", url, "--token",
+                      token_of("boss", {"admin"})}, 1),
+              "no open connection has this id"));
+  CHECK(holds(errors({"connections", "--url", url + "/elsewhere"}, 1), "server.admin_listen"));
+  CHECK(holds(errors({"connections", "--url", "http://127.0.0.1:9"}, 1), "no bridge answers"));
+  CHECK(holds(errors({"connections", "--url", "ws://127.0.0.1:9"}, 2), "http://"));
+  CHECK(holds(errors({"kick"}, 2), "--user ID"));
+  CHECK(holds(errors({"kick", "an-id", "--user", "17"}, 2), "--user ID"));
+}
