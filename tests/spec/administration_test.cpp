@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/base64url.hpp"
-#include "auth/token_maker.hpp"
 #include "support/program.hpp"
 #include "support/running_bridge.hpp"
 #include "support/text.hpp"
+#include "support/tokens.hpp"
 
 // Who is connected, and who is thrown out: over HTTP and from the terminal.
 using namespace pgtide;
@@ -18,20 +18,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string path = "/realtime/connections";
-const std::string socket_path = "/realtime/subscribe";
-const std::string shared_secret = "the tests' shared secret of 32 bytes or more";
-
-Config::Auth known_auth() {
-  Config::Auth auth;
-  auth.jwt.secret = shared_secret;
-  return auth;
-}
+const std::string list_path = "/realtime/connections";
 
 // As blog(), but that administrators have a role.
 BridgeSetup ruled_blog(std::function<void(Config&)> adjust = {}) {
   BridgeSetup setup = blog([adjust](Config& config) {
-    config.auth = known_auth();
+    config.auth = token_auth();
     if (adjust) adjust(config);
   });
   setup.rules =
@@ -40,25 +32,13 @@ BridgeSetup ruled_blog(std::function<void(Config&)> adjust = {}) {
   return setup;
 }
 
-std::string token_of(const std::string& user, const std::vector<std::string>& roles = {}) {
-  TokenWish wish{.user = user, .roles = roles, .now = std::chrono::system_clock::now()};
-  wish.expires_at = wish.now + 1h;
-  const auto token = make_token(known_auth(), wish);
-  REQUIRE(token.ok());
-  return *token;
-}
-
-std::string bearer(const std::string& token) {
-  return "Authorization: Bearer " + token;
-}
-
 std::string admin_line() {
   static const std::string line = bearer(token_of("boss", {"admin"}));
   return line;
 }
 
 Json listed(const std::string& address, const std::string& query = "") {
-  const HttpReply reply = http(address, "GET " + path + query, {admin_line()});
+  const HttpReply reply = http(address, "GET " + list_path + query, {admin_line()});
   INFO(reply.body);
   REQUIRE(reply.status == 200);
   CHECK(reply.headers.at("content-type") == "application/json");
@@ -75,7 +55,7 @@ std::vector<std::string> ids_in(const Json& page) {
 
 TEST_CASE("administration: the list says of each connection who it is and what it gets") {
   RunningBridge bridge(ruled_blog());
-  Subscriber reader(bridge.address(), socket_path, {bearer(token_of("17", {"editor"}))});
+  Subscriber reader(bridge.address(), "/realtime/subscribe", {bearer(token_of("17", {"editor"}))});
   reader.subscribe({"posts.*"});
   reader.send(R"({"type":"subscribe","pattern":"comments.*","filter":"record.post_id == 3"})");
   CHECK(member(reader.next(), "type") == "subscribed");
@@ -106,7 +86,7 @@ TEST_CASE("administration: the list comes in pages, in the order of ids, and by 
     const bool known = i % 2 == 1;
     const auto headers = known ? std::vector<std::string>{bearer(token_of("a b&c+"))}
                                : std::vector<std::string>{};
-    clients.emplace_back(bridge.address(), socket_path, headers);
+    clients.emplace_back(bridge.address(), "/realtime/subscribe", headers);
     all.push_back(clients.back().id());
     if (known) of_user.push_back(all.back());
   }
@@ -135,12 +115,12 @@ TEST_CASE("administration: the list comes in pages, in the order of ids, and by 
 TEST_CASE("administration: a connection is closed with 4403, by its id or with all of its user's") {
   RunningBridge bridge(ruled_blog());
   const auto remove = [&](const std::string& rest) {
-    return http(bridge.address(), "DELETE " + path + rest, {admin_line()});
+    return http(bridge.address(), "DELETE " + list_path + rest, {admin_line()});
   };
   Subscriber one = bridge.connect();
-  Subscriber first(bridge.address(), socket_path, {bearer(token_of("17"))});
-  Subscriber second(bridge.address(), socket_path, {bearer(token_of("17"))});
-  Subscriber other(bridge.address(), socket_path, {bearer(token_of("18"))});
+  Subscriber first(bridge.address(), "/realtime/subscribe", {bearer(token_of("17"))});
+  Subscriber second(bridge.address(), "/realtime/subscribe", {bearer(token_of("17"))});
+  Subscriber other(bridge.address(), "/realtime/subscribe", {bearer(token_of("18"))});
   const HttpReply closed = remove("/" + one.id());
   CHECK(closed.status == 200);
   CHECK(Json::parse(closed.body) == Json{{"closed", 1}});
@@ -164,28 +144,28 @@ TEST_CASE("administration: what is asked wrongly is refused, and says how") {
     std::string said;
   };
   const Case cases[] = {
-      {"GET " + path + "?limit=0", 400, "limit"},
-      {"GET " + path + "?limit=1001", 400, "limit"},
-      {"GET " + path + "?limit=1x", 400, "limit"},
-      {"GET " + path + "?limit=", 400, "limit"},
-      {"GET " + path + "?limit=-1", 400, "limit"},
-      {"GET " + path + "?after=x", 400, "after"},
-      {"GET " + path + "?user=", 400, "user"},
-      {"GET " + path + "?user=%4", 400, "user"},
-      {"GET " + path + "?user=a&user=b", 400, "twice"},
-      {"GET " + path + "?usr=17", 400, "usr"},
-      {"GET " + path + "?token=x", 400, "token"},
-      {"DELETE " + path, 400, "whom"},
-      {"DELETE " + path + "/", 400, "whom"},
-      {"DELETE " + path + "?limit=1", 400, "limit"},
-      {"DELETE " + path + "?user=", 400, "user"},
-      {"DELETE " + path + "/nobody?user=17", 400, "user"},
-      {"PUT " + path, 405, "GET, HEAD, DELETE"},
-      {"POST " + path, 405, "GET, HEAD, DELETE"},
-      {"GET " + path + "/nobody", 405, "DELETE"},
-      {"GET " + path + "s", 404, "nothing"},
-      {"GET " + path + "?limit=1000", 200, "connections"},
-      {"HEAD " + path, 200, ""},
+      {"GET " + list_path + "?limit=0", 400, "limit"},
+      {"GET " + list_path + "?limit=1001", 400, "limit"},
+      {"GET " + list_path + "?limit=1x", 400, "limit"},
+      {"GET " + list_path + "?limit=", 400, "limit"},
+      {"GET " + list_path + "?limit=-1", 400, "limit"},
+      {"GET " + list_path + "?after=x", 400, "after"},
+      {"GET " + list_path + "?user=", 400, "user"},
+      {"GET " + list_path + "?user=%4", 400, "user"},
+      {"GET " + list_path + "?user=a&user=b", 400, "twice"},
+      {"GET " + list_path + "?usr=17", 400, "usr"},
+      {"GET " + list_path + "?token=x", 400, "token"},
+      {"DELETE " + list_path, 400, "whom"},
+      {"DELETE " + list_path + "/", 400, "whom"},
+      {"DELETE " + list_path + "?limit=1", 400, "limit"},
+      {"DELETE " + list_path + "?user=", 400, "user"},
+      {"DELETE " + list_path + "/nobody?user=17", 400, "user"},
+      {"PUT " + list_path, 405, "GET, HEAD, DELETE"},
+      {"POST " + list_path, 405, "GET, HEAD, DELETE"},
+      {"GET " + list_path + "/nobody", 405, "DELETE"},
+      {"GET " + list_path + "s", 404, "nothing"},
+      {"GET " + list_path + "?limit=1000", 200, "connections"},
+      {"HEAD " + list_path, 200, ""},
   };
   for (const Case& one : cases) {
     CAPTURE(one.request);
@@ -200,8 +180,8 @@ TEST_CASE("administration: what is asked wrongly is refused, and says how") {
 TEST_CASE("administration: it is for administrators, and not for another site's page") {
   RunningBridge bridge(ruled_blog());
   Subscriber client = bridge.connect();
-  const std::string requests[] = {"GET " + path, "DELETE " + path + "/" + client.id(),
-                                  "DELETE " + path + "?user=17"};
+  const std::string requests[] = {"GET " + list_path, "DELETE " + list_path + "/" + client.id(),
+                                  "DELETE " + list_path + "?user=17"};
   for (const std::string& request : requests) {
     CAPTURE(request);
     CHECK(http(bridge.address(), request).status == 401);
@@ -216,10 +196,10 @@ TEST_CASE("administration: it is for administrators, and not for another site's 
 TEST_CASE("administration: where all is public, the anonymous may on loopback only") {
   RunningBridge bridge(blog());
   const std::string proxied = "X-Forwarded-For: 10.0.0.1";
-  CHECK(http(bridge.address(), "GET " + path).status == 200);
-  CHECK(http(bridge.address(), "GET " + path, {proxied}).status == 401);
-  CHECK(http(bridge.address(), "DELETE " + path + "?user=17").status == 200);
-  CHECK(http(bridge.address(), "DELETE " + path + "?user=17", {proxied}).status == 401);
+  CHECK(http(bridge.address(), "GET " + list_path).status == 200);
+  CHECK(http(bridge.address(), "GET " + list_path, {proxied}).status == 401);
+  CHECK(http(bridge.address(), "DELETE " + list_path + "?user=17").status == 200);
+  CHECK(http(bridge.address(), "DELETE " + list_path + "?user=17", {proxied}).status == 401);
 }
 
 TEST_CASE("administration: with a listener for operators it is there, and nowhere else") {
@@ -230,9 +210,10 @@ TEST_CASE("administration: with a listener for operators it is there, and nowher
   Subscriber client = bridge.connect();
   CHECK(ids_in(listed(bridge.operators())) == std::vector<std::string>{client.id()});
   for (const char* method : {"GET ", "DELETE "}) {
-    CHECK(http(bridge.address(), method + path + "?user=17", {admin_line()}).status == 404);
+    CHECK(http(bridge.address(), method + list_path + "?user=17", {admin_line()}).status == 404);
   }
-  CHECK(http(bridge.operators(), "DELETE " + path + "/" + client.id(), {admin_line()}).status ==
+  const std::string kick = "DELETE " + list_path + "/" + client.id();
+  CHECK(http(bridge.operators(), kick, {admin_line()}).status ==
         200);
   CHECK(client.closed() == 4403);
 }
@@ -243,7 +224,7 @@ TEST_CASE("administration: pgtide connections and pgtide kick, in the terminal")
   const std::string token = token_of("boss", {"admin"});
   const ProgramOptions as_admin{.environment = {"PGTIDE_TOKEN=" + token}};
   CHECK(run_program({"connections", "--url", url}, as_admin).output == "no connections\n");
-  Subscriber reader(bridge.address(), socket_path, {bearer(token_of("17", {"editor"}))});
+  Subscriber reader(bridge.address(), "/realtime/subscribe", {bearer(token_of("17", {"editor"}))});
   reader.subscribe({"posts.*", "comments.*"});
   Subscriber anonymous = bridge.connect();
 

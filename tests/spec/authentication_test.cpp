@@ -3,11 +3,11 @@
 #include <sys/stat.h>
 
 #include "auth/base64url.hpp"
-#include "auth/token_maker.hpp"
 #include "auth/verifying_key.hpp"
 #include "support/program.hpp"
 #include "support/running_bridge.hpp"
 #include "support/text.hpp"
+#include "support/tokens.hpp"
 
 // Who connects, over real sockets: credentials, their renewal and their end, and that no byte of
 // them is ever written down.
@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 namespace {
 
 const std::string socket_path = "/realtime/subscribe";
-const std::string shared_secret = "the tests' shared secret of 32 bytes or more";
+const std::string shared_secret = token_auth().jwt.secret;
 const std::string api_key = "an-api-key-of-the-tests-MARKER0123";
 
 std::string in_hex(const std::string& bytes) {
@@ -32,8 +32,7 @@ std::string in_hex(const std::string& bytes) {
 }
 
 Config::Auth known_auth() {
-  Config::Auth auth;
-  auth.jwt.secret = shared_secret;
+  Config::Auth auth = token_auth();
   auth.api_keys = {{.name = "backend", .sha256 = in_hex(sha256(api_key)), .roles = {"admin"}}};
   return auth;
 }
@@ -45,18 +44,8 @@ BridgeSetup guarded_blog(std::function<void(Config&)> adjust = {}) {
   });
 }
 
-std::string token_of(const std::string& user, std::chrono::milliseconds lifetime = 1h) {
-  TokenWish wish{.user = user, .roles = {"editor"}, .now = std::chrono::system_clock::now()};
-  wish.expires_at = wish.now + lifetime;
-  Config::Auth auth = known_auth();
-  auth.jwt.leeway = 1h;  // for those that have ended already
-  const auto token = make_token(auth, wish);
-  REQUIRE(token.ok());
-  return *token;
-}
-
-std::string bearer(const std::string& token) {
-  return "Authorization: Bearer " + token;
+std::string editor_token(const std::string& user, std::chrono::milliseconds lifetime = 1h) {
+  return token_of(user, {"editor"}, lifetime);
 }
 
 std::string auth_message(const std::string& token) {
@@ -73,7 +62,7 @@ std::string code_in(const std::string& frame) {
 
 TEST_CASE("authentication: a token or a key, in each of its places, names the user") {
   RunningBridge bridge(guarded_blog([](Config& config) { config.auth.query_token = true; }));
-  const std::string token = token_of("17");
+  const std::string token = editor_token("17");
   Subscriber by_header(bridge.address(), socket_path, {bearer(token)});
   CHECK(member(by_header.greeting(), "user") == R"({"id":"17","roles":["editor"]})");
   CHECK(member(by_header.greeting(), "expires_at") != "null");
@@ -93,7 +82,7 @@ TEST_CASE("authentication: a token or a key, in each of its places, names the us
 
 TEST_CASE("authentication: a wrong token in a header is 401, elsewhere it is closed with 4401") {
   RunningBridge bridge(guarded_blog());
-  const std::string token = token_of("17");
+  const std::string token = editor_token("17");
   const std::string forged = token.substr(0, token.size() - 6) + "AAAAAA";
   const HttpReply reply = WireClient::upgrade(bridge.address(), socket_path, {bearer(forged)});
   CHECK(reply.status == 401);
@@ -101,7 +90,7 @@ TEST_CASE("authentication: a wrong token in a header is 401, elsewhere it is clo
   CHECK(holds(reply.body, "signature"));
   CHECK(!holds(reply.body, forged.substr(0, 20)));
   const HttpReply old =
-      WireClient::upgrade(bridge.address(), socket_path, {bearer(token_of("17", -31s))});
+      WireClient::upgrade(bridge.address(), socket_path, {bearer(editor_token("17", -31s))});
   CHECK(old.status == 401);
   CHECK(holds(old.body, "expired"));
   WireClient browser(bridge.address(), socket_path,
@@ -121,7 +110,7 @@ TEST_CASE("authentication: auth changes the user of a live connection, and a wro
   client.send(auth_message("a.b.c"));
   CHECK(code_in(client.next()) == "invalid_token");
   bridge.run("insert into posts values (1, 'a')");
-  client.send(auth_message(token_of("17")));
+  client.send(auth_message(editor_token("17")));
   std::vector<std::string> frames = bridge.raw_heard(client);
   bool authenticated = false;
   for (const std::string& frame : frames) {
@@ -136,10 +125,10 @@ TEST_CASE("authentication: auth changes the user of a live connection, and a wro
 
 TEST_CASE("authentication: a token that ends is told, and closes with 4401 after the leeway") {
   RunningBridge bridge(guarded_blog([](Config& config) { config.auth.jwt.leeway = 1s; }));
-  Subscriber ends(bridge.address(), socket_path, {bearer(token_of("17", 2s))});
-  Subscriber renewed(bridge.address(), socket_path, {bearer(token_of("17", 2s))});
+  Subscriber ends(bridge.address(), socket_path, {bearer(editor_token("17", 2s))});
+  Subscriber renewed(bridge.address(), socket_path, {bearer(editor_token("17", 2s))});
   CHECK(code_in(renewed.next()) == "token_expired");
-  renewed.send(auth_message(token_of("17")));
+  renewed.send(auth_message(editor_token("17")));
   CHECK(code_in(renewed.next()) == "authenticated");
   CHECK(code_in(ends.next()) == "token_expired");
   CHECK(ends.closed() == 4401);
@@ -156,7 +145,7 @@ TEST_CASE("authentication: where it is required, nothing goes before it") {
   anonymous.send(R"({"type":"subscribe","pattern":"posts.*"})");
   CHECK(code_in(anonymous.next()) == "unauthenticated");
   Subscriber late(bridge.address());
-  late.send(auth_message(token_of("17")));
+  late.send(auth_message(editor_token("17")));
   CHECK(code_in(late.next()) == "authenticated");
   late.subscribe({"posts.*"});
   bridge.run("insert into posts values (1, 'a'); select pgtide.broadcast_all('1')");
@@ -175,12 +164,12 @@ TEST_CASE("authentication: operators are those who may subscribe to everything")
     return http(bridge.address(), "POST /realtime/broadcast_all", headers, R"({"data":1})").status;
   };
   CHECK(post({}) == 401);
-  CHECK(post({bearer(token_of("17"))}) == 403);
+  CHECK(post({bearer(editor_token("17"))}) == 403);
   CHECK(post({"X-API-Key: nothing"}) == 401);
   bridge.write_rules("version: 1\nall: public\ncollections:\n  posts:\n    subscribe: public\n");
   REQUIRE(bridge.bridge().reload_rules().ok());
   CHECK(post({"X-API-Key: " + api_key}) == 202);
-  CHECK(post({bearer(token_of("17")), "X-Forwarded-For: 1.2.3.4"}) == 202);
+  CHECK(post({bearer(editor_token("17")), "X-Forwarded-For: 1.2.3.4"}) == 202);
   CHECK(post({"X-Forwarded-For: 1.2.3.4"}) == 401);
 }
 
@@ -281,7 +270,7 @@ TEST_CASE("authentication: no byte of a credential is logged, whatever is logged
   std::string address;
   eventually([&] { return !(address = first_line(folder.path("port"))).empty(); });
   eventually([&] { return http(address, "GET /readyz").status == 200; }, patience);
-  const std::string token = token_of("17");
+  const std::string token = editor_token("17");
   const std::string forged = token.substr(0, token.size() - 6) + "AAAAAA";
   std::string answers;
   for (const std::string& each : {token, forged}) {

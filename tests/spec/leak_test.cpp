@@ -31,7 +31,7 @@ Config::Auth leak_auth() {
   return auth;
 }
 
-std::string token_of(const leak::User& user) {
+std::string token_for(const leak::User& user) {
   TokenWish wish{.user = user.id, .roles = user.roles, .now = std::chrono::system_clock::now()};
   wish.expires_at = wish.now + 1h;
   for (const auto& [name, value] : user.claims) {
@@ -198,7 +198,7 @@ class LiveWorld {
     reader.user = leak::make_user(dice_);
     Frames headers;
     if (!reader.user.anonymous) {
-      headers.push_back("Authorization: Bearer " + token_of(reader.user));
+      headers.push_back("Authorization: Bearer " + token_for(reader.user));
     }
     reader.client =
         std::make_unique<WireClient>(bridge_.address(), "/realtime/subscribe", headers);
@@ -260,7 +260,7 @@ class LiveWorld {
     do {
       reader.user = leak::make_user(dice_);
     } while (reader.user.anonymous);
-    reader.client->send(R"({"type":"auth","token":")" + token_of(reader.user) + "\"}");
+    reader.client->send(R"({"type":"auth","token":")" + token_for(reader.user) + "\"}");
     std::string reply = reader.client->next();
     while (is_event(reply)) reply = reader.client->next();
     REQUIRE(reply.starts_with(R"({"type":"authenticated",)"));

@@ -1,5 +1,5 @@
-#include "auth/token_maker.hpp"
 #include "support/running_bridge.hpp"
+#include "support/tokens.hpp"
 
 // Who gets what, over real sockets, with users' tokens.
 using namespace pgtide;
@@ -9,12 +9,6 @@ using namespace std::chrono_literals;
 namespace {
 
 using Frames = std::vector<std::string>;
-
-Config::Auth token_auth() {
-  Config::Auth auth;
-  auth.jwt.secret = "the tests' shared secret of 32 bytes or more";
-  return auth;
-}
 
 // posts(id, author, title, email): everybody with a credential sees his own, staff the addresses.
 class GuardedBridge : public RunningBridge {
@@ -36,11 +30,7 @@ class GuardedBridge : public RunningBridge {
                        .adjust = [](Config& config) { config.auth = token_auth(); }}) {}
 
   Subscriber as(const std::string& user, const std::vector<std::string>& roles = {}) const {
-    TokenWish wish{.user = user, .roles = roles, .now = std::chrono::system_clock::now()};
-    wish.expires_at = wish.now + 1h;
-    const auto token = make_token(token_auth(), wish);
-    REQUIRE(token.ok());
-    return Subscriber(address(), "/realtime/subscribe", {"Authorization: Bearer " + *token});
+    return Subscriber(address(), "/realtime/subscribe", {bearer(token_of(user, roles))});
   }
 };
 
