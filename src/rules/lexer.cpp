@@ -5,6 +5,7 @@
 
 #include "model/utf8.hpp"
 #include "model/wording.hpp"
+#include "rules/decimal.hpp"
 
 namespace pgtide {
 namespace {
@@ -109,6 +110,9 @@ void Lexer::number() {
     while (is_name_part(peek())) ++at_;
     fault(start, quoted(text_.substr(start, at_ - start)) +
                      " is no number: write it in decimal, like 42, -1.5 or 2e10");
+  } else if (!parse_decimal(text_.substr(start, at_ - start))) {
+    fault(start, quoted(text_.substr(start, at_ - start)) +
+                     " is past every number there is: its exponent is at most 1000000000");
   }
   add(Token::Kind::number, start);
 }

@@ -33,7 +33,7 @@ TEST_CASE("expression: values compare with their own kind, and exactly") {
       {"0.1 == 0.1000000000000000055511151231257827", "false", "a decimal is what its text shows"},
       {"-2 < -1 && -1 < 0 && 0 < 0.001 && 9 < 10", "true", "order"},
       {"1e999999999 > 1e999999998", "true", "large exponents"},
-      {"1e1000000001 == 1e1000000001", "error", "too large an exponent"},
+      {"double('1e1000000001') == double('1e1000000001')", "error", "too large an exponent"},
       {"record.price == 1.5", "true", "numeric"},
       {"record.author_id == 42", "true", "bigint"},
       {"record.author_id == '42'", "error", "number and text"},
