@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "auth/base64url.hpp"
+#include "auth/openssl_pointer.hpp"
 #include "auth/strict_json.hpp"
 
 namespace pgtide {
@@ -19,17 +20,10 @@ namespace {
 
 using nlohmann::json;
 
-template <auto Free>
-struct ReleaseWith {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Parameters = std::unique_ptr<OSSL_PARAM, ReleaseWith<OSSL_PARAM_free>>;
-using ParameterBuilder = std::unique_ptr<OSSL_PARAM_BLD, ReleaseWith<OSSL_PARAM_BLD_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, ReleaseWith<EVP_PKEY_CTX_free>>;
-using Number = std::unique_ptr<BIGNUM, ReleaseWith<BN_free>>;
+using Parameters = OpensslPointer<OSSL_PARAM, OSSL_PARAM_free>;
+using ParameterBuilder = OpensslPointer<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
+using KeyContext = OpensslPointer<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using Number = OpensslPointer<BIGNUM, BN_free>;
 
 // RFC 7518, 6.2.1.1, with OpenSSL's names.
 struct Curve {

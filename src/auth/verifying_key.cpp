@@ -14,20 +14,15 @@
 #include <limits>
 #include <utility>
 
+#include "auth/openssl_pointer.hpp"
+
 namespace pgtide {
 namespace {
 
-template <auto Free>
-struct FreeWith {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using DigestContext = std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>>;
-using EcdsaSignature = std::unique_ptr<ECDSA_SIG, FreeWith<ECDSA_SIG_free>>;
-using BigNumber = std::unique_ptr<BIGNUM, FreeWith<BN_free>>;
-using MemoryInput = std::unique_ptr<BIO, FreeWith<BIO_free>>;
+using DigestContext = OpensslPointer<EVP_MD_CTX, EVP_MD_CTX_free>;
+using EcdsaSignature = OpensslPointer<ECDSA_SIG, ECDSA_SIG_free>;
+using BigNumber = OpensslPointer<BIGNUM, BN_free>;
+using MemoryInput = OpensslPointer<BIO, BIO_free>;
 
 const unsigned char* octets(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());

@@ -30,10 +30,6 @@ std::string_view value_of(const CaseRow& row, std::string_view name) {
   return column != nullptr ? std::string_view(column->json) : "null";
 }
 
-ColumnType type_of(const Collection& table, std::size_t column) {
-  return column < table.types.size() ? table.types[column] : ColumnType{};
-}
-
 // A value that PostgreSQL would not print for a column of this type.
 bool is_of_another_type(const CaseColumn& column, const ColumnType& type) {
   if (column.json == "null") return false;
@@ -89,7 +85,7 @@ class CaseChecker {
       return;
     }
     const auto at = static_cast<std::size_t>(found - table_.columns.begin());
-    const ColumnType type = type_of(table_, at);
+    const ColumnType type = table_.type_of(at);
     if (!is_of_another_type(column, type)) return;
     const bool quotable = type.kind == ColumnKind::text && column.json.front() != '[' &&
                           column.json.front() != '{';

@@ -42,6 +42,12 @@ const std::string& DeliveryClass::quoted() const {
   return group->quoted;
 }
 
+std::vector<NarrowedClasses::Dimension>::iterator NarrowedClasses::find(
+    const IndexDimension& what) {
+  return std::find_if(dimensions_.begin(), dimensions_.end(),
+                      [&what](const Dimension& one) { return one.what == what; });
+}
+
 void NarrowedClasses::add(DeliveryClass& narrowed) {
   put(all_, narrowed, narrowed.place);
   const Predicate& predicate = narrowed.traits.rest->predicate();
@@ -49,8 +55,7 @@ void NarrowedClasses::add(DeliveryClass& narrowed) {
   narrowed.terms_suffice = predicate.terms_suffice();
   if (predicate.terms().empty()) put(scanned_, narrowed, narrowed.scan_place);
   for (const IndexTerm& term : predicate.terms()) {
-    const auto is_it = [&](const Dimension& one) { return one.what == term.dimension; };
-    auto dimension = std::find_if(dimensions_.begin(), dimensions_.end(), is_it);
+    auto dimension = find(term.dimension);
     if (dimension == dimensions_.end()) {
       dimension = dimensions_.insert(dimension, Dimension{.what = term.dimension});
     }
@@ -70,8 +75,7 @@ void NarrowedClasses::remove(DeliveryClass& narrowed) {
     scanned_.pop_back();
   }
   for (const IndexTerm& term : predicate.terms()) {
-    const auto is_it = [&](const Dimension& one) { return one.what == term.dimension; };
-    const auto dimension = std::find_if(dimensions_.begin(), dimensions_.end(), is_it);
+    const auto dimension = find(term.dimension);
     if (dimension == dimensions_.end()) continue;  // a term that stands there twice
     const auto held = dimension->by_key.find(term.key);
     if (held != dimension->by_key.end()) {

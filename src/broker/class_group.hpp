@@ -31,6 +31,7 @@ class NarrowedClasses {
     IndexDimension what{};
     TextMap<std::vector<DeliveryClass*>> by_key{};
   };
+  std::vector<Dimension>::iterator find(const IndexDimension& what);
   void match_by_key(EventRows& rows, std::vector<Match>& found);
   void look_up(const Dimension& dimension, EventRows& rows, bool Visible::*when);
 

@@ -27,26 +27,24 @@ class EventRows {
 
   // Null where there is none, or it is no JSON object, or a custom event's data names a member
   // twice: a rule would look at one of them, and a client at the other.
-  const Row* new_row() {
-    const Row* row = parsed(new_row_, event_->new_row);
-    const bool may_repeat = row != nullptr && event_->action == Action::custom;
-    return may_repeat && row->repeats_a_name() ? nullptr : row;
-  }
+  const Row* new_row() { return parsed(new_row_, event_->new_row); }
   const Row* old_row() { return parsed(old_row_, event_->old_row); }
   const RecordShape* shape() const { return shape_; }
 
  private:
   using Parsed = std::optional<std::optional<Row>>;
 
-  static const Row* parsed(Parsed& row, std::string_view text) {
-    if (!row) {
-      row.emplace();
-      if (!text.empty()) {
-        auto made = Row::parse(text);
-        if (made) *row = std::move(*made);
-      }
-    }
+  const Row* parsed(Parsed& row, std::string_view text) const {
+    if (!row) row.emplace(parse(text));
     return *row ? &**row : nullptr;
+  }
+
+  std::optional<Row> parse(std::string_view text) const {
+    if (text.empty()) return std::nullopt;
+    auto made = Row::parse(text);
+    if (!made) return std::nullopt;
+    if (event_->action == Action::custom && made->repeats_a_name()) return std::nullopt;
+    return std::move(*made);
   }
 
   const Event* event_ = nullptr;

@@ -121,12 +121,14 @@ void FanOut::match(std::uint32_t event, SubscriptionIndex& index) {
     const Projection* projection = projection_of(in);
     if (projection == nullptr || (in.group != nullptr && !in.wants(action))) continue;
     if (in.picks.empty()) touched_.push_back(&in);
-    in.picks.push_back({event, text_of(event, *projection, action), match.visible, projection});
+    const std::uint32_t text = text_of(event, look_.collection, *projection, action);
+    in.picks.push_back({event, text, match.visible, projection});
   }
 }
 
 // Written when first asked for; `none` where nothing is to be seen in this way.
-std::uint32_t FanOut::text_of(std::uint32_t event, const Projection& projection, Action action) {
+std::uint32_t FanOut::text_of(std::uint32_t event, const Collection* collection,
+                              const Projection& projection, Action action) {
   std::uint32_t* end = &first_variants_[event];
   for (; *end != none; end = &variants_[*end].next) {
     const Variant& variant = variants_[*end];
@@ -136,7 +138,7 @@ std::uint32_t FanOut::text_of(std::uint32_t event, const Projection& projection,
   const auto text = texts_.add({.event = &of,
                                 .action = action,
                                 .projection = &projection,
-                                .collection = now_->catalog->find(of.collection),
+                                .collection = collection,
                                 .cursor = now_->cursor_after(of)},
                                rows_);
   *end = static_cast<std::uint32_t>(variants_.size());
@@ -264,7 +266,8 @@ bool FanOut::append_change(std::string& out, std::span<const Showing> same_event
   std::uint32_t text = first.text;
   if (!alike) {
     rows_.look_at(event, nullptr);
-    text = text_of(first.event, *first.projection, action);
+    const Collection* collection = now_->catalog->find(event.collection);
+    text = text_of(first.event, collection, *first.projection, action);
   }
   if (text == none) return false;
   list_patterns(same_event, action);

@@ -71,7 +71,8 @@ class FanOut {
   void forget(const Batch& batch);
   void look_at(const Event& event, const Policy& policy);
   void match(std::uint32_t event, SubscriptionIndex& index);
-  std::uint32_t text_of(std::uint32_t event, const Projection& projection, Action action);
+  std::uint32_t text_of(std::uint32_t event, const Collection* collection,
+                        const Projection& projection, Action action);
   const Projection* projection_of(const DeliveryClass& seen_by) const;
   void deliver_to_class(const DeliveryClass& only);
   void deliver_to_classes();

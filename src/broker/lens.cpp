@@ -27,6 +27,7 @@ const Projection* Lens::find(std::string_view collection) const {
 
 std::shared_ptr<const Lens> Lenses::share(const Policy& policy, const Principal* who,
                                           const Pattern& pattern) {
+  if (policy.granting().empty()) return nullptr;
   auto lens = std::make_shared<Lens>();
   for (const std::string& collection : policy.granting()) {
     if (pattern.kind != Pattern::Kind::everything && pattern.collection != collection) continue;

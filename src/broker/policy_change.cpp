@@ -2,7 +2,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,20 +69,12 @@ void append_hidden(std::vector<ExpressionFault>& faults, const Node& node,
   for (const NodePointer& child : node.children) append_hidden(faults, *child, columns);
 }
 
-// The collections that "*" covers: those that are watched, and those that are listed.
-std::set<std::string> covered_by(const Policy& policy) {
-  std::set<std::string> names;
-  for (const Collection& collection : policy.catalog().collections()) names.insert(collection.name);
-  for (const auto& [name, rule] : policy.rules().collections) names.insert(name);
-  return names;
-}
-
 // What "*" shows, by collection.
 using Sights = std::map<std::string, Sight>;
 
 Sights see_everything(const Policy& policy, const ClassTraits& traits) {
   Sights sights;
-  for (const std::string& name : covered_by(policy)) {
+  for (const std::string& name : policy.covered()) {
     sights.emplace(name, make_sight(policy, traits, name));
   }
   return sights;

@@ -8,23 +8,23 @@
 #include "cli/terminal.hpp"
 
 namespace pgtide {
-namespace {
 
-BoundRules failed(const Error& error, int exit_code) {
+BoundRules unbound(const Error& error, int exit_code) {
   BoundRules bound{.exit_code = exit_code};
   add_lines(bound.problems, error.to_string());
   return bound;
 }
 
-}  // namespace
-
 BoundRules bind_rules(const SettingSources& sources) {
   const auto config = load_settings(sources);
-  if (!config) return failed(config.error(), exit_usage);
-  const auto rules = load_rules(config->rules, config->rules_named);
-  if (!rules) return failed(rules.error(), exit_usage);
-  const auto catalog = read_catalog(config->database.url, listed_tables(**rules));
-  if (!catalog) return failed(catalog.error(), exit_failure);
+  return config ? bind_rules(*config) : unbound(config.error(), exit_usage);
+}
+
+BoundRules bind_rules(const Config& config) {
+  const auto rules = load_rules(config.rules, config.rules_named);
+  if (!rules) return unbound(rules.error(), exit_usage);
+  const auto catalog = read_catalog(config.database.url, listed_tables(**rules));
+  if (!catalog) return unbound(catalog.error(), exit_failure);
   BoundRules bound{.policy = Policy::bind(*rules, *catalog, nullptr)};
   bound.problems = bound.policy->problems();
   if (!bound.problems.empty()) bound.exit_code = exit_usage;

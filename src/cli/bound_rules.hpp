@@ -15,6 +15,9 @@ struct BoundRules {
   int exit_code = 0;                       // that goes with them
 };
 BoundRules bind_rules(const SettingSources& sources);
+BoundRules bind_rules(const Config& config);
+// What is wrong, as lines.
+BoundRules unbound(const Error& error, int exit_code);
 
 // Prints "pgtide: " and each of them, on standard error.
 void print_problems(const std::vector<std::string>& problems);

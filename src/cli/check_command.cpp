@@ -11,23 +11,20 @@ namespace pgtide {
 namespace {
 
 // Of what only the bridge itself makes use: keys and proxies.
-Result<void> check_bridge_settings(const SettingSources& sources) {
-  const auto config = load_settings(sources);
-  if (!config) return config.error();
-  const auto keys = Authenticator::make(config->auth);
+Result<void> check_bridge_settings(const Config& config) {
+  const auto keys = Authenticator::make(config.auth);
   if (!keys) return keys.error();
-  const auto proxies = TrustedProxies::parse(config->server.trusted_proxies);
+  const auto proxies = TrustedProxies::parse(config.server.trusted_proxies);
   if (!proxies) return proxies.error();
   return {};
 }
 
 // All faults of the first thing that is wrong: configuration, rules, both against the database.
 BoundRules check(const SettingSources& sources) {
-  const auto checked = check_bridge_settings(sources);
-  if (checked) return bind_rules(sources);
-  BoundRules bound{.exit_code = exit_usage};
-  add_lines(bound.problems, checked.error().to_string());
-  return bound;
+  const auto config = load_settings(sources);
+  if (!config) return unbound(config.error(), exit_usage);
+  const auto checked = check_bridge_settings(*config);
+  return checked ? bind_rules(*config) : unbound(checked.error(), exit_usage);
 }
 
 }  // namespace

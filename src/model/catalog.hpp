@@ -20,6 +20,8 @@ struct Collection {
   bool old_rows = true;                // false: watched --without-old-rows
   std::string fault{};                 // what makes its stream untrustworthy now; empty: nothing
 
+  // Of columns[n].
+  ColumnType type_of(std::size_t n) const { return n < types.size() ? types[n] : ColumnType{}; }
   friend bool operator==(const Collection&, const Collection&) = default;
 };
 

@@ -1,7 +1,6 @@
 #include "rules/explanation.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace pgtide {
@@ -130,10 +129,7 @@ Explanation explain(const Policy& policy, const Principal* who, const Pattern& p
   }
   explanation.decision = reason_of("all", policy.rules().all);
   if (!explanation.allowed) return explanation;
-  std::set<std::string> names;
-  for (const auto& [name, rule] : policy.rules().collections) names.insert(name);
-  for (const Collection& watched : policy.catalog().collections()) names.insert(watched.name);
-  for (const std::string& name : names) {
+  for (const std::string& name : policy.covered()) {
     explanation.collections.push_back(explain_collection(policy, who, name, false));
   }
   return explanation;

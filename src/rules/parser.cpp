@@ -62,6 +62,7 @@ class Parser {
   NodePointer unary();
   NodePointer postfix();
   NodePointer member_or_method(NodePointer of);
+  NodePointer member(NodePointer of, std::string_view name, std::size_t offset);
   NodePointer index(NodePointer of);
   NodePointer primary();
   NodePointer named(const Token& name);
@@ -217,13 +218,14 @@ NodePointer Parser::member_or_method(NodePointer of) {
     if (!stopped_) calls_.finish_method(*node, name);
     return node;
   }
-  NodePointer node;
-  if (of->is(NodeKind::record)) {
-    node = make(NodeKind::column, of->offset);
-  } else {
-    node = make(NodeKind::member, name.offset, only(std::move(of)));
-  }
-  node->name = name.source;
+  return member(std::move(of), name.source, name.offset);
+}
+
+NodePointer Parser::member(NodePointer of, std::string_view name, std::size_t offset) {
+  NodePointer node = of->is(NodeKind::record)
+                         ? make(NodeKind::column, of->offset)
+                         : make(NodeKind::member, offset, only(std::move(of)));
+  node->name = name;
   return node;
 }
 
@@ -234,14 +236,7 @@ NodePointer Parser::index(NodePointer of) {
   expect("]", "after an index");
   const bool named = inner->is(NodeKind::constant) && inner->value.is(Value::Kind::text);
   if (!named) return make(NodeKind::index, offset, pair_of(std::move(of), std::move(inner)));
-  NodePointer node;
-  if (of->is(NodeKind::record)) {
-    node = make(NodeKind::column, of->offset);
-  } else {
-    node = make(NodeKind::member, offset, only(std::move(of)));
-  }
-  node->name = inner->value.text;
-  return node;
+  return member(std::move(of), inner->value.text, offset);
 }
 
 NodePointer Parser::primary() {

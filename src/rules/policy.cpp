@@ -73,8 +73,7 @@ std::string fault_of_unwatched(const CollectionRule& rule, const Catalog& catalo
 RecordShape make_shape(const Collection& watched) {
   RecordShape shape;
   for (std::size_t i = 0; i < watched.columns.size(); ++i) {
-    const bool typed = i < watched.types.size();
-    shape.columns.emplace(watched.columns[i], typed ? watched.types[i] : ColumnType{});
+    shape.columns.emplace(watched.columns[i], watched.type_of(i));
   }
   return shape;
 }
@@ -262,6 +261,13 @@ const RecordShape* Policy::shape(std::string_view collection) const {
 const Policy::Opened* Policy::find_open(std::string_view collection) const {
   const auto found = opened_.find(collection);
   return found != opened_.end() && found->second.open ? &found->second : nullptr;
+}
+
+std::set<std::string> Policy::covered() const {
+  std::set<std::string> names;
+  for (const Collection& watched : catalog_->collections()) names.insert(watched.name);
+  for (const auto& [name, rule] : rules_->collections) names.insert(name);
+  return names;
 }
 
 bool Policy::lists(std::string_view collection) const {

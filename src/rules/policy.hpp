@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,8 @@ class Policy {
   // The columns of its table, for predicates; null where none is watched.
   const RecordShape* shape(std::string_view collection) const;
 
+  // What "*" covers: the collections that are watched, and those that are listed.
+  std::set<std::string> covered() const;
   // Is this name listed in the rules?
   bool lists(std::string_view collection) const;
 
