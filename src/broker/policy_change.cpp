@@ -105,11 +105,11 @@ struct Broker::State::Change {
       return difference(make_sight(before, was, pattern.collection),
                         make_sight(after, is, pattern.collection));
     }
-    const auto lenses = std::pair(was.lens.get(), is.lens.get());
-    const auto known = of_everything.find(lenses);
+    const auto both = std::pair(was.lens.get(), is.lens.get());
+    const auto known = of_everything.find(both);
     if (known != of_everything.end()) return known->second;
     const auto found = difference(see_everything(before, was), see_everything(after, is));
-    return of_everything.emplace(lenses, found).first->second;
+    return of_everything.emplace(both, found).first->second;
   }
 };
 

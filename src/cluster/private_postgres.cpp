@@ -175,7 +175,9 @@ bool ended_within(pid_t pid, seconds time_max) {
 struct PrivatePostgres::Cluster {
   ~Cluster();
   Result<void> watch_over();
+  Result<void> make_pgdata();
   Result<void> init();
+  bool copy(const std::string& from, const std::string& to) const;
   Result<void> start();
   Result<void> wait_until_ready();
   void stop(int signal);
@@ -183,6 +185,7 @@ struct PrivatePostgres::Cluster {
   std::string url(std::string_view database, std::string_view user) const;
   ChildProgram program(std::vector<std::string> arguments, std::string_view log_name) const;
   std::string log_path() const { return directory + "/server.log"; }
+  std::string pgdata_path() const { return directory + "/data"; }
 
   PrivatePostgresOptions options;
   ChildUser user;
@@ -233,9 +236,35 @@ void PrivatePostgres::Cluster::forget_child() {
   if (send(watchdog_socket, "0\n", 2, MSG_NOSIGNAL) < 0) return;
 }
 
+Result<void> PrivatePostgres::Cluster::make_pgdata() {
+  if (options.keep_pgdata_in.empty()) return init();
+  std::string name = binaries;
+  std::replace(name.begin(), name.end(), '/', '-');
+  const std::string kept = options.keep_pgdata_in + "/data" + name;
+  std::error_code failure;
+  if (fs::exists(kept, failure) && copy(kept, pgdata_path())) return {};
+  if (const Result<void> made = init(); !made) return made;
+  // Whoever is first keeps his; a copy that is not whole never has the name.
+  const std::string copied = kept + "." + fs::path(directory).filename().string();
+  if (copy(pgdata_path(), copied)) fs::rename(copied, kept, failure);
+  fs::remove_all(copied, failure);
+  return {};
+}
+
+// As ourselves: the kept data may lie where PostgreSQL's user cannot go, and keep their owner.
+bool PrivatePostgres::Cluster::copy(const std::string& from, const std::string& to) const {
+  ChildProgram cp;
+  cp.arguments = {"/bin/cp", "-a", "-T", from, to};
+  const Result<pid_t> started = start_program(cp);
+  if (started && wait_for_program(*started) == 0) return true;
+  std::error_code ignored;
+  fs::remove_all(to, ignored);
+  return false;
+}
+
 Result<void> PrivatePostgres::Cluster::init() {
   const Result<pid_t> started = start_program(
-      program({binaries + "/initdb", "-D", directory + "/data", "-U", "postgres", "-A", "trust",
+      program({binaries + "/initdb", "-D", pgdata_path(), "-U", "postgres", "-A", "trust",
                "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"},
               "initdb.log"));
   if (!started) return started.error();
@@ -248,7 +277,7 @@ Result<void> PrivatePostgres::Cluster::init() {
 
 Result<void> PrivatePostgres::Cluster::start() {
   if (server > 0 && waitpid(server, nullptr, WNOHANG) == 0) return {};
-  std::vector<std::string> arguments = {binaries + "/postgres", "-D", directory + "/data"};
+  std::vector<std::string> arguments = {binaries + "/postgres", "-D", pgdata_path()};
   std::vector<std::string> settings = {"listen_addresses=", "port=5432",
                                        "unix_socket_directories=" + directory,
                                        "unix_socket_permissions=0700", "log_timezone=UTC"};
@@ -310,7 +339,7 @@ Result<PrivatePostgres> PrivatePostgres::create(const PrivatePostgresOptions& op
   const Result<std::string> directory = make_directory(choose_parent(options), *user);
   if (!directory) return directory.error();
   cluster->directory = *directory;
-  for (const auto step : {&Cluster::watch_over, &Cluster::init, &Cluster::start})
+  for (const auto step : {&Cluster::watch_over, &Cluster::make_pgdata, &Cluster::start})
     if (const Result<void> done = (*cluster.*step)(); !done) return done.error();
   return PrivatePostgres(std::move(cluster));
 }

@@ -45,7 +45,6 @@ struct RuleCase {
 struct CaseFault {
   SourcePlace place{};
   std::string message{};
-  friend bool operator==(const CaseFault&, const CaseFault&) = default;
 };
 
 }  // namespace pgtide

@@ -187,8 +187,9 @@ TEST_CASE("gateway: who does not fetch replies is not read from, and goes on whe
 TEST_CASE("gateway: past frames_per_second a client is read more slowly, frames of any kind") {
   const std::pair<unsigned char, const char*> kinds[] = {
       {0x81, "messages"}, {0x89, "pings"}, {0x8a, "pongs"}, {0x00, "empty fragments"}};
-  for (const auto& [first, why] : kinds) {
-    CAPTURE(why);
+  for (const auto& kind : kinds) {
+    const unsigned char first = kind.first;
+    CAPTURE(kind.second);
     RigOptions options;
     options.gateway.frames_per_second = 200;
     Rig rig(options);

@@ -163,6 +163,30 @@ TEST_CASE("private postgres: settings are the caller's, and fsync is off unless 
   CHECK(Session(safe->url()).value("show fsync") == "on");
 }
 
+TEST_CASE("private postgres: data that are kept begin the next cluster, which goes its own way") {
+  const Shelf kept;
+  PrivatePostgresOptions options;
+  options.keep_pgdata_in = kept.path;
+  const auto identifier = [](const PrivatePostgres& server) {
+    return Session(server.url()).value("select system_identifier from pg_control_system()");
+  };
+  const auto first = PrivatePostgres::create(options);
+  REQUIRE(first.ok());
+  Session(first->url()).run("create table mark()");
+  CHECK(std::distance(fs::directory_iterator(kept.path), {}) == 1);
+
+  const auto second = PrivatePostgres::create(options);
+  REQUIRE(second.ok());
+  CHECK(identifier(*second) == identifier(*first));
+  CHECK(Session(second->url()).value("select to_regclass('mark')") == std::nullopt);
+  CHECK(std::distance(fs::directory_iterator(kept.path), {}) == 1);
+
+  options.keep_pgdata_in = kept.path + "/nowhere";
+  const auto third = PrivatePostgres::create(options);
+  REQUIRE(third.ok());
+  CHECK(identifier(*third) != identifier(*first));
+}
+
 TEST_CASE("private postgres: what it cannot do it says, and leaves nothing behind") {
   Shelf shelf;
   PrivatePostgresOptions options;

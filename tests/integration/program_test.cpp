@@ -405,7 +405,7 @@ TEST_CASE("program: kill -9 of the bridge under load: writers never fail, no bat
   std::optional<Serving> serving(std::in_place, stage, "port");
   const Cursor start = last_tick(stage);
   Load load(stage);
-  Frames live;  // what a client saw after the last restart
+  Frames titles;  // what a client saw after the last restart
   for (int round = 0; round < 3; ++round) {
     eventually([&, at = load.written()] { return load.written() > at + 150; },
                std::chrono::seconds{30});
@@ -423,10 +423,10 @@ TEST_CASE("program: kill -9 of the bridge under load: writers never fail, no bat
   CHECK(load.failures() == 0);
   stage.database.run("select pgtide.broadcast_all('\"end\"')");
   for (std::string frame = client.next(); member(frame, "data") != "end"; frame = client.next())
-    live.push_back(member(member(frame, "record"), "title"));
-  REQUIRE(!live.empty());
-  for (std::size_t i = 1; i < live.size(); ++i)
-    REQUIRE(std::stoi(live[i]) == std::stoi(live[i - 1]) + 1);
+    titles.push_back(member(member(frame, "record"), "title"));
+  REQUIRE(!titles.empty());
+  for (std::size_t i = 1; i < titles.size(); ++i)
+    REQUIRE(std::stoi(titles[i]) == std::stoi(titles[i - 1]) + 1);
 
   Collector collector;
   const auto source = make_postgres_source({.url = stage.database.url(), .after = start});

@@ -166,6 +166,7 @@ int Session::pid() const {
 PrivatePostgres make_cluster(std::vector<std::string> settings) {
   PrivatePostgresOptions options;
   options.settings = std::move(settings);
+  options.keep_pgdata_in = PGTIDE_KEPT_CLUSTERS;
   Result<PrivatePostgres> made = PrivatePostgres::create(options);
   if (!made) FAIL(made.error().to_string());
   return std::move(*made);

@@ -30,7 +30,7 @@ std::string auth(const std::string& token) {
   return R"({"type":"auth","id":1,"token":")" + token + "\"}";
 }
 
-const std::string refused =
+const std::string auth_refused =
     R"({"type":"error","code":"invalid_token","message":"the token's signature is wrong","id":1})";
 
 std::string code_of_line(const std::string& line) {
@@ -53,13 +53,13 @@ TEST_CASE("server message: a credential's end is told in UTC, to the second") {
 TEST_CASE("broker: auth changes the user, and what is refused changes nothing") {
   World world(open_policy(), knowing());
   const auto number = world.open();
-  CHECK(world.ask(number, auth("mallory")) == Lines{refused});
+  CHECK(world.ask(number, auth("mallory")) == Lines{auth_refused});
   CHECK(!world.broker.record(number).user);
   CHECK(world.ask(number, auth("alice")) ==
         Lines{R"({"type":"authenticated","user":{"id":"alice","roles":["editor"]},)"
               R"("expires_at":"2027-01-15T08:00:00Z","id":1})"});
   CHECK(world.broker.record(number).user->id == "alice");
-  CHECK(world.ask(number, auth("mallory")) == Lines{refused});
+  CHECK(world.ask(number, auth("mallory")) == Lines{auth_refused});
   CHECK(world.broker.record(number).user->id == "alice");
   const Reply reply = world.broker.receive(number, auth("bob"), world.now);
   CHECK(reply.authenticated);
@@ -82,7 +82,7 @@ TEST_CASE("broker: auth costs a request, and is refused where there is none left
   options.limits.requests_per_second = 1;
   World world(open_policy(), options);
   const auto number = world.open();
-  CHECK(world.ask(number, auth("mallory")) == Lines{refused});
+  CHECK(world.ask(number, auth("mallory")) == Lines{auth_refused});
   const Lines reply = world.ask(number, auth("alice"));
   REQUIRE(reply.size() == 1);
   CHECK(code_of_line(reply[0]) == "rate_limited");
@@ -113,7 +113,7 @@ TEST_CASE("broker: who must authenticate may do nothing else before, and is sent
     REQUIRE(reply.size() == 1);
     CHECK(code_of_line(reply[0]) == "unauthenticated");
   }
-  CHECK(world.ask(number, auth("mallory")) == Lines{refused});
+  CHECK(world.ask(number, auth("mallory")) == Lines{auth_refused});
   world.deliver({created("posts", "1", R"({"id":1})"), to_everyone("1")});
   CHECK(world.taken(number) == Lines{});
   CHECK(world.broker.position_frame(number) == "");

@@ -276,7 +276,8 @@ class LeakWorld {
     }
   }
   void check_openness() {
-    for (const auto& [name, rule] : law_.rules.listed) {
+    for (const auto& listed : law_.rules.listed) {
+      const std::string& name = listed.first;
       INFO("collection ", name, " ", leak::joined(policy_->problems()));
       REQUIRE((policy_->projection(name, "") != nullptr) == law_.is_open(name));
     }
