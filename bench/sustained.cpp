@@ -18,7 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-using std::chrono::system_clock;
 
 constexpr unsigned clients = 16;  // their commits share the flushes of the WAL, as in life
 constexpr unsigned posts_per_client = 2'500;
@@ -66,12 +65,6 @@ class Arrivals {
   const Samples& lag_ms() const { return lag_ms_; }
 
  private:
-  static double age_ms(std::string_view text) {
-    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
-        system_clock::now().time_since_epoch());
-    return static_cast<double>(now.count() - timestamp_us(text)) / 1e3;
-  }
-
   std::uint64_t count_ = 0;
   std::uint64_t other_frames_ = 0;
   steady_clock::time_point first_{}, last_{};

@@ -25,14 +25,6 @@ constexpr seconds idle_time_max{120};
 constexpr const char* log_file = "bridge.log";
 constexpr const char* port_file = "bridge.port";
 
-constexpr const char* rules = R"(version: 1
-all: public
-collections:
-  posts:
-    subscribe: public
-default: deny
-)";
-
 bool comes_true(seconds limit, const std::function<bool()>& holds) {
   const auto deadline = steady_clock::now() + limit;
   while (!holds()) {
@@ -45,14 +37,15 @@ bool comes_true(seconds limit, const std::function<bool()>& holds) {
 }  // namespace
 
 BridgeProgram::BridgeProgram(const std::string& pgtide, const std::string& database_url,
-                             const Folder& folder)
+                             const Folder& folder, const BridgeSetup& setup)
     : folder_(folder) {
-  folder.write("rules.yaml", rules);
+  folder.write("rules.yaml", setup.rules);
   folder.write(port_file, "");
-  pid_ = start_bound({pgtide, "run", "--database", database_url, "--server.listen", "127.0.0.1:0",
-                      "--server.port-file", folder.file(port_file), "--rules",
-                      folder.file("rules.yaml")},
-                     folder, log_file);
+  std::vector<std::string> command = {
+      pgtide, "run", "--database", database_url, "--server.listen", "127.0.0.1:0",
+      "--server.port-file", folder.file(port_file), "--rules", folder.file("rules.yaml")};
+  command.insert(command.end(), setup.flags.begin(), setup.flags.end());
+  pid_ = start_bound(command, folder, log_file);
   wait_until_ready();
 }
 

@@ -7,12 +7,18 @@
 
 namespace pgtide::bench {
 
-// The program under test, `pgtide run`, with shipped limits and rules that let anyone read posts:
-// as it is deployed, not a copy linked into the bench.
+// Rules that let anyone read posts, and shipped settings, unless a bench asks for something else.
+struct BridgeSetup {
+  std::string rules = "version: 1\nall: public\ncollections:\n  posts:\n    subscribe: public\n";
+  std::vector<std::string> flags{};  // of `pgtide run`
+};
+
+// The program under test, `pgtide run`: as it is deployed, not a copy linked into the bench.
 class BridgeProgram {
  public:
   // Returns when it listens and /readyz says that it follows the database.
-  BridgeProgram(const std::string& pgtide, const std::string& database_url, const Folder& folder);
+  BridgeProgram(const std::string& pgtide, const std::string& database_url, const Folder& folder,
+                const BridgeSetup& setup);
   ~BridgeProgram();  // drains it, like SIGTERM
   BridgeProgram(const BridgeProgram&) = delete;
   BridgeProgram& operator=(const BridgeProgram&) = delete;

@@ -55,10 +55,11 @@ void send_all(int socket, const std::string& bytes) {
 }
 
 // The key of RFC 6455, 1.3: any will do, and the answer to it is not checked.
-std::string upgrade_request(const std::string& address) {
+std::string upgrade_request(const std::string& address, const std::string& token) {
+  const std::string credential = token.empty() ? "" : "Authorization: Bearer " + token + "\r\n";
   return "GET /realtime/subscribe HTTP/1.1\r\nHost: " + address +
-         "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+         "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+         credential + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 }
 
 // Reads the answer's head, and returns what came behind it.
@@ -89,10 +90,11 @@ std::int64_t digits(std::string_view text, std::size_t at, std::size_t count) {
 
 }  // namespace
 
-Readers::Readers(const std::string& address, std::size_t count, const std::string& pattern)
+Readers::Readers(const std::string& address, std::size_t count, const std::string& pattern,
+                 const TokenOf& token_of)
     : epoll_(epoll_create1(EPOLL_CLOEXEC)), connections_(count), buffer_(read_bytes) {
   for (std::size_t i = 0; i < count; ++i) {
-    open(connections_[i], address, pattern);
+    open(connections_[i], address, token_of ? token_of(i) : "", pattern);
     epoll_event wanted{};
     wanted.events = EPOLLIN;
     wanted.data.u64 = i;
@@ -108,10 +110,10 @@ Readers::~Readers() {
   if (epoll_ >= 0) close(epoll_);
 }
 
-void Readers::open(Connection& connection, const std::string& address,
+void Readers::open(Connection& connection, const std::string& address, const std::string& token,
                    const std::string& pattern) {
   connection.socket = connect_to(address);
-  send_all(connection.socket, upgrade_request(address));
+  send_all(connection.socket, upgrade_request(address, token));
   connection.stream.feed(read_upgrade(connection.socket), [](const ServerFrame&) {});
   send_all(connection.socket, masked_frame(text_opcode, R"({"type":"subscribe","pattern":")" +
                                                             pattern + R"("})"));
@@ -181,6 +183,12 @@ std::int64_t timestamp_us(std::string_view text) {
   parts.tm_min = static_cast<int>(digits(at, 14, 2));
   parts.tm_sec = static_cast<int>(digits(at, 17, 2));
   return std::int64_t{timegm(&parts)} * 1'000'000 + digits(at, 20, 6);
+}
+
+double age_ms(std::string_view text) {
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  return static_cast<double>(now.count() - timestamp_us(text)) / 1e3;
 }
 
 }  // namespace pgtide::bench

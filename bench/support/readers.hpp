@@ -16,8 +16,12 @@ class Readers {
  public:
   using OnText = std::function<void(std::size_t reader, std::string_view text)>;
 
-  // Connects `count` of them and subscribes each to `pattern`: live when the constructor returns.
-  Readers(const std::string& address, std::size_t count, const std::string& pattern);
+  using TokenOf = std::function<std::string(std::size_t reader)>;
+
+  // Connects `count` of them, each with its token (without: anonymous), and subscribes each to
+  // `pattern`: live when the constructor returns.
+  Readers(const std::string& address, std::size_t count, const std::string& pattern,
+          const TokenOf& token_of = {});
   ~Readers();
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
@@ -34,7 +38,8 @@ class Readers {
     int socket = -1;
     FrameStream stream{};
   };
-  void open(Connection& connection, const std::string& address, const std::string& pattern);
+  void open(Connection& connection, const std::string& address, const std::string& token,
+            const std::string& pattern);
   void await_subscribed(std::size_t reader);
   void read_some(std::size_t reader, const OnText& on_text);
   void take(std::size_t reader, const ServerFrame& frame, const OnText& on_text);
@@ -49,7 +54,8 @@ class Readers {
 // first column: what tells whether a stream is whole and in order.
 bool is_record_event(std::string_view text);
 std::uint64_t record_number(std::string_view text);
-// Its "timestamp": microseconds since 1970; 0 where there is none.
+// Its "timestamp": microseconds since 1970; 0 where there is none. And how long ago that was.
 std::int64_t timestamp_us(std::string_view text);
+double age_ms(std::string_view text);
 
 }  // namespace pgtide::bench

@@ -50,8 +50,9 @@ void Rig::watch(const std::string& name) {
   run_to_end({options_.pgtide, "watch", "posts", "--database", url(name)}, folder_, "watch.log");
 }
 
-std::unique_ptr<BridgeProgram> Rig::start_bridge(const std::string& name) const {
-  return std::make_unique<BridgeProgram>(options_.pgtide, url(name), folder_);
+std::unique_ptr<BridgeProgram> Rig::start_bridge(const std::string& name,
+                                                 const BridgeSetup& setup) const {
+  return std::make_unique<BridgeProgram>(options_.pgtide, url(name), folder_, setup);
 }
 
 void Rig::describe(Report& report) const {

@@ -20,7 +20,8 @@ class Rig {
   void make_database(const std::string& name, unsigned rows);
   // `pgtide install` and `pgtide watch posts`, by the program under test.
   void watch(const std::string& name);
-  std::unique_ptr<BridgeProgram> start_bridge(const std::string& name) const;
+  std::unique_ptr<BridgeProgram> start_bridge(const std::string& name,
+                                              const BridgeSetup& setup = {}) const;
 
   std::string url(const std::string& database) const { return cluster_.url(database); }
   const PrivatePostgres& cluster() const { return cluster_; }

@@ -5,11 +5,16 @@
 #include <fstream>
 #include <sstream>
 
-#include "config/rules_file.hpp"
-
 namespace pgtide {
 
 Result<std::shared_ptr<const Rules>> load_rules(const std::string& path, bool required) {
+  auto draft = read_rules(path, required);
+  if (!draft) return draft.error();
+  if (!draft->faults.empty()) return Error{ErrorKind::invalid, to_string(path, draft->faults)};
+  return std::shared_ptr<const Rules>(std::make_shared<Rules>(std::move(draft->rules)));
+}
+
+Result<RulesDraft> read_rules(const std::string& path, bool required) {
   errno = 0;
   std::ifstream file(path);
   if (!file) {
@@ -20,19 +25,14 @@ Result<std::shared_ptr<const Rules>> load_rules(const std::string& path, bool re
     if (required) {
       return Error{ErrorKind::not_found, "there is no such rules file; correct `rules:`", path};
     }
-    auto none = std::make_shared<Rules>();
-    none->file = path;
-    return std::shared_ptr<const Rules>(std::move(none));
+    RulesDraft none;
+    none.rules.file = path;
+    return none;
   }
   std::ostringstream text;
   text << file.rdbuf();
   if (file.bad()) return Error{ErrorKind::denied, "cannot be read", path};
-  auto parsed = parse_rules(text.str(), path);
-  if (const auto* faults = std::get_if<std::vector<FileFault>>(&parsed)) {
-    return Error{ErrorKind::invalid, to_string(path, *faults)};
-  }
-  return std::shared_ptr<const Rules>(
-      std::make_shared<Rules>(std::move(std::get<Rules>(parsed))));
+  return draft_rules(text.str(), path);
 }
 
 std::vector<std::string> listed_tables(const Rules& rules) {

@@ -21,12 +21,20 @@ BoundRules bind_rules(const SettingSources& sources) {
 }
 
 BoundRules bind_rules(const Config& config) {
-  const auto rules = load_rules(config.rules, config.rules_named);
-  if (!rules) return unbound(rules.error(), exit_usage);
-  const auto catalog = read_catalog(config.database.url, listed_tables(**rules));
-  if (!catalog) return unbound(catalog.error(), exit_failure);
-  BoundRules bound{.policy = Policy::bind(*rules, *catalog, nullptr)};
-  bound.problems = bound.policy->problems();
+  auto draft = read_rules(config.rules, config.rules_named);
+  if (!draft) return unbound(draft.error(), exit_usage);
+  BoundRules bound;
+  add_lines(bound.problems, to_string(config.rules, draft->faults));
+  const auto rules = std::make_shared<const Rules>(std::move(draft->rules));
+  const auto catalog = read_catalog(config.database.url, listed_tables(*rules));
+  if (!catalog) {
+    add_lines(bound.problems, catalog.error().to_string());
+    bound.exit_code = draft->faults.empty() ? exit_failure : exit_usage;
+    return bound;
+  }
+  const auto policy = Policy::bind(rules, *catalog, nullptr);
+  for (const std::string& problem : policy->problems()) bound.problems.push_back(problem);
+  if (draft->faults.empty()) bound.policy = policy;
   if (!bound.problems.empty()) bound.exit_code = exit_usage;
   return bound;
 }

@@ -11,7 +11,7 @@ namespace pgtide {
 // Configuration, rules and database as the commands that only look read them.
 struct BoundRules {
   std::shared_ptr<const Policy> policy{};  // null where it did not come so far
-  std::vector<std::string> problems{};     // all of the first thing that is wrong, a line each
+  std::vector<std::string> problems{};     // a line each
   int exit_code = 0;                       // that goes with them
 };
 BoundRules bind_rules(const SettingSources& sources);

@@ -19,12 +19,16 @@ Result<void> check_bridge_settings(const Config& config) {
   return {};
 }
 
-// All faults of the first thing that is wrong: configuration, rules, both against the database.
+// What the configuration's file does not even hold cannot be looked at; but for that all at once.
 BoundRules check(const SettingSources& sources) {
   const auto config = load_settings(sources);
   if (!config) return unbound(config.error(), exit_usage);
   const auto checked = check_bridge_settings(*config);
-  return checked ? bind_rules(*config) : unbound(checked.error(), exit_usage);
+  BoundRules bound = bind_rules(*config);
+  if (checked) return bound;
+  BoundRules all = unbound(checked.error(), exit_usage);
+  all.problems.insert(all.problems.end(), bound.problems.begin(), bound.problems.end());
+  return all;
 }
 
 }  // namespace

@@ -137,7 +137,8 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
                                 [&in] { return watch_command(in.sources, in.watch); });
   add_database(*watch, in);
   watch->add_option("TABLE", in.watch.table, "the table, with its schema where needed")->required();
-  watch->add_option("--as", in.watch.collection, "its public name; default: the table's own")
+  watch->add_option("--as", in.watch.collection,
+                    "its public name; default: the one that it has, else the table's own")
       ->type_name("COLLECTION");
   watch->add_option("--key", in.watch.key, "columns that name a row; default: the primary key")
       ->delimiter(',')

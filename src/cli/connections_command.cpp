@@ -12,7 +12,6 @@
 namespace pgtide {
 namespace {
 
-using nlohmann::json;
 
 constexpr const char* page_query = "limit=1000";
 constexpr std::size_t patterns_shown = 4;
@@ -32,9 +31,9 @@ std::string percent_encoded(const std::string& text) {
 
 // What the server says, and what to do about it here.
 Error refusal_in(const HttpAnswer& answer, const std::string& url) {
-  const auto body = json::parse(answer.body, nullptr, false);
+  const auto body = nlohmann::json::parse(answer.body, nullptr, false);
   const auto said = [&body](const char* key) {
-    const auto pointer = json::json_pointer(std::string("/error/") + key);
+    const auto pointer = nlohmann::json::json_pointer(std::string("/error/") + key);
     const bool there = body.is_object() && body.contains(pointer) && body[pointer].is_string();
     return there ? harmless(body[pointer].get<std::string>()) : std::string();
   };
@@ -66,11 +65,11 @@ class Administration {
   }
 
   // `rest` goes behind the path.
-  Result<json> ask(const std::string& method, const std::string& rest) const {
+  Result<nlohmann::json> ask(const std::string& method, const std::string& rest) const {
     const auto answer = http_request(method, url_ + rest, "", token_);
     if (!answer) return unreached(answer.error());
     if (answer->status != 200) return refusal_in(*answer, url_);
-    auto body = json::parse(answer->body, nullptr, false);
+    auto body = nlohmann::json::parse(answer->body, nullptr, false);
     if (!body.is_object()) return Error{ErrorKind::internal, "not the answer of a bridge", url_};
     return body;
   }
@@ -97,17 +96,17 @@ std::string bytes_text(std::uint64_t bytes) {
   return std::to_string(bytes / 1'048'576) + " MiB";
 }
 
-std::string user_text(const json& user) {
+std::string user_text(const nlohmann::json& user) {
   if (!user.is_object()) return "(anonymous)";
   std::string text = harmless(user.value("id", ""));
   std::string roles;
-  for (const json& role : user.value("roles", json::array())) {
+  for (const nlohmann::json& role : user.value("roles", nlohmann::json::array())) {
     roles += (roles.empty() ? "" : ", ") + harmless(role.get<std::string>());
   }
   return roles.empty() ? text : text + " (" + roles + ")";
 }
 
-std::string subscriptions_text(const json& subscriptions) {
+std::string subscriptions_text(const nlohmann::json& subscriptions) {
   std::string text;
   for (std::size_t i = 0; i < std::min(subscriptions.size(), patterns_shown); ++i) {
     text += (i == 0 ? "" : ", ") + harmless(subscriptions[i].value("pattern", ""));
@@ -120,14 +119,14 @@ std::string subscriptions_text(const json& subscriptions) {
 
 using Cells = std::vector<std::string>;
 
-Cells cells_of(const json& connection) {
+Cells cells_of(const nlohmann::json& connection) {
   return {connection.value("id", ""),
-          user_text(connection.value("user", json())),
+          user_text(connection.value("user", nlohmann::json())),
           harmless(connection.value("remote_address", "")),
           connection.value("connected_at", ""),
           std::to_string(connection.value("events_sent", std::uint64_t{0})),
           bytes_text(connection.value("backlog_bytes", std::uint64_t{0})),
-          subscriptions_text(connection.value("subscriptions", json::array()))};
+          subscriptions_text(connection.value("subscriptions", nlohmann::json::array()))};
 }
 
 std::size_t width_of(const std::string& text) {
@@ -154,12 +153,13 @@ void print_table(const std::vector<Cells>& lines) {
   }
 }
 
-void print_connections(const json& connections, bool as_json) {
+void print_connections(const nlohmann::json& connections, bool as_json) {
   std::vector<Cells> lines{
       {"ID", "USER", "ADDRESS", "CONNECTED", "EVENTS", "BACKLOG", "SUBSCRIPTIONS"}};
-  for (const json& connection : connections) {
+  for (const nlohmann::json& connection : connections) {
     if (as_json) {
-      std::printf("%s\n", connection.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+      constexpr auto on_bad_bytes = nlohmann::json::error_handler_t::replace;
+      std::printf("%s\n", connection.dump(-1, ' ', false, on_bad_bytes).c_str());
     } else {
       lines.push_back(cells_of(connection));
     }
@@ -181,10 +181,10 @@ int connections_command(const SettingSources& sources, const ConnectionsCommand&
   do {
     const auto page = bridge.ask("GET", filter + (after.empty() ? "" : "&after=" + after));
     if (!page) return report_refusal(page.error());
-    const json connections = page->value("connections", json::array());
+    const nlohmann::json connections = page->value("connections", nlohmann::json::array());
     print_connections(connections, command.json);
     printed += connections.size();
-    const json next = page->value("next", json());
+    const nlohmann::json next = page->value("next", nlohmann::json());
     after = next.is_string() ? next.get<std::string>() : "";
   } while (!after.empty());
   if (printed == 0 && !command.json) std::printf("no connections\n");

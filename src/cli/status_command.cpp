@@ -10,14 +10,13 @@
 namespace pgtide {
 namespace {
 
-using nlohmann::json;
 
-std::string text_of(const json& value) {
+std::string text_of(const nlohmann::json& value) {
   if (value.is_null()) return "-";
   return harmless(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
-std::string size_of(const json& bytes) {
+std::string size_of(const nlohmann::json& bytes) {
   constexpr const char* units[] = {"B", "kB", "MB", "GB", "TB"};
   double amount = bytes.is_number() ? bytes.get<double>() : 0;
   std::size_t unit = 0;
@@ -27,8 +26,8 @@ std::string size_of(const json& bytes) {
   return text;
 }
 
-std::string leader_of(const json& status) {
-  const json& leader = status["leader"];
+std::string leader_of(const nlohmann::json& status) {
+  const nlohmann::json& leader = status["leader"];
   if (leader.is_null()) return "none: no bridge is running; start one with: pgtide run";
   const std::string followers = text_of(status["followers"]);
   return "backend " + text_of(leader["pid"]) + " since " + text_of(leader["since"]) + ", " +
@@ -36,12 +35,12 @@ std::string leader_of(const json& status) {
 }
 
 // Prints a fault and its mend; used for tables and for the database as a whole.
-void print_fault(const json& fault) {
+void print_fault(const nlohmann::json& fault) {
   std::printf("    %s\n    mend: %s\n", coloured(Colour::red, text_of(fault["wrong"])).c_str(),
               text_of(fault["mend"]).c_str());
 }
 
-void print_collection(const json& collection) {
+void print_collection(const nlohmann::json& collection) {
   const bool well = collection["wrong"].is_null();
   std::printf("  %s %s  table %s  key %s%s\n",
               well ? coloured(Colour::green, "ok   ").c_str()
@@ -52,17 +51,17 @@ void print_collection(const json& collection) {
   if (!well) print_fault(collection);
 }
 
-void print_status(const json& status) {
+void print_status(const nlohmann::json& status) {
   std::printf("schema     version %s\n", text_of(status["schema_version"]).c_str());
-  const json& tick = status["last_tick"];
+  const nlohmann::json& tick = status["last_tick"];
   const std::string last =
       tick.is_null() ? "none yet" : text_of(tick["number"]) + " at " + text_of(tick["at"]);
   std::printf("last tick  %s\n", last.c_str());
   std::printf("log        %s\n", size_of(status["log_bytes"]).c_str());
   std::printf("leader     %s\n", leader_of(status).c_str());
   std::printf("watched    %zu\n", status["collections"].size());
-  for (const json& collection : status["collections"]) print_collection(collection);
-  for (const json& fault : status["faults"]) print_fault(fault);
+  for (const nlohmann::json& collection : status["collections"]) print_collection(collection);
+  for (const nlohmann::json& fault : status["faults"]) print_fault(fault);
 }
 
 // What closes collections that the rules list. A configuration or a database that cannot be read
@@ -81,8 +80,8 @@ void print_closing(const std::vector<std::string>& problems) {
   }
 }
 
-bool is_wrong(const json& status) {
-  for (const json& collection : status["collections"]) {
+bool is_wrong(const nlohmann::json& status) {
+  for (const nlohmann::json& collection : status["collections"]) {
     if (!collection["wrong"].is_null()) return true;
   }
   return !status["faults"].empty();
@@ -95,14 +94,15 @@ int status_command(const SettingSources& sources, bool as_json) {
   if (!config) return report_settings_fault(config.error());
   const auto text = read_status(config->database.url);
   if (!text) return report_failure(text.error());
-  json status = json::parse(*text, nullptr, false);
+  nlohmann::json status = nlohmann::json::parse(*text, nullptr, false);
   if (!status.is_object()) {
     return report_failure({ErrorKind::internal, "pgtide.status() returned no JSON object"});
   }
   const std::vector<std::string> closing = find_closing(sources);
   if (as_json) {
     status["rules"] = {{"problems", closing}};
-    std::printf("%s\n", status.dump(2, ' ', false, json::error_handler_t::replace).c_str());
+    constexpr auto on_bad_bytes = nlohmann::json::error_handler_t::replace;
+    std::printf("%s\n", status.dump(2, ' ', false, on_bad_bytes).c_str());
   } else {
     print_status(status);
     print_closing(closing);

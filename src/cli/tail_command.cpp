@@ -17,7 +17,6 @@
 namespace pgtide {
 namespace {
 
-using nlohmann::json;
 
 constexpr std::chrono::milliseconds poll_interval{200};  // how soon Ctrl-C is seen
 constexpr std::chrono::milliseconds connect_limit{10'000};
@@ -25,11 +24,11 @@ constexpr std::chrono::milliseconds backoff_least{200};
 constexpr std::chrono::milliseconds backoff_most{5'000};
 
 std::string subscribe_text(const std::vector<std::string>& patterns) {
-  json message{{"type", "subscribe"}, {"subscriptions", json::array()}};
+  nlohmann::json message{{"type", "subscribe"}, {"subscriptions", nlohmann::json::array()}};
   for (const std::string& pattern : patterns) {
     message["subscriptions"].push_back({{"pattern", pattern}});
   }
-  return message.dump(-1, ' ', false, json::error_handler_t::replace);
+  return message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 Colour colour_of(const std::string& action) {
@@ -39,7 +38,7 @@ Colour colour_of(const std::string& action) {
   return Colour::cyan;
 }
 
-std::string text_at(const json& message, const char* key) {
+std::string text_at(const nlohmann::json& message, const char* key) {
   const auto found = message.find(key);
   if (found == message.end() || found->is_null()) return {};
   return harmless(found->is_string() ? found->get<std::string>() : found->dump());
@@ -52,7 +51,7 @@ std::string raw_member(const std::string& frame, const char* key) {
   return member == nullptr ? std::string() : harmless(member->value);
 }
 
-std::string line_of(const json& message, const std::string& frame) {
+std::string line_of(const nlohmann::json& message, const std::string& frame) {
   const std::string time = coloured(Colour::dim, text_at(message, "timestamp"));
   if (message["type"] == "custom_event") {
     const std::string name = text_at(message, "collection");
@@ -124,7 +123,7 @@ class Tail {
   }
 
   std::optional<int> show(const std::string& frame) {
-    const json message = json::parse(frame, nullptr, false);
+    const nlohmann::json message = nlohmann::json::parse(frame, nullptr, false);
     const std::string type = message.is_object() ? text_at(message, "type") : "";
     if (type == "error") {
       return report_failure(

@@ -22,9 +22,17 @@ const std::vector<std::string> collection_keys{"subscribe", "table", "hide", "de
 
 const std::vector<std::string> audiences{"public", "authenticated"};
 
-// A word of its own that is no variable and no constant: more probably `public`, misspelled.
-bool is_misspelled(std::string_view text) {
-  return is_collection_name(text) && !find_nearest(text, audiences).empty();
+// A word of its own that is no variable and no constant: `public` misspelled, or a role's name.
+bool is_bare_word(std::string_view text) {
+  return is_collection_name(text) && text != "user" && text != "record" && text != "true" &&
+         text != "false" && text != "null";
+}
+
+std::string mend_of_bare_word(std::string_view text) {
+  const std::string near = did_you_mean(text, audiences);
+  return near.empty() ? " is neither public nor authenticated; who has it as a role is \"'" +
+                            std::string(text) + "' in user.roles\""
+                      : near;
 }
 
 class RulesReader {
@@ -90,7 +98,7 @@ class RulesReader {
     } else if (entry.value.kind != Kind::null) {
       fault(entry.value.place, entry.key + " must hold keys, such as 'subscribe: public'");
     }
-    rules_.collections.emplace(entry.key, std::move(rule));
+    if (!rule.table.empty()) rules_.collections.emplace(entry.key, std::move(rule));
   }
 
   void read_part(CollectionRule& rule, const YamlEntry& entry) {
@@ -124,8 +132,8 @@ class RulesReader {
       audience.kind = Audience::Kind::anyone;
     } else if (text == "authenticated") {
       audience.kind = Audience::Kind::authenticated;
-    } else if (is_misspelled(text)) {
-      fault(place, what + ": " + quoted(text) + did_you_mean(text, audiences));
+    } else if (is_bare_word(text)) {
+      fault(place, what + ": " + quoted(text) + mend_of_bare_word(text));
     } else if (text.empty()) {
       fault(place, what + " must be public, authenticated or an expression over user" +
                        (what == "all" ? ", or be left out" : ""));
@@ -180,6 +188,7 @@ class RulesReader {
     const std::size_t dot = text.find('.');
     if (dot == std::string::npos || dot == 0 || dot + 1 == text.size()) {
       fault(place_of(entry), what + " must be schema.table, such as public." + rule.name);
+      rule.table.clear();
       return;
     }
     rule.table = text;
@@ -266,12 +275,16 @@ std::string to_string(std::string_view file, const std::vector<FileFault>& fault
 
 std::variant<Rules, std::vector<FileFault>> parse_rules(std::string_view text,
                                                         const std::string& file) {
+  RulesDraft draft = draft_rules(text, file);
+  if (!draft.faults.empty()) return std::move(draft.faults);
+  return std::move(draft.rules);
+}
+
+RulesDraft draft_rules(std::string_view text, const std::string& file) {
   YamlText yaml = parse_yaml(text);
   RulesReader reader(text, file);
   if (yaml.complete) reader.read(yaml.root);
-  std::vector<FileFault> faults = join_faults(std::move(yaml.faults), reader.take_faults());
-  if (!faults.empty()) return faults;
-  return reader.take_rules();
+  return {reader.take_rules(), join_faults(std::move(yaml.faults), reader.take_faults())};
 }
 
 }  // namespace pgtide

@@ -26,4 +26,12 @@ std::string to_string(std::string_view file, const std::vector<FileFault>& fault
 std::variant<Rules, std::vector<FileFault>> parse_rules(std::string_view text,
                                                         const std::string& file);
 
+// What parse_rules makes, and where there are faults what could be read beside them: to find more
+// faults by, never to decide by. A collection whose `table` cannot be read is not among the rules.
+struct RulesDraft {
+  Rules rules{};
+  std::vector<FileFault> faults{};
+};
+RulesDraft draft_rules(std::string_view text, const std::string& file);
+
 }  // namespace pgtide

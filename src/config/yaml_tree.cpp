@@ -30,6 +30,10 @@ SourcePlace place_of(const YAML::Mark& mark) {
   return {std::max(mark.line, 0) + 1, std::max(mark.column, 0) + 1};
 }
 
+// Of the commonest fault in a rules file: where: !record.hidden, where: 'a' in user.roles.
+constexpr const char* quoting_hint =
+    "; a value that begins with a quote, a bracket or ! is written between double quotes";
+
 // Ends the reading from inside yaml-cpp; never leaves this file.
 struct EnoughFaults {};
 
@@ -91,7 +95,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   // yaml-cpp says "?" of plain values and "!" of quoted ones.
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
-    if (tag.size() > 1) fault(place_of(mark), "tags (" + quoted(tag) + ") are not supported");
+    if (tag.size() < 2) return;
+    fault(place_of(mark), "tags (" + quoted(tag) + ") are not supported" + quoting_hint);
   }
 
   void start(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
@@ -210,7 +215,8 @@ YamlText parse_yaml(std::string_view text) {
     result.complete = false;
   } catch (const YAML::Exception& error) {
     const SourcePlace place = place_of(error.mark);
-    result.faults.push_back({place.line, place.column, "not valid YAML: " + error.msg});
+    result.faults.push_back(
+        {place.line, place.column, "not valid YAML: " + error.msg + quoting_hint});
     result.complete = false;
   }
   result.root = builder.take_root();

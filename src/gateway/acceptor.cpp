@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 namespace pgtide {
@@ -44,12 +45,6 @@ std::optional<asio::ip::address> find_address(const std::string& host) {
   const auto address = asio::ip::make_address(host, error);
   if (error) return std::nullopt;
   return address;
-}
-
-std::string print(const tcp::endpoint& endpoint) {
-  const auto address = endpoint.address();
-  const auto text = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
-  return text + ":" + std::to_string(endpoint.port());
 }
 
 bool is_out_of_descriptors(int error) {
@@ -133,7 +128,11 @@ void Acceptor::stop() {
 }
 
 std::uint16_t Acceptor::port() const { return state_->endpoint.port(); }
-std::string Acceptor::address() const { return print(state_->endpoint); }
+std::string Acceptor::address() const {
+  std::ostringstream out;
+  out << state_->endpoint;
+  return out.str();
+}
 bool Acceptor::loopback() const { return state_->endpoint.address().is_loopback(); }
 
 }  // namespace pgtide

@@ -16,4 +16,7 @@ std::string find_nearest(std::string_view word, const std::vector<std::string>& 
 // "; did you mean limits.connections?", or "" where nothing is near.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
 
+// `text` with A to Z made small.
+std::string lower_case(std::string_view text);
+
 }  // namespace pgtide

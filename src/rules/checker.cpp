@@ -105,6 +105,10 @@ void Checker::expect_boolean(const Node& node, std::string_view what) {
 
 StaticType Checker::unknown(const Node& node) {
   const std::string said = "there is no variable " + quoted(node.name);
+  const std::string lower = lower_case(node.name);
+  if (lower == "null" || lower == "true" || lower == "false") {
+    return fault(node, said + ": write " + lower);
+  }
   if (scope_.record != nullptr && scope_.record->columns.contains(node.name)) {
     return fault(node, said + ": write record." + node.name);
   }

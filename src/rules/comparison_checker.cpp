@@ -1,6 +1,7 @@
 #include "rules/comparison_checker.hpp"
 
 #include "model/wording.hpp"
+#include "rules/decimal.hpp"
 #include "rules/printer.hpp"
 
 namespace pgtide {
@@ -8,6 +9,10 @@ namespace {
 
 bool is_null_type(const Operand& operand) {
   return operand.type.is(Value::Kind::null);
+}
+
+bool is_equality(Comparison comparison) {
+  return comparison == Comparison::equal || comparison == Comparison::not_equal;
 }
 
 std::string said_of_both(const Operand& a, const Operand& b) {
@@ -25,10 +30,34 @@ std::string converted(const char* function, const Operand& operand) {
   return number ? print_text(operand.node->value.text) : write_call(function, operand);
 }
 
-std::string mend_of(const char* word, const Operand& a, const Operand& b) {
-  const std::string middle = std::string(" ") + word + " ";
+// The number that a constant text spells, without its quotes; "" where it is none.
+std::string spelled_number(const Operand& operand) {
+  const bool text =
+      operand.node->is(NodeKind::constant) && operand.node->value.is(Value::Kind::text);
+  const auto number = text ? parse_decimal(operand.node->value.text) : std::nullopt;
+  const bool finite = number && number->kind == Decimal::Kind::finite;
+  return std::string(finite ? operand.node->value.text : std::string_view{});
+}
+
+// Not by turning the number into text: there 9 comes after 10, and 1.50 is not 1.5.
+std::string mend_of_number(const std::string& middle, const Operand& a, const Operand& b) {
+  if (const std::string number = spelled_number(b); !number.empty()) {
+    return "write " + print_tree(*a.node) + middle + number;
+  }
+  if (const std::string number = spelled_number(a); !number.empty()) {
+    return "write " + number + middle + print_tree(*b.node);
+  }
+  return "values of two types do not compare";
+}
+
+std::string mend_of(Comparison comparison, const Operand& a, const Operand& b) {
+  const std::string middle = std::string(" ") + word_of(comparison) + " ";
   const std::string left = print_tree(*a.node), right = print_tree(*b.node);
   using Kind = Value::Kind;
+  const bool number = a.type.is(Kind::number) || b.type.is(Kind::number);
+  const bool text = a.type.is(Kind::text) || b.type.is(Kind::text);
+  const bool spelled = !spelled_number(a).empty() || !spelled_number(b).empty();
+  if (number && text && (spelled || !is_equality(comparison))) return mend_of_number(middle, a, b);
   if (a.type.is(Kind::number) && b.type.is(Kind::text)) {
     return "write " + converted("string", a) + middle + right;
   }
@@ -58,23 +87,23 @@ std::string fault_of_incomparable(const Operand& operand) {
   return "";
 }
 
-std::string fault_of_equality(const char* word, const Operand& a, const Operand& b) {
+std::string fault_of_equality(Comparison comparison, const Operand& a, const Operand& b) {
   if (is_null_type(a) || is_null_type(b)) return "";
   for (const Operand* operand : {&a, &b}) {
     if (std::string fault = fault_of_incomparable(*operand); !fault.empty()) return fault;
   }
   if (!a.type.known || !b.type.known || a.type.kind == b.type.kind) return "";
-  return said_of_both(a, b) + mend_of(word, a, b);
+  return said_of_both(a, b) + mend_of(comparison, a, b);
 }
 
-std::string fault_of_order(const char* word, const Operand& a, const Operand& b) {
+std::string fault_of_order(Comparison comparison, const Operand& a, const Operand& b) {
   for (const Operand* operand : {&a, &b}) {
     if (std::string fault = fault_of_incomparable(*operand); !fault.empty()) return fault;
     const bool unordered = is_null_type(*operand) || operand->type.is(Value::Kind::boolean);
     if (unordered) return said_of(*operand) + ": it has no order";
   }
   if (!a.type.known || !b.type.known || a.type.kind == b.type.kind) return "";
-  return said_of_both(a, b) + mend_of(word, a, b);
+  return said_of_both(a, b) + mend_of(comparison, a, b);
 }
 
 }  // namespace
@@ -88,9 +117,8 @@ std::string said_of(const Operand& operand) {
 }
 
 std::string fault_of_comparison(Comparison comparison, const Operand& a, const Operand& b) {
-  const bool equality = comparison == Comparison::equal || comparison == Comparison::not_equal;
-  const char* word = word_of(comparison);
-  return equality ? fault_of_equality(word, a, b) : fault_of_order(word, a, b);
+  return is_equality(comparison) ? fault_of_equality(comparison, a, b)
+                                 : fault_of_order(comparison, a, b);
 }
 
 std::string fault_of_membership(const Operand& needle, const Operand& container) {
@@ -122,7 +150,7 @@ std::string fault_of_membership(const Operand& needle, const Operand& container)
 }
 
 std::string fault_of_element(const Operand& needle, const Operand& element) {
-  return fault_of_equality("==", needle, element);
+  return fault_of_equality(Comparison::equal, needle, element);
 }
 
 }  // namespace pgtide

@@ -6,6 +6,13 @@
 namespace pgtide {
 namespace {
 
+// As it would stand on one line.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
 Reason reason_of(const std::string& key, const Audience& audience) {
   switch (audience.kind) {
     case Audience::Kind::nobody:
@@ -15,7 +22,7 @@ Reason reason_of(const std::string& key, const Audience& audience) {
     case Audience::Kind::authenticated:
       return {key + ": authenticated", audience.place};
     case Audience::Kind::by_rule:
-      return {key + ": " + audience.rule.expression->text(), audience.rule.place_of(0)};
+      return {key + ": " + one_line(audience.rule.expression->text()), audience.rule.place_of(0)};
   }
   return {};
 }
@@ -41,7 +48,7 @@ void explain_rows(ExplainedCollection& explained, const Policy& policy, const Pr
                   const CollectionRule& rule) {
   explained.rows = "every row";
   if (!rule.where) return;
-  explained.where = {"where: " + rule.where->expression->text(), rule.where->place_of(0)};
+  explained.where = {"where: " + one_line(rule.where->expression->text()), rule.where->place_of(0)};
   const auto rows = policy.rows(who, rule.name);
   if (rows == nullptr) return;
   explained.rows = rows->text();

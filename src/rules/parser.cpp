@@ -117,9 +117,14 @@ NodePointer Parser::constant(const Value& value, const Token& token) {
 
 std::string Parser::after_expression() const {
   const Token& token = now();
-  if (token.is("and")) return "write &&";
-  if (token.is("or")) return "write ||";
-  if (token.is("not")) return "write !";
+  const std::string word = lower_case(token.source);
+  if (word == "and") return "write &&";
+  if (word == "or") return "write ||";
+  if (word == "not") return "write !";
+  if (word == "is") return "write == null or != null";
+  if (word == "like" || word == "ilike") {
+    return "write startsWith, endsWith, contains or matches, as in record.title.startsWith('a')";
+  }
   if (token.kind == Token::Kind::number && token.source.starts_with('-')) {
     return "there is no arithmetic: compare with a value that is computed beforehand";
   }

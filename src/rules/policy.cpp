@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/wording.hpp"
+
 // Binding asks, of each rule, whether the database is what its author believed it to be. Any doubt
 // closes the collection and is a problem with a place and a mend, because the two other ways
 // out are worse: "subscribed, then silence" where a table is not watched, and a column that leaks
@@ -57,8 +59,9 @@ std::string fault_of_watched(const CollectionRule& rule, const Collection& watch
 std::string fault_of_unwatched(const CollectionRule& rule, const Catalog& catalog) {
   for (const Collection& other : catalog.collections()) {
     if (other.table != rule.table) continue;
-    return "table " + rule.table + " is watched as " + other.name + "; list that name, or " +
-           watch_command(rule);
+    return "table " + rule.table + " is watched as " + other.name +
+           ", and a table has one name; list that one, or " + watch_command(rule) + " --as " +
+           rule.name;
   }
   if (catalog.exists_unwatched(rule.table)) {
     return "table " + rule.table + " is not watched; " + watch_command(rule);
@@ -166,9 +169,11 @@ void Policy::check_file(const CollectionRule& rule, const Collection* watched) {
 void Policy::check_column(const CollectionRule& rule, const Collection& watched,
                           const std::string& column, SourcePlace place) {
   if (contains(watched.columns, column)) return;
+  const std::string key = rule.show ? "show" : "hide";
+  const std::string near = did_you_mean(column, watched.columns);
   report(place, rule,
-         "table " + watched.table + " has no column " + column + "; correct its name in `" +
-             (rule.show ? "show" : "hide") + "`, or take it out");
+         "table " + watched.table + " has no column " + column +
+             (near.empty() ? "; correct its name in `" + key + "`, or take it out" : near));
 }
 
 void Policy::check_where(const CollectionRule& rule, const Collection* watched) {

@@ -332,6 +332,12 @@ TEST_CASE("cli: rules explain prints what a user gets, and which lines say so") 
         "user       anonymous\n"
         "pattern    posts.1\n"
         "subscribe  denied, since subscribe: authenticated (rules.yaml:4:16)\n");
+  world.folder.write("rules.yaml",
+                     "version: 1\ncollections:\n  posts:\n    subscribe: public\n"
+                     "    where: |\n      record.title != null\n      || record.id > 5\n");
+  CHECK(holds(world.explain({"posts.*"}).output,
+              "by where: record.title != null || record.id > 5 (rules.yaml:6:7)\n"));
+  world.write_rules("[email]");
   end = world.explain({"--user", R"({"id":1,"roles":["editor"]})", "posts.*", "--json"});
   CHECK(end.code == 0);
   CHECK(member(end.output, "allowed") == "true");
@@ -352,6 +358,24 @@ TEST_CASE("cli: rules explain tells what is wrong between rules and database, as
   const ProgramEnd as_json = world.explain({"posts.*", "--json"});
   CHECK(as_json.code == 2);
   CHECK(holds(member(as_json.output, "problems"), "emial"));
+}
+
+TEST_CASE("cli: check tells the faults of settings, rules and database at once") {
+  RuledDatabase world;
+  world.folder.write("config.yaml", "auth: {jwt: {public_key_file: nowhere.pem}}\n");
+  world.write_rules("[emial]\n    deleted_record: whole\n"
+                    "  comments: {where: a &&, table: comments}");
+  const ProgramEnd end = world.in({"check"});
+  CHECK(end.code == 2);
+  for (const char* fault :
+       {"nowhere.pem cannot be read",
+        "rules.yaml:6:12: posts: table public.posts has no column emial",
+        "rules.yaml:7:21: posts.deleted_record must be key or full",
+        "rules.yaml:8:26: comments.where: ", "rules.yaml:8:36: comments.table must be"}) {
+    CAPTURE(fault);
+    CHECK(holds(end.errors, fault));
+  }
+  CHECK(!holds(end.errors, "comments is not watched"));  // the file does not say which table it is
 }
 
 TEST_CASE("cli: rules explain and rules test refuse what they cannot read, with its place") {

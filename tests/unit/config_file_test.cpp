@@ -14,6 +14,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
+const std::string quoting_hint =
+    "; a value that begins with a quote, a bracket or ! is written between double quotes";
+
 // Every value as one text, so that one comparison compares all.
 std::string printed(const Config& config) {
   std::string out;
@@ -179,9 +182,11 @@ TEST_CASE("config: a fault says where it stands, what is wrong and how to mend i
        "c:2:1: unknown key 'b'\nc:2:4: aliases (*name) are not supported; "
        "write the value again",
        "anchors"},
-      {"limits: {connections: !!int 5}", "c:1:23: tags ('tag:yaml.org,2002:int') are not supported",
+      {"limits: {connections: !!int 5}",
+       "c:1:23: tags ('tag:yaml.org,2002:int') are not supported" + quoting_hint,
        "a tag"},
-      {"limits: {connections: 5", "c:1:1: not valid YAML: end of map flow not found", "syntax"},
+      {"limits: {connections: 5", "c:1:1: not valid YAML: end of map flow not found" + quoting_hint,
+       "syntax"},
       {"log: {}\n---\nlog: {}", "c: holds more than one document; remove the '---' between them",
        "two documents"},
       {"log: {}\n\x04limits: nonsense", "c:2:1: a control character", "yaml-cpp's end of text"},

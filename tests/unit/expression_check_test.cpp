@@ -27,6 +27,10 @@ TEST_CASE("checker: names are known, or the nearest known one is named") {
       {"usr.id == 'x'", "0: there is no variable 'usr'; did you mean user?", "a variable"},
       {"title == 'x'", "0: there is no variable 'title': write record.title", "a bare column"},
       {"q == 'x'", "0: there is no variable 'q'; columns are record.NAME", "nothing near"},
+      {"record.title == NULL || record.open == True",
+       "16: there is no variable 'NULL': write null\n"
+       "39: there is no variable 'True': write true",
+       "constants are small"},
       {"user.role == 'x'", "5: user has no 'role'; did you mean roles?", "a member"},
       {"user.email == 'x'",
        "5: user has no 'email'; there are id, roles, claims; a claim is user.claims.NAME",
@@ -83,7 +87,17 @@ TEST_CASE("checker: types that never go together are faults, with the mend") {
       {"record.title == 5", "13: title is text, 5 is number: write record.title == '5'",
        "a literal"},
       {"record.author_id == '5'",
-       "17: author_id is bigint, '5' is text: write string(record.author_id) == '5'", "a literal"},
+       "17: author_id is bigint, '5' is text: write record.author_id == 5", "a literal"},
+      {"'x' == record.author_id",
+       "4: 'x' is text, author_id is bigint: write 'x' == string(record.author_id)", "a literal"},
+      {"record.price <= '20000'",
+       "13: price is numeric, '20000' is text: write record.price <= 20000", "order of a literal"},
+      {"'-1.5' < record.price",
+       "7: '-1.5' is text, price is numeric: write -1.5 < record.price", "order of a literal"},
+      {"record.price < record.title",
+       "13: price is numeric, title is text: values of two types do not compare", "order"},
+      {"record.title > 5", "13: title is text, 5 is number: values of two types do not compare",
+       "order"},
       {"record.at > '2026-01-01'",
        "10: at is timestamp with time zone, '2026-01-01' is text: write record.at > "
        "timestamp('2026-01-01')",
@@ -110,7 +124,7 @@ TEST_CASE("checker: types that never go together are faults, with the mend") {
        "17: author_id is bigint, user.roles is list: write string(record.author_id) in user.roles",
        "in a list"},
       {"record.author_id in [1, '2', null, record.title]",
-       "24: author_id is bigint, '2' is text: write string(record.author_id) == '2'\n"
+       "24: author_id is bigint, '2' is text: write record.author_id == 2\n"
        "35: author_id is bigint, title is text: write string(record.author_id) == record.title",
        "in a written list"},
       {"5 in record.tags", "2: 5 is number, tags is text[]: write '5' in record.tags", "an array"},

@@ -8,13 +8,13 @@ using namespace pgtide;
 
 namespace {
 
-using Kind = Pattern::Kind;
+using PatternKind = Pattern::Kind;
 
 std::string described_pattern(std::string_view text) {
   const auto pattern = parse_pattern(text);
   if (!pattern) return "refused";
-  const char* kind = pattern->kind == Kind::everything   ? "everything"
-                     : pattern->kind == Kind::collection ? "collection"
+  const char* kind = pattern->kind == PatternKind::everything   ? "everything"
+                     : pattern->kind == PatternKind::collection ? "collection"
                                                          : "record";
   return std::string(kind) + "|" + pattern->collection + "|" + pattern->record_id;
 }

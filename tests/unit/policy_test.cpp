@@ -161,8 +161,8 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
       {plain,
        {renamed},
        {},
-       {"rules.yaml:3:5: posts: table public.posts is watched as articles; list that name, or "
-        "run: pgtide watch posts"},
+       {"rules.yaml:3:5: posts: table public.posts is watched as articles, and a table has one "
+        "name; list that one, or run: pgtide watch posts --as posts"},
        "watched under another name"},
       {hiding({"id"}),
        {posts()},
@@ -172,8 +172,7 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
       {hiding({"email", "emial", "id"}),
        {posts()},
        {},
-       {"rules.yaml:4:11: posts: table public.posts has no column emial; correct its name in "
-        "`hide`, or take it out",
+       {"rules.yaml:4:11: posts: table public.posts has no column emial; did you mean email?",
         "rules.yaml:4:12: posts: the key column id cannot be hidden; take it out of `hide`"},
        "all faults at once"},
       {old,
@@ -274,8 +273,7 @@ TEST_CASE("policy: a hidden column that vanishes closes, and opens again when it
       Policy::bind(rules, catalog_of({posts({"id", "title", "mail"})}), first.get());
   CHECK(renamed->projection("posts", "") == nullptr);
   CHECK(renamed->problems() ==
-        Names{"rules.yaml:4:10: posts: table public.posts has no column email; correct its name in "
-              "`hide`, or take it out"});
+        Names{"rules.yaml:4:10: posts: table public.posts has no column email; did you mean mail?"});
   CHECK(ask(*renamed, "posts.*") == Policy::Verdict::denied);
   const auto back = Policy::bind(rules, catalog_of({posts()}), renamed.get());
   CHECK(back->projection("posts", "")->columns == Names{"id", "title"});

@@ -180,7 +180,8 @@ TEST_CASE("rules file: a fault says where it stands, what is wrong and how to me
        "anchors"},
       {"all: nobody\ncollections: {posts: {old: 1}}\ncollections: {}\nx: y",
        "r: 'version: 1' is missing\n"
-       "r:1:6: all: there is no variable 'nobody'; there is user\n"
+       "r:1:6: all: 'nobody' is neither public nor authenticated; who has it as a role is "
+       "\"'nobody' in user.roles\"\n"
        "r:2:28: posts.old must be false or true\n"
        "r:3:1: the key 'collections' stands here for the second time\n"
        "r:4:1: unknown key 'x'",
