@@ -166,10 +166,14 @@ Result<bool> Authenticator::reload_if_changed() {
   auto stamps = stamp_files(jwt_);
   if (stamps == stamps_) return false;
   stamps_ = std::move(stamps);
-  auto ring = load_key_ring(jwt_);
+  auto ring = reload_key_ring(jwt_);
   if (!ring) return ring.error();
   ring_.store(std::move(*ring));
   return true;
+}
+
+std::string Authenticator::key_warnings() const {
+  return ring_.load()->warnings;
 }
 
 bool Authenticator::has_files() const {

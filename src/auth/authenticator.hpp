@@ -38,6 +38,8 @@ class Authenticator {
   // Reads the files of auth.jwt anew where one is another than before: true where the keys are new
   // ones. On an error (invalid) the old keys stay, and it is told once per change.
   Result<bool> reload_if_changed();
+  // What of the keys' files is of no use since the last reload; a line each.
+  std::string key_warnings() const;
   // Are there files to look at?
   bool has_files() const;
 

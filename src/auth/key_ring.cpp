@@ -38,7 +38,7 @@ Result<std::string> read_file(const std::string& path, const std::string& key) {
 // Collects keys and faults over all sources.
 class RingLoader {
  public:
-  explicit RingLoader(const Config::Jwt& jwt) : jwt_(jwt) {}
+  RingLoader(const Config::Jwt& jwt, bool again) : jwt_(jwt), again_(again) {}
 
   Result<std::shared_ptr<const KeyRing>> load() {
     for (const std::string& name : jwt_.algorithms) accept(name);
@@ -86,7 +86,10 @@ class RingLoader {
     if (!text) return note(text.error().to_string());
     auto keys = parse_key_set(*text);
     if (!keys) return note(fault_of("auth.jwt.jwks_file", path, keys.error().message).to_string());
-    std::move(keys->begin(), keys->end(), std::back_inserter(ring_->keys));
+    for (const std::string& fault : keys->faults) {
+      doubt(fault_of("auth.jwt.jwks_file", path, fault).to_string());
+    }
+    std::move(keys->keys.begin(), keys->keys.end(), std::back_inserter(ring_->keys));
   }
 
   bool is_used(const NamedKey& named) const {
@@ -97,7 +100,7 @@ class RingLoader {
   // A key set may hold keys for others as well; a key that was named by hand is meant.
   void check_use(const NamedKey& named, const std::string& key) {
     if (is_used(named)) return;
-    note("auth.jwt." + key + ": is " + std::string(to_string(named.key.family())) +
+    doubt("auth.jwt." + key + ": is " + std::string(to_string(named.key.family())) +
          ", and auth.jwt.algorithms lists no algorithm for it");
   }
 
@@ -110,15 +113,21 @@ class RingLoader {
       const bool served = std::any_of(ring_->keys.begin(), ring_->keys.end(),
                                       [&](const NamedKey& named) { return named.key.fits(*each); });
       if (!served) {
-        note("auth.jwt.algorithms: lists " + std::string(each->name) + ", which needs " +
-             std::string(to_string(each->family)) + "; take it out, or give the key");
+        doubt("auth.jwt.algorithms: lists " + std::string(each->name) + ", which needs " +
+              std::string(to_string(each->family)) + "; take it out, or give the key");
       }
     }
   }
 
-  void note(const std::string& fault) { faults_ += (faults_.empty() ? "" : "\n") + fault; }
+  static void add(std::string& lines, const std::string& fault) {
+    lines += (lines.empty() ? "" : "\n") + fault;
+  }
+  void note(const std::string& fault) { add(faults_, fault); }
+  // What a start refuses, so that it is seen, and a reload goes on with.
+  void doubt(const std::string& fault) { add(again_ ? ring_->warnings : faults_, fault); }
 
   const Config::Jwt& jwt_;
+  const bool again_;
   std::shared_ptr<KeyRing> ring_ = std::make_shared<KeyRing>();
   std::string faults_{};
 };
@@ -144,7 +153,11 @@ const Algorithm* KeyRing::find_accepted(std::string_view name) const {
 }
 
 Result<std::shared_ptr<const KeyRing>> load_key_ring(const Config::Jwt& jwt) {
-  return RingLoader(jwt).load();
+  return RingLoader(jwt, false).load();
+}
+
+Result<std::shared_ptr<const KeyRing>> reload_key_ring(const Config::Jwt& jwt) {
+  return RingLoader(jwt, true).load();
 }
 
 Result<std::string> load_secret(const Config::Jwt& jwt) {

@@ -13,6 +13,7 @@ namespace pgtide {
 struct KeyRing {
   std::vector<const Algorithm*> accepted{};
   std::vector<NamedKey> keys{};
+  std::string warnings{};  // what of reread files is of no use; a line each
 
   // Null: `name` is not accepted here.
   const Algorithm* find_accepted(std::string_view name) const;
@@ -22,6 +23,19 @@ struct KeyRing {
 // that is none, an algorithm without a key, a key without an algorithm. No key at all is fine,
 // where the algorithms are the default: no token is then known.
 Result<std::shared_ptr<const KeyRing>> load_key_ring(const Config::Jwt& jwt);
+
+// The same of files that have changed under a running bridge. A key that was taken out must be
+// worth nothing from now on, whatever else is wrong: so an algorithm without a key accepts nothing,
+// and a key that is none is left out of its set, and both are warnings. Errors: invalid, where a
+// file cannot be read or is not what it should be.
+Result<std::shared_ptr<const KeyRing>> reload_key_ring(const Config::Jwt& jwt);
+
+// The same for files that have changed, where a key that was taken out must be worth nothing from
+// now on, whatever else is wrong: an algorithm without a key accepts nothing, and a key set's key
+// that is none is left out. Those go to `warnings`, a line each. Errors: a file that cannot be read
+// or is no key set at all.
+Result<std::shared_ptr<const KeyRing>> reload_key_ring(const Config::Jwt& jwt,
+                                                       std::string& warnings);
 
 // The secret of HS*, from the configuration or its file, without the file's last line end.
 // ErrorKind::invalid where there is none or it is too short.

@@ -159,7 +159,7 @@ Result<void> add_key(const json& key, std::vector<NamedKey>& keys) {
 
 }  // namespace
 
-Result<std::vector<NamedKey>> parse_key_set(std::string_view text) {
+Result<KeySet> parse_key_set(std::string_view text) {
   const auto set = parse_strict_object(text);
   if (!set) return malformed("is no JSON object");
   const auto members = set->find("keys");
@@ -167,13 +167,13 @@ Result<std::vector<NamedKey>> parse_key_set(std::string_view text) {
   if (members->size() > keys_max) {
     return malformed("holds more than " + std::to_string(keys_max) + " keys");
   }
-  std::vector<NamedKey> keys;
+  KeySet found;
   for (std::size_t i = 0; i < members->size(); ++i) {
-    if (auto added = add_key((*members)[i], keys); !added) {
-      return malformed("key " + std::to_string(i + 1) + ": " + added.error().message);
+    if (auto added = add_key((*members)[i], found.keys); !added) {
+      found.faults.push_back("key " + std::to_string(i + 1) + ": " + added.error().message);
     }
   }
-  return keys;
+  return found;
 }
 
 }  // namespace pgtide

@@ -44,6 +44,8 @@ void KeyWatch::run() {
       spdlog::error("the old keys stay in force:\n{}", reloaded.error().to_string());
     } else if (*reloaded) {
       spdlog::info("keys of auth.jwt loaded anew");
+      const std::string warnings = authenticator_->key_warnings();
+      if (!warnings.empty()) spdlog::warn("tokens of these keys are refused:\n{}", warnings);
     }
   }
 }

@@ -8,6 +8,7 @@
 
 #include "broker/broker.hpp"
 #include "broker/fan_out.hpp"
+#include "broker/filter_texts.hpp"
 #include "broker/subscription_index.hpp"
 #include "broker/token_bucket.hpp"
 #include "broker/unlisted_names.hpp"
@@ -49,6 +50,7 @@ struct Broker::State {
   std::uint64_t moves = 1;  // of the position
   SubscriptionIndex index{};
   Lenses lenses{};
+  FilterTexts filters{};
   FanOut fan_out;
   std::vector<std::unique_ptr<Connection>> connections{};  // by number; null: free
   std::vector<ConnectionNumber> free_numbers{};
@@ -80,6 +82,7 @@ struct Broker::State {
   bool read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
                    Subscription& wanted);
   bool has_room(Request& request, const SubscribeItem& item);
+  void refuse_room(Request& request, const SubscribeItem& item);
   void hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
             Subscription wanted);
   void refuse(Request& request, ErrorReply error);

@@ -27,6 +27,7 @@ struct Seat {
 struct ClassTraits {
   ActionSet events{};
   bool filtered = false;                 // a client's filter is in `rest`
+  bool matching = false;                 // and it has a regular expression
   std::shared_ptr<Remainder> rest{};     // which rows; null: all of them
   std::shared_ptr<const Lens> lens{};    // which columns; null: those that everybody sees
 };

@@ -105,7 +105,8 @@ bool EventTexts::write_change(Parts& parts, const SeenEvent& seen, Form form, Ev
   if (!has_rows(seen, form == Form::whole, rows)) return false;
   changed_.clear();
   if (seen.action == Action::update && !event.old_row.empty() &&
-      append_changed(changed_, *rows.old_row(), *rows.new_row(), *seen.projection) == 0) {
+      append_changed(changed_, *rows.old_row(), *rows.new_row(), *seen.projection) == 0 &&
+      !seen.unchanged) {
     return false;
   }
   arena_ += "{\"type\":\"record_event\",\"collection\":";

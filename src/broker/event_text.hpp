@@ -21,6 +21,7 @@ struct SeenEvent {
   const Projection* projection = nullptr;
   const Collection* collection = nullptr;  // for its key; null: not known
   Cursor cursor{};
+  bool unchanged = false;  // write an update even where nothing that is seen of it has changed
 };
 
 // The texts of one batch's events, each written once however many frames show it (PROTOCOL 2, 3).

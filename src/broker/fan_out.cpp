@@ -121,28 +121,27 @@ void FanOut::match(std::uint32_t event, SubscriptionIndex& index) {
     const Projection* projection = projection_of(in);
     if (projection == nullptr || (in.group != nullptr && !in.wants(action))) continue;
     if (in.picks.empty()) touched_.push_back(&in);
-    const std::uint32_t text = text_of(event, look_.collection, *projection, action);
+    const std::uint32_t text = text_of(
+        event,
+        {.action = action, .projection = projection, .collection = look_.collection});
     in.picks.push_back({event, text, match.visible, projection});
   }
 }
 
 // Written when first asked for; `none` where nothing is to be seen in this way.
-std::uint32_t FanOut::text_of(std::uint32_t event, const Collection* collection,
-                              const Projection& projection, Action action) {
+std::uint32_t FanOut::text_of(std::uint32_t event, SeenEvent seen) {
   std::uint32_t* end = &first_variants_[event];
   for (; *end != none; end = &variants_[*end].next) {
     const Variant& variant = variants_[*end];
-    if (variant.projection == &projection && variant.action == action) return variant.text;
+    const bool same = variant.projection == seen.projection && variant.action == seen.action;
+    if (same && variant.unchanged == seen.unchanged) return variant.text;
   }
-  const Event& of = now_->events[event];
-  const auto text = texts_.add({.event = &of,
-                                .action = action,
-                                .projection = &projection,
-                                .collection = collection,
-                                .cursor = now_->cursor_after(of)},
-                               rows_);
+  seen.event = &now_->events[event];
+  seen.cursor = now_->cursor_after(*seen.event);
+  const auto text = texts_.add(seen, rows_);
   *end = static_cast<std::uint32_t>(variants_.size());
-  variants_.push_back({&projection, action, text.value_or(none), none});
+  variants_.push_back(
+      {seen.projection, seen.action, seen.unchanged, text.value_or(none), none});
   return variants_.back().text;
 }
 
@@ -265,9 +264,12 @@ bool FanOut::append_change(std::string& out, std::span<const Showing> same_event
   const Action action = action_of(event, together);
   std::uint32_t text = first.text;
   if (!alike) {
+    // One pattern at least gains or loses the row: that is told though all that is seen rests.
     rows_.look_at(event, nullptr);
-    const Collection* collection = now_->catalog->find(event.collection);
-    text = text_of(first.event, collection, *first.projection, action);
+    text = text_of(first.event, {.action = action,
+                                 .projection = first.projection,
+                                 .collection = now_->catalog->find(event.collection),
+                                 .unchanged = true});
   }
   if (text == none) return false;
   list_patterns(same_event, action);

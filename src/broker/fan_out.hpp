@@ -46,6 +46,7 @@ class FanOut {
   struct Variant {
     const Projection* projection = nullptr;
     Action action = Action::create;
+    bool unchanged = false;     // as in SeenEvent
     std::uint32_t text = none;  // none: there is nothing to see, as in an update of hidden columns
     std::uint32_t next = none;
   };
@@ -71,8 +72,8 @@ class FanOut {
   void forget(const Batch& batch);
   void look_at(const Event& event, const Policy& policy);
   void match(std::uint32_t event, SubscriptionIndex& index);
-  std::uint32_t text_of(std::uint32_t event, const Collection* collection,
-                        const Projection& projection, Action action);
+  // Of the batch's event of that number; of `seen`, event and cursor are filled in.
+  std::uint32_t text_of(std::uint32_t event, SeenEvent seen);
   const Projection* projection_of(const DeliveryClass& seen_by) const;
   void deliver_to_class(const DeliveryClass& only);
   void deliver_to_classes();

@@ -2,17 +2,10 @@
 
 #include <utility>
 
+#include "broker/sweep.hpp"
+
 namespace pgtide {
 namespace {
-
-// Expired entries are swept when so many are there: a map of dead texts must not grow for ever.
-constexpr std::size_t sweep_at = 1'024;
-
-template <class Map>
-void sweep(Map& map) {
-  if (map.size() % sweep_at != 0) return;
-  std::erase_if(map, [](const auto& entry) { return entry.second.expired(); });
-}
 
 bool grants_something(std::string_view grants) {
   return grants.find('1') != std::string_view::npos;

@@ -179,6 +179,7 @@ ClassTraits Broker::State::traits_of(const Connection& connection, const Pattern
   if (rows && rows->outcome() == Predicate::Outcome::always) rows = nullptr;
   return {.events = subscription.events,
           .filtered = subscription.filter != nullptr,
+          .matching = subscription.filter != nullptr && subscription.filter->has_pattern(),
           .rest = index.share(std::move(rows)),
           .lens = lenses.share(*policy, connection.user(), pattern)};
 }

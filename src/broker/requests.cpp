@@ -16,6 +16,7 @@ struct Broker::State::Request {
   Connection& connection;
   std::string id;  // the client's, as JSON text
   Reply reply{};
+  std::size_t filters_read = 0;
 
   void say(const std::string& message) { append_text_frame(reply.frames, message); }
 };
@@ -135,22 +136,32 @@ bool Broker::State::has_room(Request& request, const SubscribeItem& item) {
   const std::size_t held = connection.subscriptions.size();
   const std::size_t limit = options.limits.subscriptions_per_connection;
   if (held < limit || connection.find(item.pattern) < held) return true;
+  refuse_room(request, item);
+  return false;
+}
+
+void Broker::State::refuse_room(Request& request, const SubscribeItem& item) {
+  const std::size_t limit = options.limits.subscriptions_per_connection;
   refuse(request, {.code = WireCode::subscription_limit,
                    .message = "a connection holds at most " + std::to_string(limit) +
                               " subscriptions; unsubscribe from one first",
                    .pattern = item.pattern});
-  return false;
 }
 
 bool Broker::State::read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
                                 Subscription& wanted) {
   if (!item.filter) return true;
-  auto parsed = Expression::parse(*item.filter, filter_limits);
+  // One message is one request to the rate: it brings no more filters to read than can be held.
+  if (++request.filters_read > options.limits.subscriptions_per_connection) {
+    refuse_room(request, item);
+    return false;
+  }
+  auto parsed = filters.parse(*item.filter);
   std::optional<ErrorReply> fault;
-  if (const auto* faults = std::get_if<1>(&parsed)) {
+  if (const auto* syntax = std::get_if<1>(&parsed)) {
     fault = ErrorReply{.code = WireCode::invalid_filter,
-                       .message = faults->front().message,
-                       .position = faults->front().offset};
+                       .message = syntax->message,
+                       .position = syntax->offset};
   } else {
     wanted.filter = std::move(std::get<0>(parsed));
     fault = fault_of(request.connection, pattern, *wanted.filter);
@@ -166,7 +177,10 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
                          Subscription wanted) {
   Connection& connection = request.connection;
   ClassTraits traits = traits_of(connection, pattern, wanted);
-  if (!index.may_join(pattern, traits, options.limits.scanned_filters)) {
+  const std::size_t at = connection.find(item.pattern);
+  const Seat* leaving =
+      at < connection.subscriptions.size() ? &connection.subscriptions[at]->seat : nullptr;
+  if (!index.may_join(pattern, traits, options.limits.scanned_filters, leaving)) {
     index.release(traits.rest);
     refuse(request, {.code = WireCode::filter_limit,
                      .message = "too many filters on this collection that no index serves; ask for "
@@ -174,7 +188,6 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
                      .pattern = item.pattern});
     return;
   }
-  const std::size_t at = connection.find(item.pattern);
   if (at == connection.subscriptions.size()) {
     connection.subscriptions.push_back(std::make_unique<Subscription>());
     connection.record.patterns.push_back(item.pattern);

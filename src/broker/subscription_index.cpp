@@ -41,6 +41,8 @@ SubscriptionIndex::Key SubscriptionIndex::key_of(const ClassGroup& group,
 
 bool SubscriptionIndex::is_scanned_filter(const ClassTraits& traits) {
   if (!traits.filtered || !traits.rest) return false;
+  // A regular expression is dear to keep, also where an index finds the rows that it looks at.
+  if (traits.matching) return true;
   const Predicate& predicate = traits.rest->predicate();
   return predicate.outcome() == Predicate::Outcome::by_record && predicate.terms().empty();
 }
@@ -71,8 +73,13 @@ void SubscriptionIndex::leave(Seat& seat) {
 }
 
 bool SubscriptionIndex::may_join(const Pattern& pattern, const ClassTraits& traits,
-                                 std::size_t scanned_filters_max) const {
+                                 std::size_t scanned_filters_max, const Seat* leaving) const {
   if (!is_scanned_filter(traits)) return true;
+  // One of the same collection that is given up for it makes room.
+  const DeliveryClass* left = leaving != nullptr ? leaving->in : nullptr;
+  const bool makes_room =
+      left != nullptr && left->members.size() == 1 && is_scanned_filter(left->traits);
+  if (makes_room) ++scanned_filters_max;
   const auto node = collections_.find(pattern.collection);
   if (node == collections_.end()) return scanned_filters_max > 0;
   if (node->second.scanned_filters < scanned_filters_max) return true;

@@ -33,9 +33,10 @@ class SubscriptionIndex {
   // Frees the seat; nothing happens when it is free.
   void leave(Seat& seat);
   // False where that would be one more class of its collection than `scanned_filters_max` with a
-  // client's filter that no index serves.
-  bool may_join(const Pattern& pattern, const ClassTraits& traits,
-                std::size_t scanned_filters_max) const;
+  // client's filter that no index serves, or that has a regular expression. `leaving`: the seat
+  // that is given up for it; null: none.
+  bool may_join(const Pattern& pattern, const ClassTraits& traits, std::size_t scanned_filters_max,
+                const Seat* leaving) const;
 
   // Appends the classes that the event concerns, whether they want its action or not.
   void find(EventRows& rows, std::vector<Match>& found);

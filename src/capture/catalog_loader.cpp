@@ -20,12 +20,12 @@ constexpr const char* names_sql =
 // What to_json makes of a type, by its own rules (json.c): six types are numbers, and a type of an
 // extension may bring a cast to json of its own. Domains count as what they are made of.
 constexpr const char* types_sql = R"(
-with recursive made_of(id, name, shown, part, type) as (
-  select w.id, a.attname::text, format_type(a.atttypid, null), 0, a.atttypid
+with recursive made_of(id, name, number, shown, part, type) as (
+  select w.id, a.attname::text, a.attnum, format_type(a.atttypid, null), 0, a.atttypid
     from pgtide.collection w
     join pg_attribute a on a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped
   union all
-  select m.id, m.name, m.shown, m.part + (t.typtype <> 'd')::int,
+  select m.id, m.name, m.number, m.shown, m.part + (t.typtype <> 'd')::int,
          case when t.typtype = 'd' then t.typbasetype else t.typelem end
     from made_of m join pg_type t on t.oid = m.type
    where t.typtype = 'd' or t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0)
@@ -40,7 +40,7 @@ select m.id, m.name, m.shown, m.part, case
       or m.type >= 16384 and exists (select from pg_cast
            where castsource = m.type and casttarget = 'json'::regtype and castmethod = 'f')
       then 'json'
-    else 'text' end
+    else 'text' end, m.number
   from made_of m join pg_type t on t.oid = m.type where t.typtype <> 'd' order by m.id, m.part)";
 
 ColumnKind kind_of(std::string_view name) {
@@ -72,7 +72,10 @@ std::string array_text(const std::vector<std::string>& values) {
 }
 
 void add_types(std::vector<Collection>& collections, DatabaseSession& session) {
-  for (Collection& collection : collections) collection.types.resize(collection.columns.size());
+  for (Collection& collection : collections) {
+    collection.types.resize(collection.columns.size());
+    collection.numbers.resize(collection.columns.size());
+  }
   auto collection = collections.begin();
   for (const auto& row : session.run(types_sql)) {
     const auto id = static_cast<std::int32_t>(integer_of(row[0]));
@@ -82,7 +85,9 @@ void add_types(std::vector<Collection>& collections, DatabaseSession& session) {
     const auto& columns = collection->columns;
     const auto column = std::find(columns.begin(), columns.end(), text_of(row[1]));
     if (column == columns.end()) continue;
-    ColumnType& type = collection->types[static_cast<std::size_t>(column - columns.begin())];
+    const auto place = static_cast<std::size_t>(column - columns.begin());
+    collection->numbers[place] = static_cast<int>(integer_of(row[5]));
+    ColumnType& type = collection->types[place];
     type.name = text_of(row[2]);
     const ColumnKind kind = kind_of(text_of(row[4]));
     switch (integer_of(row[3])) {

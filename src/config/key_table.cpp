@@ -172,8 +172,8 @@ std::vector<KeyEntry> size_and_time_limits() {
                  "Bytes of one message from a client; a larger one closes the connection (1009)."},
                 [](Config& c) -> std::size_t& { return c.limits.message_bytes; }, {kib, 64 * mib}),
       count_key({"limits.scanned_filters_per_collection",
-                 "Clients' filters on one collection that no index serves, in each thread; past it "
-                 "the error is filter_limit."},
+                 "Clients' filters on one collection that no index serves or that call matches(), "
+                 "in each thread; past it the error is filter_limit."},
                 [](Config& c) -> std::size_t& { return c.limits.scanned_filters_per_collection; },
                 {0, 1'000'000}),
       count_key({"limits.event_bytes",

@@ -31,7 +31,10 @@ bool is_loopback_v4(std::string_view host) {
 std::string_view host_of_origin(std::string_view origin) {
   const auto at = origin.find("://");
   if (at == std::string_view::npos) return {};
-  return host_name(origin.substr(at + 3));
+  const std::string_view authority = origin.substr(at + 3);
+  // An origin is scheme, host and port (RFC 6454, 7); what has more was written by no browser.
+  return authority.find_first_of("@/?#\\") == std::string_view::npos ? host_name(authority)
+                                                                     : std::string_view{};
 }
 
 }  // namespace

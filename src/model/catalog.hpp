@@ -17,6 +17,7 @@ struct Collection {
   std::vector<std::string> key{};      // column names, in key order; never empty
   std::vector<std::string> columns{};  // all present columns, in their order
   std::vector<ColumnType> types{};     // theirs; a missing one is json
+  std::vector<int> numbers{};          // theirs (attnum), which a rename keeps; empty: not known
   bool old_rows = true;                // false: watched --without-old-rows
   std::string fault{};                 // what makes its stream untrustworthy now; empty: nothing
 

@@ -9,8 +9,6 @@
 namespace pgtide {
 namespace {
 
-constexpr std::int64_t pattern_memory_bytes = 1 << 20;
-
 std::optional<Function> find_function(std::string_view name) {
   for (int n = 0; n <= static_cast<int>(Function::matches); ++n) {
     const auto function = static_cast<Function>(n);
@@ -82,7 +80,7 @@ void CallParser::compile_pattern(Node& call) {
                                      std::to_string(limits_.pattern_bytes) + " bytes");
   }
   re2::RE2::Options options(re2::RE2::Quiet);
-  options.set_max_mem(pattern_memory_bytes);
+  options.set_max_mem(static_cast<std::int64_t>(limits_.pattern_memory_bytes));
   auto compiled =
       std::make_shared<const re2::RE2>(re2::StringPiece(text.data(), text.size()), options);
   if (!compiled->ok()) {

@@ -15,6 +15,12 @@ void sort_faults(std::vector<ExpressionFault>& faults) {
                    [](const auto& a, const auto& b) { return a.offset < b.offset; });
 }
 
+bool calls_matches(const Node& node) {
+  return node.pattern != nullptr ||
+         std::any_of(node.children.begin(), node.children.end(),
+                     [](const NodePointer& child) { return calls_matches(*child); });
+}
+
 }  // namespace
 
 Expression::~Expression() = default;
@@ -37,6 +43,10 @@ std::vector<ExpressionFault> Expression::check(const Scope& scope) const {
   std::vector<ExpressionFault> faults = check_tree(*root_, scope);
   sort_faults(faults);
   return faults;
+}
+
+bool Expression::has_pattern() const {
+  return calls_matches(*root_);
 }
 
 bool Expression::holds(const Principal* user) const {

@@ -25,8 +25,11 @@ struct ExpressionLimits {
   std::size_t nodes = 1'000;
   std::size_t patterns = 1'000;      // calls of matches()
   std::size_t pattern_bytes = 4'096;  // of one regular expression
+  // Of one, compiled, and of the states that it is in while it reads a text.
+  std::size_t pattern_memory_bytes = 1'048'576;
 };
-inline constexpr ExpressionLimits filter_limits{1'024, 16, 64, 1, 256};
+// A stranger's regular expression takes a millisecond at most to compile, and little memory.
+inline constexpr ExpressionLimits filter_limits{1'024, 16, 64, 1, 256, 65'536};
 
 // Which variables an expression may use, and what is known of them.
 struct Scope {
@@ -50,6 +53,9 @@ class Expression {
 
   // Of an expression over `user` alone (null: anonymous). An error is no.
   bool holds(const Principal* user) const;
+
+  // Does it call matches()?
+  bool has_pattern() const;
 
   const std::string& text() const { return text_; }
   const Node& root() const { return *root_; }

@@ -82,6 +82,15 @@ RecordShape make_shape(const Collection& watched) {
 }
 
 
+// Name and number; 0 where it is not known.
+std::map<std::string, int> columns_of(const Collection& watched) {
+  std::map<std::string, int> columns;
+  for (std::size_t i = 0; i < watched.columns.size(); ++i) {
+    columns.emplace(watched.columns[i], i < watched.numbers.size() ? watched.numbers[i] : 0);
+  }
+  return columns;
+}
+
 bool depends_on_user(const HiddenColumn& hidden) {
   return hidden.seen_by.kind != Audience::Kind::nobody;
 }
@@ -136,15 +145,36 @@ Policy::Opened Policy::open(const CollectionRule& rule, const Opened* before) {
     return opened;
   }
   const std::size_t problems_before = problems_.size();
+  if (watched != nullptr) check_renamed(opened, *watched);
+  if (problems_.size() != problems_before) return opened;
   check_file(rule, watched);
   if (problems_.size() != problems_before) {
     file_is_at_fault_ = true;
     return opened;
   }
-  if (watched != nullptr && opened.known_columns.empty()) opened.known_columns = watched->columns;
+  if (watched != nullptr && opened.known_columns.empty()) {
+    opened.known_columns = columns_of(*watched);
+  }
   opened.open = true;
   opened.projection = project(opened, {});
   return opened;
+}
+
+// A name that is another column's now: what was hidden by the one would show under the other, until
+// somebody has looked at the rules again.
+void Policy::check_renamed(const Opened& opened, const Collection& watched) {
+  const CollectionRule& rule = *opened.rule;
+  if (!rule.narrows_columns() && !rule.where) return;
+  for (const auto& [column, number] : columns_of(watched)) {
+    const auto known = std::find_if(opened.known_columns.begin(), opened.known_columns.end(),
+                                    [&](const auto& each) { return each.second == number; });
+    const bool taken = known != opened.known_columns.end() && known->first != column &&
+                       opened.known_columns.contains(column);
+    if (number == 0 || !taken) continue;
+    report(rule.place, rule,
+           "column " + column + " of table " + watched.table + " is the one that was " +
+               known->first + " when the rules were loaded; look at them, and load them anew");
+  }
 }
 
 void Policy::check_file(const CollectionRule& rule, const Collection* watched) {
@@ -243,7 +273,7 @@ std::shared_ptr<const Projection> Policy::project(const Opened& opened,
     for (const ShownColumn& column : *rule.show) projection->named.push_back(column.name);
     std::sort(projection->named.begin(), projection->named.end());
   }
-  for (const std::string& column : opened.known_columns) {
+  for (const auto& [column, number] : opened.known_columns) {
     const bool is_key = watched != nullptr && contains(watched->key, column);
     if (is_key || projection->shows_in_custom(column)) projection->columns.push_back(column);
   }

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -71,11 +72,12 @@ class Policy {
   struct Opened {
     const CollectionRule* rule = nullptr;
     bool open = false;
-    std::vector<std::string> known_columns{};        // when the rules were first held against it
+    std::map<std::string, int> known_columns{};  // by name, the number; of the first look at it
     std::shared_ptr<const Projection> projection{};  // of who has no grant; null: closed
   };
   Policy(std::shared_ptr<const Rules> rules, std::shared_ptr<const Catalog> catalog);
   Opened open(const CollectionRule& rule, const Opened* before);
+  void check_renamed(const Opened& opened, const Collection& watched);
   void check_file(const CollectionRule& rule, const Collection* watched);
   void check_column(const CollectionRule& rule, const Collection& watched,
                     const std::string& column, SourcePlace place);

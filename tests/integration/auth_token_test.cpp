@@ -437,6 +437,22 @@ TEST_CASE("auth: a key set that changes is read anew; a bad one leaves the old k
   CHECK(*checked->reload_if_changed() == true);
   CHECK((known(before) && known(after)));
 
+  // A key that is taken out is worth nothing, though nothing takes its place, and next to others
+  // that cannot be used.
+  folder.write("keys.json", "{\"keys\":[]}");
+  CHECK(*checked->reload_if_changed() == true);
+  CHECK((!known(before) && !known(after)));
+  CHECK(holds(checked->key_warnings(), "auth.jwt.algorithms: lists ES256, which needs"));
+  folder.write("keys.json",
+               "{\"keys\":[" + before.jwk() + R"(,{"kty":"oct","k":"AAAA"}]})");
+  CHECK(*checked->reload_if_changed() == true);
+  CHECK((known(before) && !known(after)));
+  CHECK(holds(checked->key_warnings(), "keys.json key 2: "));
+  folder.write("keys.json", "{\"keys\":[" + before.jwk() + "," + after.jwk() + "]}");
+  CHECK(*checked->reload_if_changed() == true);
+  CHECK((known(before) && known(after)));
+  CHECK(checked->key_warnings() == "");
+
   folder.write("keys.json", "{\"keys\":[");
   const auto bad = checked->reload_if_changed();
   REQUIRE(!bad);

@@ -371,7 +371,7 @@ TEST_CASE("cli: check tells the faults of settings, rules and database at once")
        {"nowhere.pem cannot be read",
         "rules.yaml:6:12: posts: table public.posts has no column emial",
         "rules.yaml:7:21: posts.deleted_record must be key or full",
-        "rules.yaml:8:26: comments.where: ", "rules.yaml:8:36: comments.table must be"}) {
+        "rules.yaml:8:25: comments.where: ", "rules.yaml:8:34: comments.table must be"}) {
     CAPTURE(fault);
     CHECK(holds(end.errors, fault));
   }

@@ -487,7 +487,11 @@ class Viewer {
     std::string extras;
     if (act == Act::update && !change.before.empty()) {
       const Names names = changed(sight, change);
-      if (names.empty()) return {};
+      // Nobody is told of hidden columns, but for who sees the row leave one of his patterns.
+      const bool turns = std::any_of(views.begin(), views.end(), [](const View& view) {
+        return view.before != view.after;
+      });
+      if (names.empty() && !turns) return {};
       extras = ",\"changed\":[" + joined(names) + "]";
       if (rule != nullptr && rule->old) {
         extras += ",\"old\":" + to_json(visible(sight, change.before));

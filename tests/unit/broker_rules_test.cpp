@@ -137,6 +137,23 @@ TEST_CASE("rules: a connection's patterns that differ about an event get one fra
   CHECK(briefs(world.taken(ann)) == Lines{shown("delete", R"({"id":5})", R"("*","docs.5")")});
 }
 
+TEST_CASE("rules: a pattern that loses a row by a hidden column is told beside one that keeps it") {
+  CollectionRule rule = docs_rule();
+  rule.hide = {{.name = "secret"}};
+  rule.where = expression("record.team == 1");
+  rule.hide.push_back({.name = "team"});
+  World world(docs_policy(rule));
+  const auto ann = reader(world, user("ann"), {World::subscribe("*"), World::subscribe("docs.*")});
+  const std::string seen = R"({"id":5,"owner":"x","tags":["a"]})";
+  world.deliver({updated("docs", "5", doc(5, "x", "1"), doc(5, "x", "2"))});
+  CHECK(briefs(world.taken(ann)) ==
+        Lines{shown("update", seen, R"("*")") + R"("left":["docs.*"])"});
+  world.deliver({updated("docs", "5", doc(5, "x", "2"), doc(5, "x", "1"))});
+  CHECK(briefs(world.taken(ann)) == Lines{shown("update", seen, R"("*","docs.*")")});
+  world.deliver({updated("docs", "5", doc(5, "x", "1", "s"), doc(5, "x", "1", "t"))});
+  CHECK(world.taken(ann) == Lines{});
+}
+
 TEST_CASE("rules: two filters that hand a row over are an update, one of them in `left`") {
   World world(docs_policy(docs_rule()));
   const auto ann = reader(world, user("ann"),
@@ -312,6 +329,33 @@ TEST_CASE("filter: so many that no index serves, and those that share one count 
   CHECK(ask("record.team > 2"));
   CHECK(ask("record.team == 3"));
   CHECK_FALSE(ask("record.team > 4"));
+  CHECK_FALSE(ask("record.team == 3 && record.secret.matches('x')"));  // its memory counts as well
+}
+
+TEST_CASE("filter: at the limit one may be replaced by another by who alone holds it") {
+  BrokerOptions options;
+  options.limits.scanned_filters = 1;
+  World world(docs_policy(docs_rule()), options);
+  const auto ann = world.open(user("ann"));
+  for (const char* filter : {"record.team > 1", "record.team > 2"}) {
+    const std::string answer = world.ask(ann, subscribe_with("docs.*", filter)).at(0);
+    CHECK(answer.starts_with(R"({"type":"subscribed")"));
+  }
+  const std::string other = world.ask(ann, subscribe_with("docs.1", "record.team > 3")).at(0);
+  CHECK(other.find("filter_limit") != std::string::npos);
+}
+
+TEST_CASE("filter: one message brings no more of them to read than may be held") {
+  BrokerOptions options;
+  options.limits.subscriptions_per_connection = 2;
+  World world(docs_policy(docs_rule()), options);
+  const auto ann = world.open(user("ann"));
+  const std::string wrong = R"({"pattern":"docs.*","filter":"nope("})";
+  const Lines answers = world.ask(
+      ann, R"({"type":"subscribe","subscriptions":[)" + wrong + "," + wrong + "," + wrong + "]}");
+  REQUIRE(answers.size() == 3);
+  CHECK(answers[1].find("invalid_filter") != std::string::npos);
+  CHECK(answers[2].find("subscription_limit") != std::string::npos);
 }
 
 TEST_CASE("rules: new ones decide every subscription anew, and tell whom they concern") {

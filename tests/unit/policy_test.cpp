@@ -266,6 +266,26 @@ TEST_CASE("policy: what was known survives a time in which the table is not watc
   CHECK_FALSE(back->projection("posts", "")->shows("secret"));
 }
 
+TEST_CASE("policy: a name that is another column's now closes, until the rules are loaded anew") {
+  const auto rules = rules_of({hiding({"email"})});
+  const auto numbered = [](std::vector<int> numbers) {
+    Collection table = posts();
+    table.numbers = std::move(numbers);
+    return catalog_of({table});
+  };
+  const auto first = Policy::bind(rules, numbered({1, 2, 3}), nullptr);
+  CHECK(first->problems() == Names{});
+  const auto swapped = Policy::bind(rules, numbered({1, 3, 2}), first.get());
+  CHECK(swapped->projection("posts", "") == nullptr);
+  REQUIRE(swapped->problems().size() == 2);
+  CHECK(swapped->problems()[0] ==
+        "rules.yaml:3:5: posts: column email of table public.posts is the one that was title when "
+        "the rules were loaded; look at them, and load them anew");
+  CHECK(Policy::bind(rules, numbered({1, 3, 2}), nullptr)->problems() == Names{});
+  const auto added_anew = Policy::bind(rules, numbered({1, 4, 3}), first.get());
+  CHECK(added_anew->problems() == Names{});
+}
+
 TEST_CASE("policy: a hidden column that vanishes closes, and opens again when it is back") {
   const auto rules = rules_of({hiding({"email"})});
   const auto first = Policy::bind(rules, catalog_of({posts()}), nullptr);
@@ -273,7 +293,8 @@ TEST_CASE("policy: a hidden column that vanishes closes, and opens again when it
       Policy::bind(rules, catalog_of({posts({"id", "title", "mail"})}), first.get());
   CHECK(renamed->projection("posts", "") == nullptr);
   CHECK(renamed->problems() ==
-        Names{"rules.yaml:4:10: posts: table public.posts has no column email; did you mean mail?"});
+        Names{"rules.yaml:4:10: posts: table public.posts has no column email; did you mean "
+              "mail?"});
   CHECK(ask(*renamed, "posts.*") == Policy::Verdict::denied);
   const auto back = Policy::bind(rules, catalog_of({posts()}), renamed.get());
   CHECK(back->projection("posts", "")->columns == Names{"id", "title"});

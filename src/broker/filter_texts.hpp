@@ -1,0 +1,22 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "rules/expression.hpp"
+#include "rules/text_map.hpp"
+
+namespace pgtide {
+
+// Clients' filters by their text: the same page in a thousand browsers asks the same, which is
+// parsed, and its regular expression compiled, once.
+class FilterTexts {
+ public:
+  // The first fault where there are any.
+  std::variant<std::shared_ptr<const Expression>, ExpressionFault> parse(const std::string& text);
+
+ private:
+  TextMap<std::weak_ptr<const Expression>> held_{};
+};
+
+}  // namespace pgtide
