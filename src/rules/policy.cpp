@@ -165,7 +165,9 @@ Policy::Opened Policy::open(const CollectionRule& rule, const Opened* before) {
 void Policy::check_renamed(const Opened& opened, const Collection& watched) {
   const CollectionRule& rule = *opened.rule;
   if (!rule.narrows_columns() && !rule.where) return;
-  for (const auto& [column, number] : columns_of(watched)) {
+  for (const auto& named : columns_of(watched)) {
+    const std::string& column = named.first;
+    const int number = named.second;
     const auto known = std::find_if(opened.known_columns.begin(), opened.known_columns.end(),
                                     [&](const auto& each) { return each.second == number; });
     const bool taken = known != opened.known_columns.end() && known->first != column &&
