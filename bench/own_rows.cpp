@@ -40,15 +40,9 @@ std::string token_of(std::size_t reader) {
 }
 
 double write(const Rig& rig, unsigned seconds) {
-  const std::string rows = std::to_string(rows_per_transaction);
-  const std::string share = std::to_string(users / writers);
-  const std::string script =
-      "\\set low :client_id * " + share + " + random(0, " +
-      std::to_string(users / writers / rows_per_transaction - 1) + ") * " + rows + "\n" +
-      "update posts set likes = likes + 1 where id > :low and id <= :low + " + rows + ";\n";
   const PgbenchResult result =
-      run_pgbench({rig.url("app"), script, writers, seconds,
-                   changes_per_second / rows_per_transaction}, rig.folder(), "writers");
+      run_pgbench({rig.url("app"), update_script(users / writers, rows_per_transaction), writers,
+                   seconds, changes_per_second / rows_per_transaction}, rig.folder(), "writers");
   return result.transactions * rows_per_transaction;
 }
 

@@ -35,14 +35,6 @@ std::string name_of(const Load& load) {
   return std::to_string(load.rows) + " rows, " + offered;
 }
 
-// Each client has posts of its own, so that none waits for another's locks.
-std::string script_of(const Load& load) {
-  const std::string rows = std::to_string(load.rows);
-  return "\\set low :client_id * " + std::to_string(posts_per_client) + " + random(0, " +
-         std::to_string(posts_per_client / load.rows - 1) + ") * " + rows + "\n" +
-         "update posts set likes = likes + 1 where id > :low and id <= :low + " + rows + ";\n";
-}
-
 // What has arrived, and how old it was.
 class Arrivals {
  public:
@@ -79,7 +71,8 @@ struct Written {
 Written write(const Rig& rig, const Load& load, unsigned seconds) {
   const double rate = load.rate / load.rows;
   const PgbenchResult result = run_pgbench(
-      {rig.url("app"), script_of(load), clients, seconds, rate}, rig.folder(), "writers");
+      {rig.url("app"), update_script(posts_per_client, load.rows), clients, seconds, rate},
+      rig.folder(), "writers");
   return {result.transactions * load.rows, steady_clock::now()};
 }
 

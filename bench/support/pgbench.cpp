@@ -15,6 +15,13 @@ double number_behind(const std::string& printed, const std::string& words) {
 
 }  // namespace
 
+std::string update_script(unsigned posts_per_client, unsigned rows) {
+  const std::string each = std::to_string(rows);
+  return "\\set low :client_id * " + std::to_string(posts_per_client) + " + random(0, " +
+         std::to_string(posts_per_client / rows - 1) + ") * " + each + "\n" +
+         "update posts set likes = likes + 1 where id > :low and id <= :low + " + each + ";\n";
+}
+
 PgbenchResult run_pgbench(const Pgbench& run, const Folder& folder, const std::string& name) {
   folder.write(name + ".sql", run.script);
   std::vector<std::string> arguments = {

@@ -14,6 +14,10 @@ struct Pgbench {
   double rate = 0;           // transactions per second that are asked for; 0: as many as can be
 };
 
+// A script that updates `rows` posts that lie together in one statement. Each client has
+// `posts_per_client` of its own, a multiple of `rows`, so that none waits for another's locks.
+std::string update_script(unsigned posts_per_client, unsigned rows);
+
 struct PgbenchResult {
   double transactions = 0;   // committed
   double per_second = 0;     // without the time to connect

@@ -81,7 +81,6 @@ RecordShape make_shape(const Collection& watched) {
   return shape;
 }
 
-
 // Name and number; 0 where it is not known.
 std::map<std::string, int> columns_of(const Collection& watched) {
   std::map<std::string, int> columns;
