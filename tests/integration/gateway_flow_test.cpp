@@ -298,13 +298,14 @@ TEST_CASE("gateway: a peer that stands still behind a full socket is cut") {
 }
 
 TEST_CASE("gateway: a slow reader that answers no ping lives while it reads") {
+  const auto changes = rows(3'500, 2'000);
   RigOptions options;
-  options.gateway.heartbeat_interval = 200ms;
-  options.gateway.heartbeat_timeout = 2s;
+  options.gateway.heartbeat_interval = 1'500ms;  // the changes are queued before the ping
+  options.gateway.heartbeat_timeout = 1s;
   Rig rig(options);
   auto socket = subscriber(rig, small_buffer);
-  rig.deliver(rows(3'500, 2'000), 1);
-  const auto until = std::chrono::steady_clock::now() + 2'500ms;  // past the first check
+  rig.deliver(changes, 1);
+  const auto until = std::chrono::steady_clock::now() + 2'700ms;  // past the first check
   while (std::chrono::steady_clock::now() < until) {
     REQUIRE(socket.read_bytes(2'000).size() == 2'000);
     ::pollfd nothing{-1, 0, 0};
