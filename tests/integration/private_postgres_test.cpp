@@ -9,6 +9,7 @@
 
 #include "support/database.hpp"
 #include "support/eventually.hpp"
+#include "support/folder.hpp"
 
 using namespace pgtide;
 using namespace pgtide::test;
@@ -46,15 +47,14 @@ struct Shelf {
   }
   ~Shelf() { fs::remove_all(path); }
   bool empty() const { return fs::is_empty(path); }
-  std::string path = "/tmp/pgtide-shelf-XXXXXX";
+  std::string path = busy_directory() + "/pgtide-shelf-XXXXXX";
 };
 
 // A program of its own that makes a cluster on the shelf, and then waits to be killed.
-pid_t fork_owner(const Shelf& shelf) {
+pid_t fork_owner(const Shelf& shelf, PrivatePostgresOptions options) {
   const pid_t owner = fork();
   if (owner != 0) return owner;
   for (const int caught : {SIGINT, SIGTERM}) signal(caught, SIG_DFL);  // doctest's are inherited
-  PrivatePostgresOptions options;
   options.parent_directory = shelf.path;
   const auto made = PrivatePostgres::create(options);
   if (!made) _exit(1);
@@ -103,7 +103,7 @@ TEST_CASE("private postgres: server and directory are gone after its owner was k
   for (const Case& one : cases) {
     CAPTURE(one.why);
     Shelf shelf;
-    const pid_t owner = fork_owner(shelf);
+    const pid_t owner = fork_owner(shelf, quick_cluster());
     eventually([&] { return fs::exists(shelf.path + "/ready"); }, 60s);
     CHECK(programs_with(shelf.path) >= 2);  // the server and the watchdog
     end(owner, one.signal);
@@ -116,7 +116,7 @@ TEST_CASE("private postgres: an owner killed while the cluster is being made lea
   for (const char* stage : {"initdb.log", "data/PG_VERSION", "data/base/1", "server.log"}) {
     CAPTURE(stage);
     Shelf shelf;
-    const pid_t owner = fork_owner(shelf);
+    const pid_t owner = fork_owner(shelf, {});
     const auto reached = [&] {
       for (const auto& entry : fs::directory_iterator(shelf.path))
         if (fs::exists(entry.path() / stage)) return true;
@@ -151,7 +151,7 @@ TEST_CASE("private postgres: start brings a server back that somebody else has k
 }
 
 TEST_CASE("private postgres: settings are the caller's, and fsync is off unless it is asked for") {
-  PrivatePostgresOptions options;
+  PrivatePostgresOptions options = quick_cluster();
   options.settings = {"max_prepared_transactions=7"};
   const auto quick = PrivatePostgres::create(options);
   REQUIRE(quick.ok());

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "support/eventually.hpp"
+#include "support/folder.hpp"
 
 extern char** environ;
 
@@ -34,7 +35,7 @@ std::string find_chromium() {
 }
 
 std::string make_profile() {
-  std::string directory = "/tmp/pgtide-browser-XXXXXX";
+  std::string directory = busy_directory() + "/pgtide-browser-XXXXXX";
   REQUIRE(mkdtemp(directory.data()) != nullptr);
   return directory;
 }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "support/folder.hpp"
 #include "support/text.hpp"
 
 namespace pgtide::test {
@@ -163,10 +164,16 @@ int Session::pid() const {
   return PQbackendPID(connection_);
 }
 
-PrivatePostgres make_cluster(std::vector<std::string> settings) {
+PrivatePostgresOptions quick_cluster() {
   PrivatePostgresOptions options;
-  options.settings = std::move(settings);
+  options.parent_directory = busy_directory();
   options.keep_pgdata_in = PGTIDE_KEPT_CLUSTERS;
+  return options;
+}
+
+PrivatePostgres make_cluster(std::vector<std::string> settings) {
+  PrivatePostgresOptions options = quick_cluster();
+  options.settings = std::move(settings);
   Result<PrivatePostgres> made = PrivatePostgres::create(options);
   if (!made) FAIL(made.error().to_string());
   return std::move(*made);

@@ -64,6 +64,9 @@ class Session {
 // A machine without PostgreSQL fails the test.
 PrivatePostgres& cluster();
 
+// Those of a cluster that begins with a copy of what initdb once made, in busy_directory().
+PrivatePostgresOptions quick_cluster();
+
 // Makes a cluster with these settings ("max_prepared_transactions=10"), or fails the test.
 PrivatePostgres make_cluster(std::vector<std::string> settings = {});
 
