@@ -47,7 +47,7 @@ std::shared_ptr<const Policy> make_policy(const std::string& where) {
   return policy;
 }
 
-// A broker with one subscription for each of so many users, numbered from 1,000,000 on.
+// A broker with a connection for each of so many users, numbered from 1,000,000 on.
 class Crowd {
  public:
   Crowd(std::shared_ptr<const Policy> policy, std::size_t users)
@@ -57,9 +57,10 @@ class Crowd {
   }
 
   ConnectionNumber add(std::size_t user) {
-    const auto opened = broker_.open({.user = Principal{.id = std::to_string(user)}}, now_);
-    subscribe(opened.number);
-    return opened.number;
+    return broker_.open({.user = Principal{.id = std::to_string(user)}}, now_).number;
+  }
+  void subscribe_all() {
+    for (ConnectionNumber i = 0; i < broker_.connection_count(); ++i) subscribe(i);
   }
   void subscribe(ConnectionNumber number) {
     const Reply reply =
@@ -96,6 +97,7 @@ class Crowd {
 // Microseconds for an event that one of `users` sees, the middle of several turns.
 double measure_event(const std::string& where, std::size_t users, unsigned turns, unsigned events) {
   Crowd crowd(make_policy(where), users);
+  crowd.subscribe_all();
   Samples microseconds;
   std::size_t user = 0;
   for (unsigned turn = 0; turn < turns; ++turn) {
@@ -115,9 +117,11 @@ void run(const BenchOptions& options) {
   const unsigned turns = choose(options.rounds, options, 21, 3);
   // First, while no freed memory is there to be used again.
   constexpr std::size_t crowd_users = 100'000;
-  const Usage before = usage_of(getpid());
+  const Usage empty = usage_of(getpid());
   Crowd crowd(make_policy(indexed), crowd_users);
-  const Usage after = usage_of(getpid());
+  const Usage connected = usage_of(getpid());
+  crowd.subscribe_all();
+  const Usage subscribed = usage_of(getpid());
   report.describe(std::string("where: ") + indexed + "; each user one subscription of posts.*");
   const std::vector<std::size_t> sizes{1'000, 10'000, 100'000};
   std::vector<double> by_index;
@@ -132,15 +136,17 @@ void run(const BenchOptions& options) {
                measure_event(scanned, users, 3, options.quick ? 2 : 20), "us");
   }
 
-  report.add("memory with a connection",
-             static_cast<double>(after.resident_bytes - before.resident_bytes) / crowd_users,
-             "bytes per subscription");
+  const auto each = [](const Usage& before, const Usage& after) {
+    return static_cast<double>(after.resident_bytes - before.resident_bytes) / crowd_users;
+  };
+  report.add("memory of a connection", each(empty, connected), "bytes");
+  report.add("memory of a subscription", each(connected, subscribed), "bytes");
   const ConnectionNumber one = crowd.add(Crowd::first_user + crowd_users);
   constexpr unsigned requests = 20'000;
   const auto start = steady_clock::now();
   for (unsigned i = 0; i < requests / 2; ++i) {
-    crowd.unsubscribe(one);
     crowd.subscribe(one);
+    crowd.unsubscribe(one);
   }
   const std::chrono::duration<double> took = steady_clock::now() - start;
   report.add("requests with 100,000 subscriptions there", requests / took.count(), "per s");

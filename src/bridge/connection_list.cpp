@@ -54,7 +54,7 @@ void BridgeCore::kick(ConnectionQuery query, std::function<void(std::size_t)> do
   for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->kick(query, all->slot(i));
 }
 
-std::vector<std::pair<std::size_t, ConnectionRecord>> BridgeCore::connections() const {
+std::vector<std::pair<std::size_t, ListedConnection>> BridgeCore::connections() const {
   if (stage_ == Stage::made || shards_.empty()) return {};
   std::promise<std::vector<Listed>> answer;
   const auto all = std::make_shared<Gathering<Listed>>(
@@ -63,10 +63,10 @@ std::vector<std::pair<std::size_t, ConnectionRecord>> BridgeCore::connections() 
       });
   for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->list({}, all->slot(i));
   std::vector<Listed> by_shard = answer.get_future().get();
-  std::vector<std::pair<std::size_t, ConnectionRecord>> found;
+  std::vector<std::pair<std::size_t, ListedConnection>> found;
   for (std::size_t shard = 0; shard < by_shard.size(); ++shard) {
     for (ListedConnection& listed : by_shard[shard]) {
-      found.emplace_back(shard, std::move(listed.record));
+      found.emplace_back(shard, std::move(listed));
     }
   }
   return found;

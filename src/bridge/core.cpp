@@ -17,6 +17,7 @@
 #include "bridge/gathering.hpp"
 #include "bridge/metrics.hpp"
 #include "bridge/rules_loader.hpp"
+#include "capture/inspection.hpp"
 #include "config/config_file.hpp"
 
 namespace pgtide {
@@ -236,13 +237,23 @@ Result<void> BridgeCore::reload_rules() {
   if (stage_ != Stage::running) return Error{ErrorKind::conflict, "the bridge does not run"};
   auto rules = read_rules(config_.rules_named || had_rules_file_);
   if (!rules) return rules.error();
-  {
-    const std::lock_guard lock(publishing_);
-    const auto policy = policy_->use_rules(*rules);
-    if (!policy) return policy.error();
-    for (const auto& shard : shards_) shard->replace_policy(*policy);
+  auto taken = take_rules(*rules);
+  if (!taken) {
+    // They may name a column that was added since the catalog was read.
+    const auto catalog = read_catalog(config_.database.url, listed_tables(**rules));
+    if (!catalog) return taken;
+    catalog_changed(*catalog);
+    taken = take_rules(*rules);
   }
-  source_->list_tables(listed_tables(**rules));
+  if (taken) source_->list_tables(listed_tables(**rules));
+  return taken;
+}
+
+Result<void> BridgeCore::take_rules(std::shared_ptr<const Rules> rules) {
+  const std::lock_guard lock(publishing_);
+  const auto policy = policy_->use_rules(std::move(rules));
+  if (!policy) return policy.error();
+  for (const auto& shard : shards_) shard->replace_policy(*policy);
   return {};
 }
 

@@ -48,7 +48,7 @@ class BridgeCore : private ChangeSink, private Operator {
   const Config& config() const { return config_; }
 
   // Not on a shard's thread: they wait for the shards. Nothing while the bridge does not run.
-  std::vector<std::pair<std::size_t, ConnectionRecord>> connections() const;  // shard, record
+  std::vector<std::pair<std::size_t, ListedConnection>> connections() const;  // with their shards
   void close_connection(std::size_t shard, const std::string& id);
 
  private:
@@ -70,6 +70,7 @@ class BridgeCore : private ChangeSink, private Operator {
   enum class Stage { made, running, stopping };
 
   Result<std::shared_ptr<const Rules>> read_rules(bool required) const;
+  Result<void> take_rules(std::shared_ptr<const Rules> rules);
   Result<void> start_serving();
   ShardOptions shard_options() const;
   void make_shards();

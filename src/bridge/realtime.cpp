@@ -28,12 +28,13 @@ std::vector<ConnectionInfo> BridgeRealtime::get_connections() const {
   const auto core = core_.lock();
   if (!core) return {};
   std::vector<ConnectionInfo> infos;
-  for (auto& [shard, record] : core->connections()) {
+  for (const auto& [shard, listed] : core->connections()) {
+    const ConnectionRecord& record = listed.record;
     ConnectionInfo info;
     info.id = record.id;
     if (record.user) info.user = ConnectionUser{record.user->id, record.user->roles};
     info.remote_address = record.remote_address;
-    info.patterns = record.patterns;
+    for (const HeldPattern& held : listed.patterns) info.patterns.push_back(held.pattern);
     info.connected_at = record.connected_at;
     info.close = [weak = core_, from = shard, id = record.id] {
       if (const auto held = weak.lock()) held->close_connection(from, id);

@@ -35,9 +35,9 @@ bool means(const ConnectionQuery& query, const ConnectionRecord& record) {
 }  // namespace
 
 std::size_t Connection::find(std::string_view pattern) const {
-  const auto& patterns = record.patterns;
-  const auto found = std::find(patterns.begin(), patterns.end(), pattern);
-  return static_cast<std::size_t>(found - patterns.begin());
+  const auto found = std::find_if(subscriptions.begin(), subscriptions.end(),
+                                  [=](const auto& held) { return held->pattern == pattern; });
+  return static_cast<std::size_t>(found - subscriptions.begin());
 }
 
 Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> policy_,
@@ -56,8 +56,6 @@ void Broker::State::remove_subscription(Connection& connection, std::size_t at) 
   const auto place = static_cast<std::ptrdiff_t>(at);
   index.leave(connection.subscriptions[at]->seat);
   connection.subscriptions.erase(connection.subscriptions.begin() + place);
-  connection.record.patterns.erase(connection.record.patterns.begin() + place);
-  connection.record.filters.erase(connection.record.filters.begin() + place);
   --subscription_count;
 }
 
@@ -77,8 +75,6 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
     opened.number = state.free_numbers.back();
     state.free_numbers.pop_back();
   }
-  record.patterns.clear();
-  record.filters.clear();
   const TokenBucket bucket(state.options.limits.requests_per_second, now);
   auto connection = std::make_unique<Connection>(Connection{std::move(record), bucket});
   connection->told = state.moves;
@@ -170,13 +166,12 @@ std::optional<ConnectionNumber> Broker::find(std::string_view id) const {
   return std::nullopt;
 }
 
-std::vector<ConnectionRecord> Broker::connections() const {
-  std::vector<ConnectionRecord> records;
-  records.reserve(state_->connection_count);
-  for (const auto& connection : state_->connections) {
-    if (connection) records.push_back(connection->record);
+std::vector<HeldPattern> Broker::patterns(ConnectionNumber number) const {
+  std::vector<HeldPattern> patterns;
+  for (const auto& held : state_->at(number).subscriptions) {
+    patterns.push_back({held->pattern, held->filter ? held->filter->text() : ""});
   }
-  return records;
+  return patterns;
 }
 
 std::vector<ConnectionNumber> Broker::select(const ConnectionQuery& query) const {

@@ -57,9 +57,13 @@ struct ConnectionRecord {
   std::optional<Principal> user{};
   std::string remote_address{};
   std::chrono::system_clock::time_point connected_at{};
-  std::vector<std::string> patterns{};  // in the order of subscription
-  std::vector<std::string> filters{};   // theirs; empty: none
   std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
+};
+
+// A pattern that a connection holds.
+struct HeldPattern {
+  std::string pattern{};
+  std::string filter{};  // empty: none
 };
 
 // Which connections an administrator means: those that all of these fit.
@@ -131,7 +135,8 @@ class Broker {
   const ConnectionRecord& record(ConnectionNumber number) const;
   // By its UUID; looks at every connection, for an administrator's rare wish.
   std::optional<ConnectionNumber> find(std::string_view id) const;
-  std::vector<ConnectionRecord> connections() const;
+  // In the order of subscription.
+  std::vector<HeldPattern> patterns(ConnectionNumber number) const;
   // The first of those meant, ordered by their ids. Looks at every connection and copies none.
   std::vector<ConnectionNumber> select(const ConnectionQuery& query) const;
   const BrokerCounters& counters() const;

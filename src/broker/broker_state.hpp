@@ -21,6 +21,7 @@ namespace pgtide {
 // A pattern that a connection holds, with its options.
 struct Subscription {
   Seat seat{};
+  std::string pattern{};
   ActionSet events{};
   std::shared_ptr<const Expression> filter{};  // null: none
 };
@@ -30,7 +31,7 @@ struct Connection {
   ConnectionRecord record{};
   TokenBucket bucket;
   std::size_t refusals_in_a_row = 0;
-  std::vector<std::unique_ptr<Subscription>> subscriptions{};  // one per entry of record.patterns
+  std::vector<std::unique_ptr<Subscription>> subscriptions{};  // in their order
   Seat everyone{};                             // what broadcast_all reaches it by
   std::uint64_t told = 0;                      // `moves` of the position it last was told as such
 
@@ -39,7 +40,7 @@ struct Connection {
     return record.user.has_value() || !options.auth_required;
   }
   const Principal* user() const { return record.user ? &*record.user : nullptr; }
-  // The subscription's place in record.patterns, or their number.
+  // The subscription's place, or their number.
   std::size_t find(std::string_view pattern) const;
 };
 

@@ -25,8 +25,8 @@ Visible visible_of(Action action) {
   return {action != Action::create && action != Action::custom, action != Action::delete_};
 }
 
-void put(std::vector<DeliveryClass*>& list, DeliveryClass& added, std::size_t& place) {
-  place = list.size();
+void put(std::vector<DeliveryClass*>& list, DeliveryClass& added, std::uint32_t& place) {
+  place = static_cast<std::uint32_t>(list.size());
   list.push_back(&added);
 }
 
@@ -79,8 +79,9 @@ void NarrowedClasses::remove(DeliveryClass& narrowed) {
     if (dimension == dimensions_.end()) continue;  // a term that stands there twice
     const auto held = dimension->by_key.find(term.key);
     if (held != dimension->by_key.end()) {
-      std::erase(held->second, &narrowed);
-      if (held->second.empty()) dimension->by_key.erase(held);
+      auto& holders = held->second;
+      holders.erase(std::remove(holders.begin(), holders.end(), &narrowed), holders.end());
+      if (holders.empty()) dimension->by_key.erase(held);
     }
     if (dimension->by_key.empty()) dimensions_.erase(dimension);
   }

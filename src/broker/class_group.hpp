@@ -1,4 +1,7 @@
 #pragma once
+#include <boost/container/small_vector.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,7 +32,9 @@ class NarrowedClasses {
  private:
   struct Dimension {
     IndexDimension what{};
-    TextMap<std::vector<DeliveryClass*>> by_key{};
+    // Most keys have one class, which lies beside the key.
+    using Holders = boost::container::small_vector<DeliveryClass*, 1>;
+    boost::unordered_flat_map<std::string, Holders, TextHash, std::equal_to<>> by_key{};
   };
   std::vector<Dimension>::iterator find(const IndexDimension& what);
   void match_by_key(EventRows& rows, std::vector<Match>& found);

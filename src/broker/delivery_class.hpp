@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "broker/broker.hpp"
 #include "broker/lens.hpp"
 #include "broker/remainder.hpp"
@@ -28,7 +30,7 @@ struct ClassTraits {
   ActionSet events{};
   bool filtered = false;                 // a client's filter is in `rest`
   bool matching = false;                 // and it has a regular expression
-  std::shared_ptr<Remainder> rest{};     // which rows; null: all of them
+  RemainderPointer rest{};               // which rows; null: all of them
   std::shared_ptr<const Lens> lens{};    // which columns; null: those that everybody sees
 };
 
@@ -41,7 +43,9 @@ struct Pick {
   const Projection* projection = nullptr;  // one connection's classes agree on it
 };
 
-// All subscriptions that get the same frames out of a batch: same pattern, same traits.
+// All subscriptions that get the same frames out of a batch: same pattern, same traits. Where each
+// user has a rule of his own there are as many as subscriptions, and an event that finds one finds
+// it in memory that nobody has touched for long: what it then needs lies in the object itself.
 struct DeliveryClass {
   struct Member {
     ConnectionNumber connection = 0;
@@ -49,13 +53,14 @@ struct DeliveryClass {
   };
   ClassGroup* group = nullptr;  // null: broadcast_all's
   ClassTraits traits{};
-  std::vector<Member> members{};  // in no order
-  std::vector<Pick> picks{};      // what the present batch brings: the fan-out's
-  std::size_t place = 0;          // in its group's list of open or narrowed ones
-  std::size_t scan_place = 0;     // among those that no index serves
-  bool terms_suffice = false;     // a row that the index finds is seen: nothing is to be asked
-  std::uint32_t hit = 0;          // where it stands among the hits of ...
-  std::uint64_t found_in = 0;     // ... the event of this number, which found it last
+  bool terms_suffice = false;  // a row that the index finds is seen: nothing is to be asked
+  std::uint32_t hit = 0;       // where it stands among the hits of ...
+  std::uint64_t found_in = 0;  // ... the event of this number, which found it last
+  std::uint32_t touched = 0;   // where it stands among those touched by ...
+  std::uint32_t place = 0;     // (in its group's list of open or narrowed ones)
+  std::uint64_t touched_in = 0;  // ... the batch of this number, which touched it last
+  boost::container::small_vector<Member, 1> members{};  // in no order
+  std::uint32_t scan_place = 0;  // among those that no index serves
 
   const Pattern& pattern() const;
   const std::string& text() const;    // the pattern's

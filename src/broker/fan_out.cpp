@@ -56,13 +56,11 @@ std::span<const Delivery> FanOut::deliver(const Batch& batch, const Policy& poli
     look_at(batch.events[i], policy);
     match(i, index);
   }
-  runs_.resize(touched_.size());
   if (touched_.size() == 1) {
-    deliver_to_class(*touched_.front());
+    deliver_to_class(*touched_.front().in);
   } else if (!touched_.empty()) {
     deliver_to_classes();
   }
-  for (DeliveryClass* touched : touched_) touched->picks.clear();
   return deliveries_;
 }
 
@@ -76,7 +74,7 @@ void FanOut::forget(const Batch& batch) {
   first_variants_.assign(batch.events.size(), none);
   variants_.clear();
   touched_.clear();
-  runs_.clear();
+  picks_.clear();
   order_.clear();
   links_.clear();
   merged_.clear();
@@ -94,6 +92,8 @@ void FanOut::look_at(const Event& event, const Policy& policy) {
     projections_.push_back(look_.projection);
     looked_ = true;
   }
+  of_another_table_ = event.collection_id != 0 &&
+                      (look_.collection == nullptr || look_.collection->id != event.collection_id);
   const bool custom = event.action == Action::custom;
   if (custom && !event.to_everyone && !look_.listed) unlisted_.push_back(look_.name);
   rows_.look_at(event, custom ? nullptr : look_.shape);
@@ -101,6 +101,7 @@ void FanOut::look_at(const Event& event, const Policy& policy) {
 
 // Null where the class sees nothing of the collection.
 const Projection* FanOut::projection_of(const DeliveryClass& seen_by) const {
+  if (of_another_table_) return nullptr;
   const Event& event = rows_.event();
   const bool needs_no_rule =
       event.to_everyone || (event.action == Action::custom && !look_.listed);
@@ -120,11 +121,30 @@ void FanOut::match(std::uint32_t event, SubscriptionIndex& index) {
     const Action action = action_of(rows_.event(), match.visible);
     const Projection* projection = projection_of(in);
     if (projection == nullptr || (in.group != nullptr && !in.wants(action))) continue;
-    if (in.picks.empty()) touched_.push_back(&in);
     const std::uint32_t text = text_of(
         event,
         {.action = action, .projection = projection, .collection = look_.collection});
-    in.picks.push_back({event, text, match.visible, projection});
+    note(in, {event, text, match.visible, projection});
+  }
+}
+
+void FanOut::note(DeliveryClass& in, const Pick& pick) {
+  const auto place = static_cast<std::uint32_t>(picks_.size());
+  picks_.push_back({pick});
+  if (in.touched_in != batch_) {
+    in.touched_in = batch_;
+    in.touched = static_cast<std::uint32_t>(touched_.size());
+    touched_.push_back({&in, place, place});
+    return;
+  }
+  Touched& touched = touched_[in.touched];
+  picks_[touched.last].next = place;
+  touched.last = place;
+}
+
+void FanOut::append_showings(const Touched& touched) {
+  for (std::uint32_t at = touched.first; at != none; at = picks_[at].next) {
+    showings_.push_back({picks_[at].pick, touched.in});
   }
 }
 
@@ -154,7 +174,7 @@ void FanOut::deliver_to_class(const DeliveryClass& only) {
 
 void FanOut::deliver_to_classes() {
   for (std::uint32_t i = 0; i < touched_.size(); ++i) {
-    for (const auto& member : touched_[i]->members) reach(member.connection, i);
+    for (const auto& member : touched_[i].in->members) reach(member.connection, i);
   }
   deliveries_.reserve(order_.size());
   for (const ConnectionNumber connection : order_) {
@@ -178,12 +198,12 @@ void FanOut::reach(ConnectionNumber connection, std::uint32_t touched) {
 }
 
 const SharedRun& FanOut::class_run(std::uint32_t touched) {
-  SharedRun& run = runs_[touched];
-  if (run) return run;
+  Touched& only = touched_[touched];
+  if (only.run) return only.run;
   showings_.clear();
-  for (const Pick& pick : touched_[touched]->picks) showings_.push_back({pick, touched_[touched]});
-  run = make_run(showings_);
-  return run;
+  append_showings(only);
+  only.run = make_run(showings_);
+  return only.run;
 }
 
 const SharedRun& FanOut::merged_run(const Reached& reached) {
@@ -194,10 +214,7 @@ const SharedRun& FanOut::merged_run(const Reached& reached) {
   SharedRun& run = merged_[set_];
   if (run) return run;
   showings_.clear();
-  for (const std::uint32_t touched : set_) {
-    const DeliveryClass* by = touched_[touched];
-    for (const Pick& pick : by->picks) showings_.push_back({pick, by});
-  }
+  for (const std::uint32_t touched : set_) append_showings(touched_[touched]);
   std::sort(showings_.begin(), showings_.end(), [](const Showing& left, const Showing& right) {
     if (left.pick.event != right.pick.event) return left.pick.event < right.pick.event;
     return stands_before(*left.by, *right.by);

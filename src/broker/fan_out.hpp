@@ -60,6 +60,17 @@ class FanOut {
     std::uint32_t touched = none;
     std::uint32_t next = none;
   };
+  // A class that gets something, and the chain of what it gets.
+  struct Touched {
+    const DeliveryClass* in = nullptr;
+    std::uint32_t first = none;
+    std::uint32_t last = none;
+    SharedRun run{};  // made when first needed
+  };
+  struct ChainedPick {
+    Pick pick{};
+    std::uint32_t next = none;
+  };
   // A frame of a merged run: this event, shown by this class.
   struct Showing {
     Pick pick{};
@@ -75,6 +86,8 @@ class FanOut {
   // Of the batch's event of that number; of `seen`, event and cursor are filled in.
   std::uint32_t text_of(std::uint32_t event, SeenEvent seen);
   const Projection* projection_of(const DeliveryClass& seen_by) const;
+  void note(DeliveryClass& in, const Pick& pick);
+  void append_showings(const Touched& touched);
   void deliver_to_class(const DeliveryClass& only);
   void deliver_to_classes();
   void reach(ConnectionNumber connection, std::uint32_t touched);
@@ -91,13 +104,14 @@ class FanOut {
   const Batch* now_ = nullptr;  // the batch that is being delivered
   Look look_{};
   bool looked_ = false;
+  bool of_another_table_ = false;  // the event: its collection's name is another table's now
   std::vector<std::shared_ptr<const Projection>> projections_{};  // that texts speak of
   std::vector<std::string_view> unlisted_{};
   std::vector<Match> found_{};             // scratch of match()
   std::vector<std::uint32_t> first_variants_{};  // by event
   std::vector<Variant> variants_{};
-  std::vector<DeliveryClass*> touched_{};  // classes that get something, in order of their first
-  std::vector<SharedRun> runs_{};          // of touched_, made when first needed
+  std::vector<Touched> touched_{};  // in order of their first pick
+  std::vector<ChainedPick> picks_{};
   std::vector<Reached> reached_{};         // by connection number
   std::vector<ConnectionNumber> order_{};  // of connections, as they were reached
   std::vector<Link> links_{};

@@ -9,8 +9,6 @@
 
 #include "broker/broker_state.hpp"
 #include "model/frame.hpp"
-#include "model/wording.hpp"
-#include "rules/node.hpp"
 
 // Rules or catalog are others than before: every live subscription is decided anew, in one turn, so
 // that no event is ever seen under half of the new rules. A pattern that is no longer allowed ends
@@ -56,17 +54,6 @@ std::optional<ResyncReason> difference(const Sight& before, const Sight& after) 
   if (before.columns == after.columns) return std::nullopt;
   const bool same = before.columns && after.columns && after.columns->shows_same(*before.columns);
   return same ? std::nullopt : std::optional(ResyncReason::permissions_changed);
-}
-
-// Names of custom events' data that a filter asks about and may not: no table lists those that it
-// may, so that the checker lets every name pass.
-void append_hidden(std::vector<ExpressionFault>& faults, const Node& node,
-                   const Projection& columns) {
-  const bool named = node.is(NodeKind::column) || node.is(NodeKind::has_column);
-  if (named && !columns.shows_in_custom(node.name)) {
-    faults.push_back({node.offset, "there is no column " + quoted(node.name)});
-  }
-  for (const NodePointer& child : node.children) append_hidden(faults, *child, columns);
 }
 
 // What "*" shows, by collection.
@@ -134,13 +121,14 @@ std::string Broker::State::decide_anew(ConnectionNumber number, Change& change) 
   std::size_t place = 0;
   while (place < connection.subscriptions.size()) {
     if (auto refused = decide_anew(number, place, change)) {
-      refused->pattern = connection.record.patterns[place];
+      refused->pattern = connection.subscriptions[place]->pattern;
       remove_subscription(connection, place);
       append_text_frame(frames, error_message(*refused));
       continue;
     }
     if (change.noticed) {
-      append_text_frame(frames, resync_message(connection.record.patterns[place], *change.noticed));
+      append_text_frame(
+          frames, resync_message(connection.subscriptions[place]->pattern, *change.noticed));
     }
     ++place;
   }
@@ -155,7 +143,7 @@ std::optional<ErrorReply> Broker::State::decide_anew(ConnectionNumber number, st
   const Pattern pattern = subscription.seat.in->pattern();
   const auto verdict = policy->may_subscribe(connection.user(), pattern);
   if (verdict != Policy::Verdict::allowed) {
-    return make_refusal(verdict, connection.user() == nullptr, connection.record.patterns[place]);
+    return make_refusal(verdict, connection.user() == nullptr, subscription.pattern);
   }
   if (subscription.filter) {
     if (auto fault = fault_of(connection, pattern, *subscription.filter)) return fault;
@@ -173,15 +161,17 @@ ClassTraits Broker::State::traits_of(const Connection& connection, const Pattern
   if (pattern.kind != Pattern::Kind::everything) {
     rows = policy->rows(connection.user(), pattern.collection);
   }
+  auto lens = lenses.share(*policy, connection.user(), pattern);
   if (subscription.filter) {
-    rows = Predicate::both(std::move(rows), Predicate::of_filter(*subscription.filter));
+    const auto shown = columns_of(*policy, lens.get(), pattern.collection);
+    rows = Predicate::both(std::move(rows), Predicate::of_filter(*subscription.filter, *shown));
   }
   if (rows && rows->outcome() == Predicate::Outcome::always) rows = nullptr;
   return {.events = subscription.events,
           .filtered = subscription.filter != nullptr,
           .matching = subscription.filter != nullptr && subscription.filter->has_pattern(),
           .rest = index.share(std::move(rows)),
-          .lens = lenses.share(*policy, connection.user(), pattern)};
+          .lens = std::move(lens)};
 }
 
 std::optional<ErrorReply> Broker::State::fault_of(const Connection& connection,
@@ -199,8 +189,7 @@ std::optional<ErrorReply> Broker::State::fault_of(const Connection& connection,
   }
   const auto lens = lenses.share(*policy, connection.user(), pattern);
   const auto columns = columns_of(*policy, lens.get(), pattern.collection);
-  auto faults = filter.check({.record = &columns->shape});
-  if (columns->shape.open) append_hidden(faults, filter.root(), *columns);
+  const auto faults = filter.check({.record = &columns->shape});
   if (faults.empty()) return std::nullopt;
   fault.message = faults.front().message;
   fault.position = faults.front().offset;

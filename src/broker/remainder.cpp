@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "pgtide/result.hpp"
-
 namespace pgtide {
 
 Visible Remainder::decide(EventRows& rows) {
@@ -20,21 +18,17 @@ Visible Remainder::decide(EventRows& rows) {
   return visible_;
 }
 
-std::shared_ptr<Remainder> Remainders::share(std::shared_ptr<const Predicate> predicate) {
+RemainderPointer Remainders::share(std::shared_ptr<const Predicate> predicate) {
   if (predicate == nullptr) return nullptr;
-  const auto found = by_text_.find(predicate->text());
-  if (found != by_text_.end()) {
-    auto held = found->second.lock();
-    PGTIDE_ASSERT(held != nullptr);  // whoever let go of it has released it
-    return held;
-  }
-  auto made = std::make_shared<Remainder>(Predicate::compacted(std::move(predicate)));
-  by_text_.emplace(made->predicate().text(), made);
+  const auto held = by_text_.find(std::string_view(predicate->text()));
+  if (held != by_text_.end()) return *held;
+  RemainderPointer made(new Remainder(Predicate::compacted(std::move(predicate))));
+  by_text_.insert(made.get());
   return made;
 }
 
-void Remainders::release(std::shared_ptr<Remainder>& remainder) {
-  if (remainder && remainder.use_count() == 1) by_text_.erase(remainder->predicate().text());
+void Remainders::release(RemainderPointer& remainder) {
+  if (remainder && remainder->use_count() == 1) by_text_.erase(remainder.get());
   remainder.reset();
 }
 

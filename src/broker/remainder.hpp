@@ -1,11 +1,14 @@
 #pragma once
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <unordered_map>
 
 #include "broker/event_rows.hpp"
 #include "rules/predicate.hpp"
+#include "rules/text_map.hpp"
 
 namespace pgtide {
 
@@ -17,7 +20,8 @@ struct Visible {
 
 // A predicate that subscriptions share, and what it said of the present event: however many of
 // them have it, a row is asked about once.
-class Remainder {
+class Remainder
+    : public boost::intrusive_ref_counter<Remainder, boost::thread_unsafe_counter> {
  public:
   explicit Remainder(std::shared_ptr<const Predicate> predicate)
       : predicate_(std::move(predicate)) {}
@@ -33,17 +37,29 @@ class Remainder {
   Visible visible_{};
 };
 
+using RemainderPointer = boost::intrusive_ptr<Remainder>;
+
 // Every remainder that is held, found by its text.
 class Remainders {
  public:
   // Null for null.
-  std::shared_ptr<Remainder> share(std::shared_ptr<const Predicate> predicate);
+  RemainderPointer share(std::shared_ptr<const Predicate> predicate);
   // Forgets it where the caller, who lets go of it now, is the last that holds it.
-  void release(std::shared_ptr<Remainder>& remainder);
+  void release(RemainderPointer& remainder);
 
  private:
-  // The keys are the predicates' own texts.
-  std::unordered_map<std::string_view, std::weak_ptr<Remainder>> by_text_{};
+  static std::string_view text_of(std::string_view text) { return text; }
+  static std::string_view text_of(const Remainder* held) { return held->predicate().text(); }
+  struct Hash : TextHash {
+    std::size_t operator()(const auto& one) const { return TextHash::operator()(text_of(one)); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const auto& one, const auto& other) const {
+      return text_of(one) == text_of(other);
+    }
+  };
+  boost::unordered_flat_set<Remainder*, Hash, Equal> by_text_{};
 };
 
 }  // namespace pgtide

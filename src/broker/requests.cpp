@@ -125,7 +125,7 @@ void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
     return;
   }
   if (!has_room(request, item)) return;
-  Subscription wanted{.events = item.events};
+  Subscription wanted{.pattern = item.pattern, .events = item.events};
   if (!read_filter(request, *pattern, item, wanted)) return;
   hold(request, *pattern, item, std::move(wanted));
 }
@@ -190,14 +190,11 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
   }
   if (at == connection.subscriptions.size()) {
     connection.subscriptions.push_back(std::make_unique<Subscription>());
-    connection.record.patterns.push_back(item.pattern);
-    connection.record.filters.emplace_back();
     ++subscription_count;
   }
   Subscription& subscription = *connection.subscriptions[at];
   index.leave(subscription.seat);
   subscription = std::move(wanted);
-  connection.record.filters[at] = item.filter.value_or("");
   index.join(subscription.seat, request.number, pattern, std::move(traits));
   connection.told = moves;
   request.say(subscribed_message(request.id, item.pattern, position));

@@ -27,7 +27,7 @@ void stand_up(Seat& seat) {
 
 SubscriptionIndex::SubscriptionIndex() : everyone_(std::make_unique<DeliveryClass>()) {}
 
-std::size_t SubscriptionIndex::KeyHash::operator()(const Key& key) const {
+std::size_t SubscriptionIndex::Hash::operator()(const Key& key) const {
   const std::hash<const void*> hash;
   std::size_t mixed = hash(key.group) * 31 + hash(key.rest);
   mixed = mixed * 31 + hash(key.lens);
@@ -51,14 +51,15 @@ void SubscriptionIndex::join(Seat& seat, ConnectionNumber connection, const Patt
                              ClassTraits traits) {
   std::unique_ptr<ClassGroup>& group = group_of(pattern);
   if (group == nullptr) group = std::make_unique<ClassGroup>(pattern);
-  std::unique_ptr<DeliveryClass>& in = classes_[key_of(*group, traits)];
-  if (in == nullptr) {
+  auto held = classes_.find(key_of(*group, traits));
+  if (held == classes_.end()) {
     if (is_scanned_filter(traits)) ++collections_[pattern.collection].scanned_filters;
-    in = std::make_unique<DeliveryClass>();
-    in->traits = std::move(traits);
-    group->add(*in);
+    auto made = std::make_unique<DeliveryClass>();
+    made->traits = std::move(traits);
+    group->add(*made);
+    held = classes_.insert(std::move(made)).first;
   }
-  sit_down(seat, *in, connection);
+  sit_down(seat, **held, connection);
 }
 
 void SubscriptionIndex::join_everyone(Seat& seat, ConnectionNumber connection) {
@@ -122,9 +123,8 @@ void SubscriptionIndex::remove_class(DeliveryClass& gone) {
   const Pattern pattern = group.pattern;
   if (is_scanned_filter(gone.traits)) --collections_[pattern.collection].scanned_filters;
   group.remove(gone);
-  const auto held = classes_.find(key_of(group, gone.traits));
-  std::shared_ptr<Remainder> rest = std::move(gone.traits.rest);
-  classes_.erase(held);
+  RemainderPointer rest = gone.traits.rest;
+  classes_.erase(classes_.find(key_of(group, gone.traits)));
   remainders_.release(rest);
   if (group.empty()) remove_group(pattern);
 }

@@ -1,8 +1,8 @@
 #pragma once
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "broker/class_group.hpp"
@@ -22,10 +22,10 @@ class SubscriptionIndex {
 
   // The one remainder that decides like this predicate; null for null. Give it to join() or to
   // release().
-  std::shared_ptr<Remainder> share(std::shared_ptr<const Predicate> predicate) {
+  RemainderPointer share(std::shared_ptr<const Predicate> predicate) {
     return remainders_.share(std::move(predicate));
   }
-  void release(std::shared_ptr<Remainder>& rest) { remainders_.release(rest); }
+  void release(RemainderPointer& rest) { remainders_.release(rest); }
 
   // Puts a free seat into the class of that pattern and those traits.
   void join(Seat& seat, ConnectionNumber connection, const Pattern& pattern, ClassTraits traits);
@@ -56,16 +56,30 @@ class SubscriptionIndex {
     bool filtered = false;
     friend bool operator==(const Key&, const Key&) = default;
   };
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const;
-  };
   static Key key_of(const ClassGroup& group, const ClassTraits& traits);
+  static Key key_of(const std::unique_ptr<DeliveryClass>& held) {
+    return key_of(*held->group, held->traits);
+  }
+  static const Key& key_of(const Key& key) { return key; }
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(const Key& key) const;
+    std::size_t operator()(const std::unique_ptr<DeliveryClass>& held) const {
+      return operator()(key_of(held));
+    }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const auto& one, const auto& other) const {
+      return key_of(one) == key_of(other);
+    }
+  };
   static bool is_scanned_filter(const ClassTraits& traits);
   std::unique_ptr<ClassGroup>& group_of(const Pattern& pattern);
   void remove_class(DeliveryClass& gone);
   void remove_group(const Pattern& pattern);
 
-  std::unordered_map<Key, std::unique_ptr<DeliveryClass>, KeyHash> classes_{};
+  boost::unordered_flat_set<std::unique_ptr<DeliveryClass>, Hash, Equal> classes_{};
   std::unique_ptr<ClassGroup> everything_{};
   TextMap<CollectionNode> collections_{};
   Remainders remainders_{};

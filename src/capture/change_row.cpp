@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
@@ -58,11 +59,32 @@ std::uint64_t bits_of(const pqxx::field& field) {
 
 void ChangeRows::learn(const Catalog& catalog) {
   for (const Collection& collection : catalog.collections())
-    known_[collection.id] = {collection.name, collection.old_rows};
+    known_[collection.id] = {collection.name, collection.old_rows, collection.columns};
+  altered_.clear();
 }
 
 bool ChangeRows::knows(std::int32_t collection) const {
   return collection == 0 || known_.contains(collection);
+}
+
+bool ChangeRows::is_altered(const pqxx::row& row, int first) {
+  const auto id = static_cast<std::int32_t>(integer_of(row[first + ChangeColumn::collection]));
+  const auto known = known_.find(id);
+  if (known == known_.end()) return false;
+  std::string_view text = text_of(row[first + ChangeColumn::new_row]);
+  if (text.empty() && known->second.old_rows) text = text_of(row[first + ChangeColumn::old_row]);
+  const auto parsed = Row::parse(text);
+  if (!parsed) return false;
+  const auto same = [](const RowMember& member, const std::string& column) {
+    return member.column == column;
+  };
+  const auto& members = parsed->members();
+  const auto& columns = known->second.columns;
+  if (std::equal(members.begin(), members.end(), columns.begin(), columns.end(), same))
+    return false;
+  std::string names;
+  for (const RowMember& member : members) names.append(member.key) += ',';
+  return altered_.emplace(id, std::move(names)).second;
 }
 
 std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {

@@ -2,9 +2,12 @@
 #include <cstdint>
 #include <optional>
 #include <pqxx/pqxx>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "model/catalog.hpp"
 #include "pgtide/event.hpp"
@@ -26,6 +29,11 @@ class ChangeRows {
   void learn(const Catalog& catalog);
   bool knows(std::int32_t collection) const;
 
+  // Has this row other columns than the catalog says, or in another order, for the first time since
+  // learn()? Then the table was altered after the catalog was read. (A partition's rows may have an
+  // order of their own.) `row` as below; false where it holds no whole row.
+  bool is_altered(const pqxx::row& row, int first);
+
   // `row` holds ChangeColumn's columns from `first` on.
   std::optional<Event> read(const pqxx::row& row, int first);
   std::uint64_t skipped() const { return skipped_; }
@@ -36,10 +44,12 @@ class ChangeRows {
   struct Known {
     std::string name;
     bool old_rows = true;
+    std::vector<std::string> columns{};
   };
   std::string_view fault_of(const Event& event, bool has_key) const;
 
   std::unordered_map<std::int32_t, Known> known_;
+  std::set<std::pair<std::int32_t, std::string>> altered_;  // collection, and the row's columns
   std::uint64_t skipped_ = 0;
   std::int64_t quiet_until_s_ = 0;
   unsigned lines_left_ = 0;

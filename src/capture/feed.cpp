@@ -1,6 +1,8 @@
 #include "capture/feed.hpp"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "capture/change_query.hpp"
 
@@ -42,12 +44,30 @@ bool Feed::is_change(const pqxx::row& row, int first) const {
          bits_of(row[first + ChangeColumn::id]) > progress_.partial_id;
 }
 
-bool Feed::needs_catalog(const pqxx::result& rows, int first) const {
+bool Feed::needs_catalog(const pqxx::result& rows, int first) {
   for (const auto& row : rows) {
     if (!is_change(row, first)) continue;
     if (row[first + ChangeColumn::action].c_str()[0] == 's') return true;
     const auto collection = integer_of(row[first + ChangeColumn::collection]);
     if (!rows_.knows(static_cast<std::int32_t>(collection))) return true;
+  }
+  return has_altered(rows, first);
+}
+
+// ALTER TABLE waits for every writer, so that the last row of a collection has its latest columns:
+// one row of each is looked into.
+bool Feed::has_altered(const pqxx::result& rows, int first) {
+  std::vector<std::int64_t> seen;
+  for (auto i = rows.size(); i-- > 0;) {
+    const auto row = rows[i];
+    if (!is_change(row, first)) continue;
+    if (row[first + ChangeColumn::new_row].is_null() &&
+        row[first + ChangeColumn::old_row].is_null())
+      continue;
+    const auto collection = integer_of(row[first + ChangeColumn::collection]);
+    if (std::find(seen.begin(), seen.end(), collection) != seen.end()) continue;
+    seen.push_back(collection);
+    if (rows_.is_altered(row, first)) return true;
   }
   return false;
 }

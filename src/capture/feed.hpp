@@ -30,8 +30,9 @@ class Feed {
   // Tells the sink, once it has begun.
   void set_catalog(std::shared_ptr<const Catalog> catalog);
   const std::shared_ptr<const Catalog>& catalog() const { return catalog_; }
-  // `rows` speak of a collection that is not known, or of a change of one: load it anew first.
-  bool needs_catalog(const pqxx::result& rows, int first) const;
+  // `rows` speak of a collection that is not known, or of a change of one, or have other columns
+  // than the catalog says: load it anew first, since rules go by the names of columns.
+  bool needs_catalog(const pqxx::result& rows, int first);
 
   void open(const Tick& tick);
   // Changes whose id is past what was delivered, ordered; `first` as in ChangeRows::read. A row
@@ -46,6 +47,7 @@ class Feed {
   void add(Event event);
   void flush(bool ends_tick);
   bool is_change(const pqxx::row& row, int first) const;
+  bool has_altered(const pqxx::result& rows, int first);
 
   ChangeSink& sink_;
   StatusBoard& board_;

@@ -92,12 +92,12 @@ Result<ConnectionQuery> parse_members(std::string_view text,
   return query;
 }
 
-std::string subscriptions_json(const ConnectionRecord& record) {
+std::string subscriptions_json(const std::vector<HeldPattern>& patterns) {
   std::string text;
-  for (std::size_t i = 0; i < record.patterns.size(); ++i) {
-    text += i == 0 ? "{\"pattern\":" : ",{\"pattern\":";
-    text += json_string(record.patterns[i]);
-    if (!record.filters[i].empty()) text += ",\"filter\":" + json_string(record.filters[i]);
+  for (const HeldPattern& held : patterns) {
+    text += text.empty() ? "{\"pattern\":" : ",{\"pattern\":";
+    text += json_string(held.pattern);
+    if (!held.filter.empty()) text += ",\"filter\":" + json_string(held.filter);
     text += '}';
   }
   return "[" + text + "]";
@@ -109,7 +109,7 @@ std::string connection_json(const ListedConnection& listed) {
          ",\"user\":" + json_user(record.user ? &*record.user : nullptr) +
          ",\"remote_address\":" + json_string(record.remote_address) +
          ",\"connected_at\":" + json_time(record.connected_at) +
-         ",\"subscriptions\":" + subscriptions_json(record) +
+         ",\"subscriptions\":" + subscriptions_json(listed.patterns) +
          ",\"events_sent\":" + std::to_string(listed.events_sent) +
          ",\"backlog_bytes\":" + std::to_string(listed.backlog_bytes) + "}";
 }

@@ -82,6 +82,7 @@ std::vector<ListedConnection> Gateway::list(const ConnectionQuery& query) const 
     const auto* session = state_->find(number);
     if (session == nullptr) continue;
     listed.push_back({.record = state_->broker.record(number),
+                      .patterns = state_->broker.patterns(number),
                       .events_sent = session->events_sent(),
                       .backlog_bytes = session->backlog_bytes()});
   }

@@ -24,6 +24,7 @@ struct BroadcastDone {
 // A connection as GET /realtime/connections shows it.
 struct ListedConnection {
   ConnectionRecord record{};
+  std::vector<HeldPattern> patterns{};
   std::uint64_t events_sent = 0;  // with those that wait
   std::size_t backlog_bytes = 0;  // events that wait for the reader
 };

@@ -272,6 +272,9 @@ std::shared_ptr<const Projection> Policy::project(const Opened& opened,
   if (rule.show) {
     projection->lists_shown = true;
     for (const ShownColumn& column : *rule.show) projection->named.push_back(column.name);
+    if (watched != nullptr) {
+      projection->named.insert(projection->named.end(), watched->key.begin(), watched->key.end());
+    }
     std::sort(projection->named.begin(), projection->named.end());
   }
   for (const auto& [column, number] : opened.known_columns) {

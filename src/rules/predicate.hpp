@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "rules/expression.hpp"
+#include "rules/projection.hpp"
 
 namespace pgtide {
 
@@ -28,15 +29,19 @@ struct IndexTerm {
 // alone. Immutable and shared between threads. Equal texts decide equally, so that a text is what
 // equal remainders are found by.
 class Predicate {
+  struct Private {};
+
  public:
-  enum class Outcome { always, never, by_record };
+  enum class Outcome : unsigned char { always, never, by_record };
 
   // `where` for this user (null: anonymous). What the user's values decide is decided now; an
   // error that remains denies.
   static std::shared_ptr<const Predicate> specialize(const Expression& where,
                                                      const Principal* user);
-  // A client's filter: nothing to specialize.
-  static std::shared_ptr<const Predicate> of_filter(const Expression& filter);
+  // A client's filter. Over the data of custom events without a table, what the projection does not
+  // show is as if it were not there; a table's columns are checked instead.
+  static std::shared_ptr<const Predicate> of_filter(const Expression& filter,
+                                                    const Projection& shown);
   // Both must hold. Null stands for "always"; null where neither is there.
   static std::shared_ptr<const Predicate> both(std::shared_ptr<const Predicate> one,
                                                std::shared_ptr<const Predicate> other);
@@ -44,23 +49,29 @@ class Predicate {
   // all that is kept. No argument for both().
   static std::shared_ptr<const Predicate> compacted(std::shared_ptr<const Predicate> predicate);
 
-  Outcome outcome() const;
+  Outcome outcome() const { return outcome_; }
   // In canonical form, in the language's own words where there are any: what `rules explain` shows.
-  const std::string& text() const;
+  const std::string& text() const { return text_; }
   // An error is no.
   bool holds(const RecordView& record) const;
 
   // It can hold only for a record that has at least one of these; empty: no index serves it.
-  const std::vector<IndexTerm>& terms() const;
+  const std::vector<IndexTerm>& terms() const { return terms_; }
   // Having one of them is enough: holds() need not be asked.
-  bool terms_suffice() const;
+  bool terms_suffice() const { return terms_suffice_; }
 
+  Predicate(Private, std::unique_ptr<const Node> root);
+  Predicate(Private, std::string text, std::vector<IndexTerm> terms);
   ~Predicate();
 
  private:
-  struct State;
-  explicit Predicate(std::unique_ptr<const State> state);
-  std::unique_ptr<const State> state_;
+  bool has_term(const RecordView& record) const;
+
+  std::unique_ptr<const Node> root_;  // null: the terms decide
+  std::string text_;
+  std::vector<IndexTerm> terms_{};
+  bool terms_suffice_ = false;
+  Outcome outcome_ = Outcome::by_record;
 };
 
 // Appends the keys that `record` has in this dimension: none where the column is missing or cannot

@@ -12,8 +12,8 @@ namespace pgtide {
 struct Projection {
   bool everything = true;              // no `hide` and no `show`: rows pass untouched
   std::vector<std::string> columns{};  // else: the visible ones, sorted; what is not here is hidden
-  // Of a custom event's data, whose names no table knows: `show` lists what is seen of it, `hide`
-  // what is not. Sorted.
+  // Of a custom event's data, whose names no table knows: `show` lists what is seen of it (and so
+  // does the key), `hide` what is not. Sorted.
   bool lists_shown = false;
   std::vector<std::string> named{};
   bool deleted_record_full = false;

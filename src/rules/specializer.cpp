@@ -49,7 +49,8 @@ bool yields_boolean(const Node& node) {
 // Folds what does not depend on the record.
 class Folding {
  public:
-  explicit Folding(const Principal* user) : user_(user) {}
+  explicit Folding(const Principal* user, const Projection* shown = nullptr)
+      : user_(user), shown_(shown) {}
 
   NodePointer fold(const Node& node) {
     if (!depends_on_record(node)) return evaluated(node);
@@ -57,8 +58,9 @@ class Folding {
     for (const NodePointer& child : node.children) copy->children.push_back(fold(*child));
     switch (node.kind) {
       case NodeKind::column:
+        return shows(node.name) ? std::move(copy) : make_constant({}, node.offset);
       case NodeKind::has_column:
-        return copy;
+        return shows(node.name) ? std::move(copy) : boolean_node(false);
       case NodeKind::all:
         return chain(std::move(copy), false);
       case NodeKind::any:
@@ -71,6 +73,9 @@ class Folding {
   }
 
  private:
+  bool shows(std::string_view column) const {
+    return shown_ == nullptr || shown_->shows_in_custom(column);
+  }
   NodePointer evaluated(const Node& node) const {
     Scratch scratch;
     return make_constant(evaluate(node, {user_, nullptr}, scratch), node.offset);
@@ -81,6 +86,7 @@ class Folding {
   NodePointer strict(NodePointer node) const;
 
   const Principal* user_;
+  const Projection* shown_;  // null: all
 };
 
 NodePointer Folding::chain(NodePointer node, bool decisive) {
@@ -202,6 +208,10 @@ NodePointer as_condition(NodePointer node) {
 
 NodePointer specialize_tree(const Node& rule, const Principal* user) {
   return as_condition(Folding(user).fold(rule));
+}
+
+NodePointer specialize_tree(const Node& filter, const Projection& shown) {
+  return as_condition(Folding(nullptr, &shown).fold(filter));
 }
 
 NodePointer join_trees(const Node& one, const Node& other) {

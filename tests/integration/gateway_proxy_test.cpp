@@ -54,7 +54,7 @@ TEST_CASE("gateway: behind a trusted proxy connections count by the client's add
   RawSocket socket(rig);
   socket.shake_hands("X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-For: 1.2.3.4\r\n");
   socket.read_frame();
-  CHECK(rig.on_shard([&] { return rig.broker.connections().at(0).remote_address; }) == "1.2.3.4");
+  CHECK(rig.on_shard([&] { return rig.broker.record(0).remote_address; }) == "1.2.3.4");
   const std::lock_guard lock(rig.op.mutex);
   CHECK(rig.op.last_address == "1.2.3.4");
 }

@@ -186,12 +186,15 @@ TEST_CASE("gateway: connections are known with id, address and patterns while th
   const auto id = next(client).at("connection_id").get<std::string>();
   subscribe(client, "posts.*");
   subscribe(client, "posts.7");
-  const auto known = rig.on_shard([&] { return rig.broker.connections(); });
+  const auto known = rig.on_shard([&] { return rig.gateway->list({}); });
   REQUIRE(known.size() == 1);
-  CHECK(known[0].id == id);
-  CHECK(known[0].remote_address.starts_with("127.0.0.1:"));
-  CHECK(known[0].patterns == std::vector<std::string>{"posts.*", "posts.7"});
-  const auto age = std::chrono::system_clock::now() - known[0].connected_at;
+  const ConnectionRecord& record = known[0].record;
+  CHECK(record.id == id);
+  CHECK(record.remote_address.starts_with("127.0.0.1:"));
+  REQUIRE(known[0].patterns.size() == 2);
+  CHECK(known[0].patterns[0].pattern == "posts.*");
+  CHECK(known[0].patterns[1].pattern == "posts.7");
+  const auto age = std::chrono::system_clock::now() - record.connected_at;
   CHECK(age < 1min);
 }
 

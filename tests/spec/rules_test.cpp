@@ -112,6 +112,37 @@ TEST_CASE("rules: with hide, a column that is added or renamed later does not le
   CHECK(late.ask_for("posts.*") == denied("posts.*"));
 }
 
+TEST_CASE("rules: a hidden column that takes the name of a shown one does not leak at once") {
+  for (const char* renames :
+       {"alter table posts rename t to was; alter table posts rename secret to t;",
+        "alter table posts rename t to was; alter table posts rename secret to t;"
+        "alter table posts rename was to secret;"}) {
+    CAPTURE(renames);
+    RunningBridge bridge({.sql = two_tables,
+                          .rules = "version: 1\ncollections:\n  posts:\n    subscribe: public\n"
+                                   "    hide: [secret]\n"});
+    Subscriber client = bridge.connect({"posts.*"});
+    bridge.run("insert into posts values (1, 'a', 'hush')");
+    CHECK(member(client.next(), "record_id") == "1");
+    bridge.run(std::string(renames) + "insert into posts values (2, 'b', 'hush')");
+    CHECK(client.hear() == denied("posts.*"));
+    CHECK(bridge.raw_heard(client) == Frames{});
+    CHECK(readiness(bridge).find("when the rules were loaded") != std::string::npos);
+  }
+}
+
+TEST_CASE("rules: loaded anew they may name a column that was added a moment ago") {
+  RunningBridge bridge({.sql = two_tables});
+  bridge.run("alter table posts add column owner text");
+  bridge.write_rules(
+      "version: 1\ncollections:\n  posts:\n    subscribe: public\n"
+      "    where: record.owner == 'ann'\n");
+  REQUIRE(bridge.bridge().reload_rules().ok());
+  Subscriber client = bridge.connect({"posts.*"});
+  bridge.run("insert into posts values (1, 'a', 's', 'bob'), (2, 'b', 's', 'ann')");
+  CHECK(members(bridge.raw_heard(client), "record_id") == Frames{"2"});
+}
+
 TEST_CASE("rules: loaded anew they are decided for live subscriptions at once") {
   RunningBridge bridge(blog());
   Subscriber client = bridge.connect({"posts.*", "comments.*"});

@@ -208,6 +208,9 @@ inline Sight sight_of(const Law& law, const User& user, const std::string& colle
   sight.where = rule->where ? &*rule->where : nullptr;
   sight.lists_shown = rule->show.has_value();
   if (rule->show) sight.named = *rule->show;
+  if (rule->show && table != nullptr) {
+    sight.named.insert(sight.named.end(), table->key.begin(), table->key.end());
+  }
   for (const Hidden& hidden : rule->hide) {
     if (!rule->hide_is_map || !hidden.seen_by.admits(user)) sight.named.push_back(hidden.name);
   }
@@ -275,14 +278,18 @@ struct View {
   bool after = false;
 };
 
+constexpr std::size_t usual_event_bytes = 1'048'576;
+
 class Viewer {
  public:
-  Viewer(const Law& law, const User& user, const std::vector<Held>& held)
-      : law_(law), user_(user), self_(user.value()), held_(held) {}
+  // A frame past `event_bytes` is truncated.
+  Viewer(const Law& law, const User& user, const std::vector<Held>& held,
+         std::size_t event_bytes = usual_event_bytes)
+      : law_(law), user_(user), self_(user.value()), held_(held), event_bytes_(event_bytes) {}
 
   // The text frames that the change brings, in order.
   std::vector<std::string> frames(const Change& change) const {
-    if (change.everyone) return {custom_frame("null", change, to_json_value(change))};
+    if (change.everyone) return {fitting_custom("null", change, to_json_value(change))};
     const std::vector<View> views = views_of(change);
     if (views.empty()) return {};
     if (change.act == Act::custom) return custom_frames(change);
@@ -360,7 +367,11 @@ class Viewer {
     const Around around{&self_, no_object ? nullptr : &record};
     const bool narrowed = held.pattern != "*" && sight.where != nullptr;
     if (narrowed && !decide(*sight.where, around).is_true()) return false;
-    return !held.filter || decide(*held.filter, around).is_true();
+    if (!held.filter) return true;
+    if (custom && !law_.find_table(change.collection)) {  // what is hidden is not there
+      std::erase_if(record, [&](const auto& each) { return !sight.shows_in_custom(each.first); });
+    }
+    return decide(*held.filter, around).is_true();
   }
 
   // Patterns that notice the change, in the order of a frame's `patterns`.
@@ -417,18 +428,27 @@ class Viewer {
     return R"({"type":"custom_event","collection":)" + collection + R"(,"data":)" + value +
            R"(,"timestamp":"@","cursor":")" + change.cursor + "\"}";
   }
+  bool fits(const std::string& payload) const {
+    const std::size_t header = payload.size() < 126 ? 2 : payload.size() <= 0xffff ? 4 : 10;
+    return payload.size() + header <= event_bytes_;
+  }
+  std::string fitting_custom(const std::string& collection, const Change& change,
+                             const std::string& value) const {
+    const std::string whole = custom_frame(collection, change, value);
+    return fits(whole) ? whole : custom_frame(collection, change, "null,\"truncated\":true");
+  }
   std::vector<std::string> custom_frames(const Change& change) const {
     const Sight sight = sight_of(change);
     const std::string name = quoted_json(change.collection);
     if (change.scalar) {  // columns cannot be taken out of what has none
       if (!sight.everything) return {};
-      return {custom_frame(name, change, to_json_value(change))};
+      return {fitting_custom(name, change, to_json_value(change))};
     }
     Fields seen;
     for (const Field& field : change.after) {
       if (sight.shows_in_custom(field.name)) seen.push_back(field);
     }
-    return {custom_frame(name, change, to_json(seen))};
+    return {fitting_custom(name, change, to_json(seen))};
   }
 
   static const Field* find(const Fields& fields, const std::string& name) {
@@ -444,10 +464,10 @@ class Viewer {
     }
     return fields;
   }
-  Fields key_of(const Change& change) const {
+  Fields key_of(const Change& change, const Fields& row) const {
     Fields fields;
     for (const std::string& column : table_of(change).key) {
-      if (const Field* field = find(change.before, column)) fields.push_back(*field);
+      if (const Field* field = find(row, column)) fields.push_back(*field);
     }
     return with_id(fields, change);
   }
@@ -475,7 +495,7 @@ class Viewer {
     if (act != Act::remove) return to_json(visible(sight, change.after));
     // Of a row that has only left sight no more than its key is told.
     const bool full = change.act == Act::remove && rule != nullptr && rule->full;
-    if (!full) return to_json(key_of(change));
+    if (!full) return to_json(key_of(change, change.before));
     return to_json(with_id(visible(sight, change.before), change));
   }
 
@@ -484,7 +504,7 @@ class Viewer {
     const Sight sight = sight_of(change);
     const Rule* rule = law_.rules.find(change.collection);
     const Act act = act_of(change, any(views, false), any(views, true));
-    std::string extras;
+    std::string news, old;
     if (act == Act::update && !change.before.empty()) {
       const Names names = changed(sight, change);
       // Nobody is told of hidden columns, but for who sees the row leave one of his patterns.
@@ -492,9 +512,9 @@ class Viewer {
         return view.before != view.after;
       });
       if (names.empty() && !turns) return {};
-      extras = ",\"changed\":[" + joined(names) + "]";
+      news = ",\"changed\":[" + joined(names) + "]";
       if (rule != nullptr && rule->old) {
-        extras += ",\"old\":" + to_json(visible(sight, change.before));
+        old = ",\"old\":" + to_json(visible(sight, change.before));
       }
     }
     Names patterns, left;
@@ -503,19 +523,26 @@ class Viewer {
       if (act == Act::update && view.before && !view.after) left.push_back(view.pattern);
     }
     const std::string id = act == Act::truncate ? "null" : quoted_json(change.record_id);
-    std::string frame = R"({"type":"record_event","collection":)" +
-                        quoted_json(change.collection) + R"(,"action":")" + word_of(act) +
-                        R"(","record":)" + record_of(sight, change, act) + extras +
-                        R"(,"timestamp":"@","record_id":)" + id + R"(,"patterns":[)" +
-                        joined(patterns) + "]";
-    if (!left.empty()) frame += ",\"left\":[" + joined(left) + "]";
-    return {frame + R"(,"cursor":")" + change.cursor + "\"}"};
+    const auto frame = [&](const std::string& record) {
+      const std::string gone = left.empty() ? "" : ",\"left\":[" + joined(left) + "]";
+      return R"({"type":"record_event","collection":)" + quoted_json(change.collection) +
+             R"(,"action":")" + word_of(act) + R"(","record":)" + record +
+             R"(,"timestamp":"@","record_id":)" + id + R"(,"patterns":[)" + joined(patterns) +
+             "]" + gone + R"(,"cursor":")" + change.cursor + "\"}";
+    };
+    const std::string whole = frame(record_of(sight, change, act) + news + old);
+    if (act == Act::truncate || fits(whole)) return {whole};
+    const Fields& row = act == Act::remove ? change.before : change.after;
+    const std::string key = to_json(key_of(change, row));
+    const std::string shorter = frame(key + news + ",\"truncated\":true");
+    return {fits(shorter) ? shorter : frame(key + ",\"truncated\":true")};
   }
 
   const Law& law_;
   const User& user_;
   Value self_;
   const std::vector<Held>& held_;
+  std::size_t event_bytes_;
 };
 
 // ---- requests and changes of the law -------------------------------------------------------
@@ -545,8 +572,7 @@ inline bool filter_fits(const Law& law, const User& user, const std::string& pat
   if (table != nullptr && !table->old_rows) return false;
   const Names names = columns_of(filter);
   return std::all_of(names.begin(), names.end(), [&](const std::string& column) {
-    if (table == nullptr) return sight.shows_in_custom(column);
-    return table->has(column) && sight.shows(column);
+    return table == nullptr || (table->has(column) && sight.shows(column));
   });
 }
 

@@ -106,6 +106,11 @@ class World {
     const std::string options = events.empty() ? "" : ",\"events\":" + events;
     return R"({"type":"subscribe","pattern":")" + pattern + "\"" + options + "}";
   }
+  Lines patterns(ConnectionNumber number) const {
+    Lines patterns;
+    for (const HeldPattern& held : broker.patterns(number)) patterns.push_back(held.pattern);
+    return patterns;
+  }
   Reply say(ConnectionNumber number, std::string_view text) {
     Reply reply = broker.receive(number, text, now);
     for (auto& line : payloads(reply.frames)) got[number].push_back(std::move(line));

@@ -571,7 +571,7 @@ class Traffic {
       subscriptions += connection.held.size();
       Lines patterns;
       for (const auto& held : connection.held) patterns.push_back(held.pattern);
-      REQUIRE(world_.broker.record(number).patterns == patterns);
+      REQUIRE(world_.patterns(number) == patterns);
     }
     REQUIRE(world_.broker.connection_count() == open_.size());
     REQUIRE(world_.broker.subscription_count() == subscriptions);
