@@ -74,7 +74,7 @@ class Crowd {
   // Delivers an update of the user's row; how many got it.
   std::size_t deliver(std::size_t user) {
     const std::string row = R"({"id":1,"owner_id":)" + std::to_string(user) + R"(,"title":")";
-    Batch batch{.catalog = {policy_, &policy_->catalog()}, .epoch = 1, .tick = ++tick_};
+    Batch batch{.epoch = 1, .tick = ++tick_};
     batch.events.push_back({.id = tick_,
                             .action = Action::update,
                             .collection = "posts",

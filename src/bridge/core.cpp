@@ -17,13 +17,13 @@
 #include "bridge/gathering.hpp"
 #include "bridge/metrics.hpp"
 #include "bridge/rules_loader.hpp"
-#include "capture/inspection.hpp"
 #include "config/config_file.hpp"
 
 namespace pgtide {
 namespace {
 
 constexpr std::chrono::seconds drain_limit{10};           // PROTOCOL 7
+constexpr std::chrono::seconds catalog_patience{2};
 constexpr std::size_t broadcast_bytes_max = 16 * 1'048'576;  // past it HTTP is told to come back
 
 std::int64_t now_us() {
@@ -160,6 +160,7 @@ ShardOptions BridgeCore::shard_options() const {
   options.broker.limits.scanned_filters = limits.scanned_filters_per_collection;
   options.broker.heartbeat_interval = config_.heartbeat.interval;
   options.broker.auth_required = config_.auth.required;
+  options.broker.clock = [] { return std::chrono::steady_clock::now(); };
   options.broker.verify_token = [keeper = doorkeeper_](std::string_view token) {
     return keeper->by_token(token);
   };
@@ -238,13 +239,8 @@ Result<void> BridgeCore::reload_rules() {
   auto rules = read_rules(config_.rules_named || had_rules_file_);
   if (!rules) return rules.error();
   auto taken = take_rules(*rules);
-  if (!taken) {
-    // They may name a column that was added since the catalog was read.
-    const auto catalog = read_catalog(config_.database.url, listed_tables(**rules));
-    if (!catalog) return taken;
-    catalog_changed(*catalog);
-    taken = take_rules(*rules);
-  }
+  // They may name a column that was added since the catalog was read.
+  if (!taken && source_->refresh_catalog(catalog_patience)) taken = take_rules(*rules);
   if (taken) source_->list_tables(listed_tables(**rules));
   return taken;
 }
@@ -293,20 +289,23 @@ Operator::Readiness BridgeCore::readiness() {
                               {"lag_ms", lag_ms.count()},
                               {"behind", behind}};
   if (!status.fault.empty()) json["fault"] = status.fault;
-  const auto policy = policy_->current();
-  json["problems"] = policy->problems();
-  for (const Collection& collection : policy->catalog().collections()) {
-    if (!collection.fault.empty()) {
-      json["problems"].push_back(collection.name + ": " + collection.fault);
-    }
-  }
+  json["problems"] = problems();
   answer.json = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return answer;
 }
 
+std::vector<std::string> BridgeCore::problems() const {
+  const auto policy = policy_->current();
+  std::vector<std::string> problems = policy->problems();
+  for (const Collection& collection : policy->catalog().collections()) {
+    if (!collection.fault.empty()) problems.push_back(collection.name + ": " + collection.fault);
+  }
+  return problems;
+}
+
 void BridgeCore::metrics(std::function<void(std::string)> done) {
   const auto finish = [this, done = std::move(done)](const std::vector<ShardFigures>& shards) {
-    done(to_prometheus(shards, source_->status(), now_us()));
+    done(to_prometheus({shards, source_->status(), problems().size(), now_us()}));
   };
   const auto all = std::make_shared<Gathering<ShardFigures>>(shards_.size(), finish);
   for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->collect(all->slot(i));

@@ -70,6 +70,8 @@ class BridgeCore : private ChangeSink, private Operator {
   enum class Stage { made, running, stopping };
 
   Result<std::shared_ptr<const Rules>> read_rules(bool required) const;
+  // What is wrong between rules and tables, each with its mend.
+  std::vector<std::string> problems() const;
   Result<void> take_rules(std::shared_ptr<const Rules> rules);
   Result<void> start_serving();
   ShardOptions shard_options() const;

@@ -3,10 +3,15 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "bridge/resource_figures.hpp"
 
 namespace pgtide {
 namespace {
 
+using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
@@ -14,20 +19,48 @@ using prometheus::MetricType;
 class Page {
  public:
   void counter(const char* name, const char* help, std::uint64_t value) {
-    add(name, help, MetricType::Counter).counter.value = static_cast<double>(value);
+    counter(name, help, static_cast<double>(value));
+  }
+  void counter(const char* name, const char* help, double value) {
+    add(name, help, MetricType::Counter).counter.value = value;
   }
   void gauge(const char* name, const char* help, double value) {
     add(name, help, MetricType::Gauge).gauge.value = value;
   }
+  void histogram(const char* name, const char* help, const ClientMetric::Histogram& value) {
+    add(name, help, MetricType::Histogram).histogram = value;
+  }
+  // A counter for each value of one label.
+  void begin_counters(const char* name, const char* help) {
+    families_.push_back({name, help, MetricType::Counter, {}});
+  }
+  void labelled(const char* label, std::string_view value, std::uint64_t count) {
+    ClientMetric metric;
+    metric.label.push_back({label, std::string(value)});
+    metric.counter.value = static_cast<double>(count);
+    families_.back().metric.push_back(std::move(metric));
+  }
   std::string text() const { return prometheus::TextSerializer{}.Serialize(families_); }
 
  private:
-  prometheus::ClientMetric& add(const char* name, const char* help, MetricType type) {
-    families_.push_back({name, help, type, {prometheus::ClientMetric{}}});
+  ClientMetric& add(const char* name, const char* help, MetricType type) {
+    families_.push_back({name, help, type, {ClientMetric{}}});
     return families_.back().metric.front();
   }
   std::vector<MetricFamily> families_;
 };
+
+void add_to(ClientMetric::Histogram& sum, const ClientMetric::Histogram& one) {
+  sum.sample_count += one.sample_count;
+  sum.sample_sum += one.sample_sum;
+  if (sum.bucket.empty()) {
+    sum.bucket = one.bucket;
+    return;
+  }
+  for (std::size_t i = 0; i < sum.bucket.size(); ++i) {
+    sum.bucket[i].cumulative_count += one.bucket[i].cumulative_count;
+  }
+}
 
 ShardFigures sum_of(const std::vector<ShardFigures>& shards) {
   ShardFigures sum;
@@ -36,6 +69,9 @@ ShardFigures sum_of(const std::vector<ShardFigures>& shards) {
     sum.subscriptions += shard.subscriptions;
     sum.broker.deliveries += shard.broker.deliveries;
     sum.broker.requests_refused += shard.broker.requests_refused;
+    for (std::size_t code = 0; code < wire_codes; ++code) {
+      sum.broker.errors[code] += shard.broker.errors[code];
+    }
     // Every shard sees every event, so these are no sums.
     sum.broker.events_in = std::max(sum.broker.events_in, shard.broker.events_in);
     sum.broker.events_truncated =
@@ -47,12 +83,19 @@ ShardFigures sum_of(const std::vector<ShardFigures>& shards) {
     gateway.connections_closed += shard.gateway.connections_closed;
     gateway.handshakes_refused += shard.gateway.handshakes_refused;
     gateway.heartbeats_lost += shard.gateway.heartbeats_lost;
+    gateway.tokens_refused += shard.gateway.tokens_refused;
+    gateway.tokens_expired += shard.gateway.tokens_expired;
+    for (const auto& [code, count] : shard.gateway.closes) gateway.closes[code] += count;
     gateway.fell_behind += shard.gateway.fell_behind;
     gateway.events_dropped += shard.gateway.events_dropped;
     gateway.bytes_sent += shard.gateway.bytes_sent;
     gateway.bytes_received += shard.gateway.bytes_received;
     gateway.sends += shard.gateway.sends;
     gateway.backlog_bytes += shard.gateway.backlog_bytes;
+    add_to(sum.times.match, shard.times.match);
+    add_to(sum.times.encode, shard.times.encode);
+    add_to(sum.times.send, shard.times.send);
+    add_to(sum.times.latency, shard.times.latency);
   }
   return sum;
 }
@@ -61,6 +104,8 @@ void add_source(Page& page, const SourceStatus& source, std::int64_t now_us) {
   page.gauge("pgtide_database_connected", "1 while the database is reached.", source.connected);
   page.gauge("pgtide_leader", "1 on the bridge that makes the ticks.", source.leader);
   page.counter("pgtide_ticks_total", "Ticks delivered.", source.batches);
+  page.gauge("pgtide_tick", "The last tick delivered: how far bridges are apart.",
+             static_cast<double>(source.tick));
   page.counter("pgtide_changes_total", "Changes read from the log.", source.changes);
   page.counter("pgtide_changes_skipped_total",
                "Changes that could not be sent: no JSON, or no UTF-8.", source.changes_skipped);
@@ -75,25 +120,53 @@ void add_source(Page& page, const SourceStatus& source, std::int64_t now_us) {
              static_cast<double>(std::max<std::int64_t>(lag_us, 0)) / 1e6);
 }
 
-}  // namespace
+// The whole process under the names that every client library of Prometheus uses.
+void add_resources(Page& page) {
+  const ResourceFigures taken = read_resource_figures();
+  page.gauge("process_start_time_seconds", "When the process began, since 1970.",
+             taken.started_at_s);
+  page.counter("process_cpu_seconds_total", "CPU time, user and system.", taken.cpu_seconds);
+  page.gauge("process_resident_memory_bytes", "Resident memory.",
+             static_cast<double>(taken.resident_bytes));
+  page.gauge("process_open_fds", "Open file descriptors.", static_cast<double>(taken.open_fds));
+  page.gauge("process_max_fds", "The most that it may open.",
+             static_cast<double>(taken.max_fds));
+}
 
-std::string to_prometheus(const std::vector<ShardFigures>& shards, const SourceStatus& source,
-                          std::int64_t now_us) {
-  const ShardFigures sum = sum_of(shards);
-  Page page;
+void add_clients(Page& page, const ShardFigures& sum) {
+  const GatewayCounters& gateway = sum.gateway;
   page.gauge("pgtide_connections", "Open WebSockets.", static_cast<double>(sum.connections));
   page.gauge("pgtide_subscriptions", "Subscriptions held.",
              static_cast<double>(sum.subscriptions));
   page.counter("pgtide_connections_opened_total", "WebSockets opened.",
-               sum.gateway.connections_opened);
+               gateway.connections_opened);
   page.counter("pgtide_connections_closed_total", "WebSockets closed.",
-               sum.gateway.connections_closed);
+               gateway.connections_closed);
+  page.begin_counters("pgtide_closes_total", "Closes that the server began, by close code.");
+  for (const CloseCode code : {CloseCode::going_away, CloseCode::unsupported,
+                               CloseCode::bad_credential, CloseCode::kicked,
+                               CloseCode::heartbeat_lost, CloseCode::too_many_refusals}) {
+    const auto found = gateway.closes.find(code);
+    page.labelled("code", std::to_string(static_cast<unsigned>(code)),
+                  found == gateway.closes.end() ? 0 : found->second);
+  }
   page.counter("pgtide_handshakes_refused_total", "Handshakes answered with an HTTP error.",
-               sum.gateway.handshakes_refused);
+               gateway.handshakes_refused);
   page.counter("pgtide_heartbeats_lost_total", "Connections closed for want of a sign of life.",
-               sum.gateway.heartbeats_lost);
+               gateway.heartbeats_lost);
   page.counter("pgtide_requests_refused_total", "Requests answered with an error.",
                sum.broker.requests_refused);
+  page.begin_counters("pgtide_errors_total", "Messages of type error that were sent, by code.");
+  for (std::size_t i = 0; i < wire_codes; ++i) {
+    const auto code = static_cast<WireCode>(i);
+    std::uint64_t count = sum.broker.errors[i];
+    if (code == WireCode::invalid_token) count += gateway.tokens_refused;
+    if (code == WireCode::token_expired) count += gateway.tokens_expired;
+    page.labelled("code", to_string(code), count);
+  }
+}
+
+void add_events(Page& page, const ShardFigures& sum) {
   page.counter("pgtide_events_total", "Events matched against the subscriptions.",
                sum.broker.events_in);
   page.counter("pgtide_events_truncated_total", "Events sent without their row, for its size.",
@@ -112,7 +185,28 @@ std::string to_prometheus(const std::vector<ShardFigures>& shards, const SourceS
   page.counter("pgtide_received_bytes_total", "Bytes read from sockets.",
                sum.gateway.bytes_received);
   page.counter("pgtide_sends_total", "System calls that wrote to a socket.", sum.gateway.sends);
-  add_source(page, source, now_us);
+  page.histogram("pgtide_event_latency_seconds",
+                 "From a change, by its timestamp, to its frames; once per batch and thread.",
+                 sum.times.latency);
+  page.histogram("pgtide_match_seconds", "To find who sees a batch, per batch and thread.",
+                 sum.times.match);
+  page.histogram("pgtide_encode_seconds", "To write a batch's frames, per batch and thread.",
+                 sum.times.encode);
+  page.histogram("pgtide_send_seconds", "To hand a batch to the sockets, per batch and thread.",
+                 sum.times.send);
+}
+
+}  // namespace
+
+std::string to_prometheus(const BridgeFigures& figures) {
+  const ShardFigures sum = sum_of(figures.shards);
+  Page page;
+  add_clients(page, sum);
+  add_events(page, sum);
+  add_source(page, figures.source, figures.now_us);
+  page.gauge("pgtide_problems", "What /readyz lists as wrong: closed collections, faulty tables.",
+             static_cast<double>(figures.problems));
+  add_resources(page);
   return page.text();
 }
 

@@ -7,9 +7,15 @@
 
 namespace pgtide {
 
-// The figures of the whole bridge as Prometheus text (format 0.0.4). Counters of the shards are
-// summed. `now_us` is the server clock's: microseconds since 1970, for the lag.
-std::string to_prometheus(const std::vector<ShardFigures>& shards, const SourceStatus& source,
-                          std::int64_t now_us);
+struct BridgeFigures {
+  std::vector<ShardFigures> shards{};
+  SourceStatus source{};
+  std::size_t problems = 0;  // as /readyz lists them
+  std::int64_t now_us = 0;   // by the server's clock, since 1970: for the lag
+};
+
+// The figures of the whole bridge and of its process as Prometheus text (format 0.0.4). Counters
+// and histograms of the shards are summed.
+std::string to_prometheus(const BridgeFigures& figures);
 
 }  // namespace pgtide

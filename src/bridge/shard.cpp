@@ -12,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include "bridge/delivery_timer.hpp"
 #include "bridge/piece_gate.hpp"
 
 // A shard's queue holds what came from the source and waits for its turn, in stream order. One
@@ -84,7 +85,12 @@ struct Shard::State {
 
   void take_piece(const Batch& piece) {
     gate.leave(piece.bytes());
-    for (const Delivery& delivery : broker.deliver(piece)) gateway.send(delivery);
+    const auto deliveries = broker.deliver(piece);
+    const auto begun = std::chrono::steady_clock::now();
+    for (const Delivery& delivery : deliveries) gateway.send(delivery);
+    const auto sent = std::chrono::steady_clock::now();
+    if (!piece.events.empty()) times.note(broker.last_times(), sent - begun);
+    if (!deliveries.empty()) times.note_latency(piece.events.back());
     if (!reports_unlisted) return;
     for (const std::string& name : broker.take_unlisted()) {
       spdlog::warn(
@@ -139,6 +145,7 @@ struct Shard::State {
   Broker broker;
   Gateway gateway;
   PieceGate gate;
+  DeliveryTimer times;
   std::deque<Turn> queue;
   bool waiting = false;         // between a piece and the next turn
   std::size_t wait_number = 0;  // names the wait that is under way
@@ -171,8 +178,8 @@ void Shard::adopt(int native_socket, Entrance entrance) {
 
 void Shard::collect(std::function<void(ShardFigures)> done) {
   asio::post(state_->context, [state = state_.get(), done = std::move(done)] {
-    done({state->broker.counters(), state->gateway.counters(), state->broker.connection_count(),
-          state->broker.subscription_count()});
+    done({state->broker.counters(), state->gateway.counters(), state->times.read(),
+          state->broker.connection_count(), state->broker.subscription_count()});
   });
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/delivery_timer.hpp"
 #include "broker/broker.hpp"
 #include "gateway/gateway.hpp"
 #include "model/batch.hpp"
@@ -23,6 +24,7 @@ struct ShardOptions {
 struct ShardFigures {
   BrokerCounters broker{};
   GatewayCounters gateway{};
+  ShardTimes times{};
   std::size_t connections = 0;
   std::size_t subscriptions = 0;
 };

@@ -45,11 +45,16 @@ Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> polic
     : options(std::move(options_)),
       policy(std::move(policy_)),
       position(position_),
-      fan_out(options.limits.event_bytes) {}
+      fan_out(options.limits.event_bytes, options.clock) {}
 
 Connection& Broker::State::at(ConnectionNumber number) {
   PGTIDE_ASSERT(number < connections.size() && connections[number]);
   return *connections[number];
+}
+
+std::string Broker::State::error_text(const ErrorReply& error) {
+  ++counters.errors[static_cast<std::size_t>(error.code)];
+  return error_message(error);
 }
 
 void Broker::State::remove_subscription(Connection& connection, std::size_t at) {
@@ -115,6 +120,10 @@ std::span<const Delivery> Broker::deliver(const Batch& batch) {
   state.position = batch.cursor_end();
   ++state.moves;
   return deliveries;
+}
+
+const DeliveryTimes& Broker::last_times() const {
+  return state_->fan_out.times();
 }
 
 std::vector<Broker::Notice> Broker::lose_position(ResyncReason reason, Cursor position) {

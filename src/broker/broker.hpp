@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -36,6 +37,8 @@ struct BrokerOptions {
   // Whose the token of an `auth` message is; on the shard's thread. Empty: no token is known.
   std::function<Result<Identity>(std::string_view token)> verify_token{};
   bool auth_required = false;  // the anonymous may only send `auth`, and are sent no event
+  // What deliver() is timed by; empty: it is not.
+  std::function<std::chrono::steady_clock::time_point()> clock{};
 };
 
 // What the server says in answer to one message: whole text frames, and perhaps the end.
@@ -82,6 +85,14 @@ struct BrokerCounters {
   std::uint64_t events_truncated = 0;  // past limits.event_bytes
   std::uint64_t events_unlisted = 0;   // custom events of a name that the rules do not list
   std::uint64_t requests_refused = 0;
+  std::array<std::uint64_t, wire_codes> errors{};  // sent, by WireCode
+};
+
+// What a deliver() took: to find who sees what and write each event's text once, and to put the
+// texts together for each set of receivers.
+struct DeliveryTimes {
+  std::chrono::nanoseconds match{};
+  std::chrono::nanoseconds encode{};
 };
 
 // A shard's connections, their subscriptions, and what each of them gets: the heart of pgtide.
@@ -111,6 +122,7 @@ class Broker {
 
   // What a piece of a batch brings to whom. Each connection at most once; moves the position.
   std::span<const Delivery> deliver(const Batch& batch);
+  const DeliveryTimes& last_times() const;
 
   // Rules or catalog have changed: every subscription is decided anew. Returns, per connection
   // concerned, the frames to send (`error` for a pattern that is no longer allowed,

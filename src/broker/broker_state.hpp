@@ -64,6 +64,8 @@ struct Broker::State {
   State(BrokerOptions options_, std::shared_ptr<const Policy> policy_, Cursor position_);
 
   Connection& at(ConnectionNumber number);
+  // Of an `error` that is sent: its text, and it is counted.
+  std::string error_text(const ErrorReply& error);
   void remove_subscription(Connection& connection, std::size_t at);
 
   // What makes the class of a pattern that this connection holds, under the present policy.

@@ -223,7 +223,7 @@ std::string try_change(const RuleCase& one, const std::shared_ptr<const Policy>&
   const Reply reply = broker.receive(connection, subscribe_text(one), start);
   if (std::string refusal = refusal_in(reply.frames); !refusal.empty()) return refusal;
   if (!one.has_change()) return "subscribed";
-  Batch batch{.catalog = {policy, &policy->catalog()}, .epoch = epoch, .tick = 1, .nonce = 1};
+  Batch batch{.epoch = epoch, .tick = 1, .nonce = 1};
   batch.events.push_back(make_event(one, policy->catalog().find(one.collection)));
   const auto deliveries = broker.deliver(batch);
   if (deliveries.empty()) return "nothing";

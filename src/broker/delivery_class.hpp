@@ -1,11 +1,10 @@
 #pragma once
+#include <boost/container/small_vector.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <boost/container/small_vector.hpp>
 
 #include "broker/broker.hpp"
 #include "broker/lens.hpp"
@@ -54,11 +53,11 @@ struct DeliveryClass {
   ClassGroup* group = nullptr;  // null: broadcast_all's
   ClassTraits traits{};
   bool terms_suffice = false;  // a row that the index finds is seen: nothing is to be asked
-  std::uint32_t hit = 0;       // where it stands among the hits of ...
+  std::uint32_t hit = 0;  // where it stands among the hits of ...
   std::uint64_t found_in = 0;  // ... the event of this number, which found it last
-  std::uint32_t touched = 0;   // where it stands among those touched by ...
-  std::uint32_t place = 0;     // (in its group's list of open or narrowed ones)
-  std::uint64_t touched_in = 0;  // ... the batch of this number, which touched it last
+  std::uint64_t touched_in = 0;  // the batch of this number touched it last, and there ...
+  std::uint32_t touched = 0;     // ... it stands at this place
+  std::uint32_t place = 0;       // in its group's list of open or narrowed ones
   boost::container::small_vector<Member, 1> members{};  // in no order
   std::uint32_t scan_place = 0;  // among those that no index serves
 

@@ -26,6 +26,8 @@
 namespace pgtide {
 namespace {
 
+constexpr std::size_t picks_kept = 65'536;
+
 const Projection whole_projection{};
 
 // The order of a frame's `patterns`, and of notices: "*", "posts.*", then records by their text.
@@ -34,11 +36,24 @@ bool stands_before(const DeliveryClass& left, const DeliveryClass& right) {
          std::tie(right.pattern().kind, right.text());
 }
 
+bool changes_row(Action action) {
+  return action == Action::create || action == Action::update || action == Action::delete_;
+}
+
+// Has the row these columns, and no others? A partition may have them in another order.
+bool has_columns(const Row& row, const Collection& table) {
+  const auto& members = row.members();
+  const auto& columns = table.columns;
+  if (members.size() != columns.size()) return false;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (members[i].column != columns[i] && row.find(columns[i]) == nullptr) return false;
+  }
+  return true;
+}
+
 // What an event is to who sees its rows like this.
 Action action_of(const Event& event, Visible visible) {
-  const bool changes_row = event.action == Action::create || event.action == Action::update ||
-                           event.action == Action::delete_;
-  if (!changes_row) return event.action;
+  if (!changes_row(event.action)) return event.action;
   if (!visible.after) return Action::delete_;
   return visible.before ? Action::update : Action::create;
 }
@@ -51,16 +66,22 @@ std::size_t FanOut::SetHash::operator()(const std::vector<std::uint32_t>& set) c
 
 std::span<const Delivery> FanOut::deliver(const Batch& batch, const Policy& policy,
                                           SubscriptionIndex& index) {
+  const auto begun = now();
   forget(batch);
+  policy_ = &policy;
   for (std::uint32_t i = 0; i < batch.events.size(); ++i) {
-    look_at(batch.events[i], policy);
+    look_at(batch.events[i]);
+    events_.push_back(&batch.events[i]);
+    if (is_strange()) estrange(i);
     match(i, index);
   }
+  const auto matched = now();
   if (touched_.size() == 1) {
     deliver_to_class(*touched_.front().in);
   } else if (!touched_.empty()) {
     deliver_to_classes();
   }
+  times_ = {matched - begun, now() - matched};
   return deliveries_;
 }
 
@@ -71,10 +92,14 @@ void FanOut::forget(const Batch& batch) {
   texts_.clear();
   projections_.clear();
   unlisted_.clear();
+  notices_.clear();
+  events_.clear();
+  estranged_.clear();
   first_variants_.assign(batch.events.size(), none);
   variants_.clear();
   touched_.clear();
   picks_.clear();
+  if (picks_.capacity() > picks_kept) picks_.shrink_to_fit();
   order_.clear();
   links_.clear();
   merged_.clear();
@@ -82,13 +107,14 @@ void FanOut::forget(const Batch& batch) {
 }
 
 // Events of one collection come in rows: it is looked up once for each of them.
-void FanOut::look_at(const Event& event, const Policy& policy) {
+void FanOut::look_at(const Event& event) {
   if (!looked_ || look_.name != event.collection) {
     look_ = {.name = event.collection,
-             .projection = policy.projection(event.collection, {}),
-             .collection = now_->catalog->find(event.collection),
-             .shape = policy.shape(event.collection),
-             .listed = policy.lists(event.collection)};
+             .projection = policy_->projection(event.collection, {}),
+             .collection = policy_->catalog().find(event.collection),
+             .shape = policy_->shape(event.collection),
+             .listed = policy_->lists(event.collection),
+             .goes_by_columns = policy_->goes_by_columns(event.collection)};
     projections_.push_back(look_.projection);
     looked_ = true;
   }
@@ -97,6 +123,34 @@ void FanOut::look_at(const Event& event, const Policy& policy) {
   const bool custom = event.action == Action::custom;
   if (custom && !event.to_everyone && !look_.listed) unlisted_.push_back(look_.name);
   rows_.look_at(event, custom ? nullptr : look_.shape);
+}
+
+// A row whose columns are not the catalog's, under a rule that goes by their names: it was written
+// before its table was altered, or the catalog is older than it. What a name means there, nobody
+// knows.
+bool FanOut::is_strange() {
+  if (!look_.goes_by_columns || look_.collection == nullptr) return false;
+  if (!changes_row(rows_.event().action)) return false;
+  const Row* new_row = rows_.new_row();
+  const Row* old_row = rows_.old_row();
+  return (new_row != nullptr && !has_columns(*new_row, *look_.collection)) ||
+         (old_row != nullptr && !has_columns(*old_row, *look_.collection));
+}
+
+// Instead of the first such row of the batch its subscribers are told to read anew, and instead of
+// the others nothing.
+void FanOut::estrange(std::uint32_t event) {
+  const Event& row = rows_.event();
+  const bool first = std::find(estranged_.begin(), estranged_.end(), row.collection) ==
+                     estranged_.end();
+  if (first) estranged_.push_back(row.collection);
+  notices_.push_back({.id = row.id,
+                      .action = Action::schema_changed,
+                      .collection_id = row.collection_id,
+                      .collection = first ? row.collection : std::string(),
+                      .timestamp = row.timestamp});
+  events_[event] = &notices_.back();
+  look_at(notices_.back());
 }
 
 // Null where the class sees nothing of the collection.
@@ -156,7 +210,7 @@ std::uint32_t FanOut::text_of(std::uint32_t event, SeenEvent seen) {
     const bool same = variant.projection == seen.projection && variant.action == seen.action;
     if (same && variant.unchanged == seen.unchanged) return variant.text;
   }
-  seen.event = &now_->events[event];
+  seen.event = events_[event];
   seen.cursor = now_->cursor_after(*seen.event);
   const auto text = texts_.add(seen, rows_);
   *end = static_cast<std::uint32_t>(variants_.size());
@@ -253,7 +307,7 @@ std::size_t FanOut::bytes_of(std::span<const Showing> showings) const {
 // What one connection gets of one event: a frame that names all its patterns; or, where continuity
 // is lost, a notice for each of them. How many frames that was.
 std::size_t FanOut::append_frames(std::string& out, std::span<const Showing> same_event) {
-  const Event& event = now_->events[same_event[0].pick.event];
+  const Event& event = *events_[same_event[0].pick.event];
   if (event.action == Action::schema_changed) {
     for (const Showing& showing : same_event) {
       append_text_frame(out, resync_message(showing.by->text(), ResyncReason::schema_changed));
@@ -270,7 +324,7 @@ std::size_t FanOut::append_frames(std::string& out, std::span<const Showing> sam
 // False where nothing is to be seen.
 bool FanOut::append_change(std::string& out, std::span<const Showing> same_event) {
   const Pick& first = same_event[0].pick;
-  const Event& event = now_->events[first.event];
+  const Event& event = *events_[first.event];
   Visible together{};
   bool alike = true;
   for (const Showing& showing : same_event) {
@@ -285,7 +339,7 @@ bool FanOut::append_change(std::string& out, std::span<const Showing> same_event
     rows_.look_at(event, nullptr);
     text = text_of(first.event, {.action = action,
                                  .projection = first.projection,
-                                 .collection = now_->catalog->find(event.collection),
+                                 .collection = policy_->catalog().find(event.collection),
                                  .unchanged = true});
   }
   if (text == none) return false;

@@ -1,11 +1,15 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "broker/broker.hpp"
@@ -21,7 +25,9 @@ namespace pgtide {
 // Remembers nothing from batch to batch but its memory.
 class FanOut {
  public:
-  explicit FanOut(std::size_t event_bytes) : texts_(event_bytes) {}
+  using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+  FanOut(std::size_t event_bytes, Clock clock) : texts_(event_bytes), clock_(std::move(clock)) {}
 
   // Each connection at most once; the result holds until the next call.
   std::span<const Delivery> deliver(const Batch& batch, const Policy& policy,
@@ -31,6 +37,7 @@ class FanOut {
   // as the batch does.
   std::span<const std::string_view> unlisted() const { return unlisted_; }
   std::uint64_t events_truncated() const { return texts_.truncated(); }
+  const DeliveryTimes& times() const { return times_; }
 
  private:
   static constexpr std::uint32_t none = 0xffffffff;
@@ -41,6 +48,7 @@ class FanOut {
     const Collection* collection = nullptr;
     const RecordShape* shape = nullptr;
     bool listed = false;
+    bool goes_by_columns = false;
   };
   // One way in which an event is seen, and its text; a chain for each event.
   struct Variant {
@@ -80,8 +88,13 @@ class FanOut {
     std::size_t operator()(const std::vector<std::uint32_t>& set) const;
   };
 
+  std::chrono::steady_clock::time_point now() const {
+    return clock_ ? clock_() : std::chrono::steady_clock::time_point{};
+  }
   void forget(const Batch& batch);
-  void look_at(const Event& event, const Policy& policy);
+  void look_at(const Event& event);
+  bool is_strange();
+  void estrange(std::uint32_t event);
   void match(std::uint32_t event, SubscriptionIndex& index);
   // Of the batch's event of that number; of `seen`, event and cursor are filled in.
   std::uint32_t text_of(std::uint32_t event, SeenEvent seen);
@@ -100,8 +113,14 @@ class FanOut {
   void list_patterns(std::span<const Showing> same_event, Action action);
 
   EventTexts texts_;
+  Clock clock_;  // empty: nothing is timed
+  DeliveryTimes times_{};
   EventRows rows_{};
-  const Batch* now_ = nullptr;  // the batch that is being delivered
+  const Batch* now_ = nullptr;      // the batch that is being delivered ...
+  const Policy* policy_ = nullptr;  // ... under this policy
+  std::deque<Event> notices_{};     // that stand for rows which must not be decided
+  std::vector<const Event*> events_{};  // the batch's, or a notice instead
+  std::vector<std::string_view> estranged_{};  // collections that have one
   Look look_{};
   bool looked_ = false;
   bool of_another_table_ = false;  // the event: its collection's name is another table's now

@@ -123,7 +123,7 @@ std::string Broker::State::decide_anew(ConnectionNumber number, Change& change) 
     if (auto refused = decide_anew(number, place, change)) {
       refused->pattern = connection.subscriptions[place]->pattern;
       remove_subscription(connection, place);
-      append_text_frame(frames, error_message(*refused));
+      append_text_frame(frames, error_text(*refused));
       continue;
     }
     if (change.noticed) {

@@ -18,18 +18,21 @@ Visible Remainder::decide(EventRows& rows) {
   return visible_;
 }
 
+Remainder::~Remainder() {
+  if (listed_in_ != nullptr) listed_in_->by_text_.erase(this);
+}
+
+Remainders::~Remainders() {
+  for (Remainder* held : by_text_) held->listed_in_ = nullptr;
+}
+
 RemainderPointer Remainders::share(std::shared_ptr<const Predicate> predicate) {
   if (predicate == nullptr) return nullptr;
   const auto held = by_text_.find(std::string_view(predicate->text()));
   if (held != by_text_.end()) return *held;
-  RemainderPointer made(new Remainder(Predicate::compacted(std::move(predicate))));
+  RemainderPointer made(new Remainder(Predicate::compacted(std::move(predicate)), *this));
   by_text_.insert(made.get());
   return made;
-}
-
-void Remainders::release(RemainderPointer& remainder) {
-  if (remainder && remainder->use_count() == 1) by_text_.erase(remainder.get());
-  remainder.reset();
 }
 
 }  // namespace pgtide

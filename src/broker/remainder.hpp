@@ -18,13 +18,18 @@ struct Visible {
   bool after = false;
 };
 
+class Remainders;
+
 // A predicate that subscriptions share, and what it said of the present event: however many of
 // them have it, a row is asked about once.
 class Remainder
     : public boost::intrusive_ref_counter<Remainder, boost::thread_unsafe_counter> {
  public:
-  explicit Remainder(std::shared_ptr<const Predicate> predicate)
-      : predicate_(std::move(predicate)) {}
+  Remainder(std::shared_ptr<const Predicate> predicate, Remainders& listed_in)
+      : predicate_(std::move(predicate)), listed_in_(&listed_in) {}
+  ~Remainder();
+  Remainder(const Remainder&) = delete;
+  Remainder& operator=(const Remainder&) = delete;
 
   const Predicate& predicate() const { return *predicate_; }
   const std::shared_ptr<const Predicate>& shared_predicate() const { return predicate_; }
@@ -32,22 +37,28 @@ class Remainder
   Visible decide(EventRows& rows);
 
  private:
+  friend class Remainders;
   std::shared_ptr<const Predicate> predicate_;
+  Remainders* listed_in_;  // null: they are no more
   std::uint64_t decided_ = 0;  // the number of the event that `visible_` speaks of
   Visible visible_{};
 };
 
 using RemainderPointer = boost::intrusive_ptr<Remainder>;
 
-// Every remainder that is held, found by its text.
+// Every remainder that is held, found by its text. It leaves the list with its last holder.
 class Remainders {
  public:
+  Remainders() = default;
+  ~Remainders();
+  Remainders(const Remainders&) = delete;
+  Remainders& operator=(const Remainders&) = delete;
+
   // Null for null.
   RemainderPointer share(std::shared_ptr<const Predicate> predicate);
-  // Forgets it where the caller, who lets go of it now, is the last that holds it.
-  void release(RemainderPointer& remainder);
 
  private:
+  friend class Remainder;
   static std::string_view text_of(std::string_view text) { return text; }
   static std::string_view text_of(const Remainder* held) { return held->predicate().text(); }
   struct Hash : TextHash {

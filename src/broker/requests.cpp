@@ -103,7 +103,7 @@ bool Broker::State::pay(Request& request, Clock::time_point now) {
 void Broker::State::refuse(Request& request, ErrorReply error) {
   ++counters.requests_refused;
   error.id = request.id;
-  request.say(error_message(error));
+  request.say(error_text(error));
 }
 
 void Broker::State::answer(Request& request, const SubscribeMessage& message) {
@@ -181,7 +181,6 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
   const Seat* leaving =
       at < connection.subscriptions.size() ? &connection.subscriptions[at]->seat : nullptr;
   if (!index.may_join(pattern, traits, options.limits.scanned_filters, leaving)) {
-    index.release(traits.rest);
     refuse(request, {.code = WireCode::filter_limit,
                      .message = "too many filters on this collection that no index serves; ask for "
                                 "a column that equals something",

@@ -123,9 +123,7 @@ void SubscriptionIndex::remove_class(DeliveryClass& gone) {
   const Pattern pattern = group.pattern;
   if (is_scanned_filter(gone.traits)) --collections_[pattern.collection].scanned_filters;
   group.remove(gone);
-  RemainderPointer rest = gone.traits.rest;
   classes_.erase(classes_.find(key_of(group, gone.traits)));
-  remainders_.release(rest);
   if (group.empty()) remove_group(pattern);
 }
 

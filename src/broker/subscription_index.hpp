@@ -20,12 +20,10 @@ class SubscriptionIndex {
  public:
   SubscriptionIndex();
 
-  // The one remainder that decides like this predicate; null for null. Give it to join() or to
-  // release().
+  // The one remainder that decides like this predicate; null for null.
   RemainderPointer share(std::shared_ptr<const Predicate> predicate) {
     return remainders_.share(std::move(predicate));
   }
-  void release(RemainderPointer& rest) { remainders_.release(rest); }
 
   // Puts a free seat into the class of that pattern and those traits.
   void join(Seat& seat, ConnectionNumber connection, const Pattern& pattern, ClassTraits traits);

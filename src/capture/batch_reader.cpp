@@ -20,16 +20,17 @@ bool BatchReader::deliver_stored(const Tick& tick) {
   Feed& feed = context_.feed;
   feed.open(tick);
   const std::uint64_t after = feed.progress().partial_id;
+  pqxx::result rows;
   try {
-    const auto rows = main_.run_prepared("stored_tick", feed.progress().last.snapshot,
-                                         tick.snapshot, static_cast<std::int64_t>(after));
-    require_kept(main_, tick);
-    return deliver(tick, rows);
+    rows = main_.run_prepared("stored_tick", feed.progress().last.snapshot, tick.snapshot,
+                              static_cast<std::int64_t>(after));
   } catch (const pqxx::sql_error& error) {
     const std::string state = sqlstate_of(error);
     if (!is_unprintable(state) && !is_out_of_memory(state)) throw;
+    return deliver_pages(tick, after);
   }
-  return deliver_pages(tick, after);
+  require_kept(main_, tick);
+  return deliver(tick, rows);
 }
 
 bool BatchReader::deliver(const Tick& tick, const pqxx::result& rows) {

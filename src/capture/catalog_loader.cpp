@@ -98,6 +98,26 @@ void add_types(std::vector<Collection>& collections, DatabaseSession& session) {
   }
 }
 
+// Several statements that must see the same catalog.
+class ReadOnly {
+ public:
+  explicit ReadOnly(DatabaseSession& session) : session_(session) {
+    session_.run("begin isolation level repeatable read read only");
+  }
+  ~ReadOnly() {
+    try {
+      session_.run("rollback");
+    } catch (const std::exception&) {
+      // The session is lost; whoever uses it next is told.
+    }
+  }
+  ReadOnly(const ReadOnly&) = delete;
+  ReadOnly& operator=(const ReadOnly&) = delete;
+
+ private:
+  DatabaseSession& session_;
+};
+
 std::vector<Collection> load_collections(DatabaseSession& session) {
   std::vector<Collection> collections;
   for (const auto& row : session.run(collections_sql)) {
@@ -117,8 +137,6 @@ std::vector<Collection> load_collections(DatabaseSession& session) {
     auto& names = integer_of(row[1]) == 0 ? collection->key : collection->columns;
     names.emplace_back(text_of(row[3]));
   }
-  // Watched between the two statements; the next load has them whole.
-  std::erase_if(collections, [](const Collection& found) { return found.key.empty(); });
   add_types(collections, session);
   return collections;
 }
@@ -141,6 +159,7 @@ std::vector<std::string> load_unwatched(DatabaseSession& session,
 
 std::shared_ptr<const Catalog> CatalogLoader::load(DatabaseSession& session,
                                                    const std::vector<std::string>& listed_tables) {
+  const ReadOnly at_one_moment(session);
   std::vector<Collection> collections = load_collections(session);
   for (const auto& [id, fault] : faults_)
     for (Collection& collection : collections)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <utility>
 
 #include "capture/change_query.hpp"
 #include "capture/fault.hpp"
@@ -61,31 +62,36 @@ void ChangeRows::learn(const Catalog& catalog) {
   for (const Collection& collection : catalog.collections())
     known_[collection.id] = {collection.name, collection.old_rows, collection.columns};
   altered_.clear();
+  accepted_.clear();
 }
 
 bool ChangeRows::knows(std::int32_t collection) const {
   return collection == 0 || known_.contains(collection);
 }
 
-bool ChangeRows::is_altered(const pqxx::row& row, int first) {
+ChangeRows::Shape ChangeRows::shape_of(const pqxx::row& row, int first) {
   const auto id = static_cast<std::int32_t>(integer_of(row[first + ChangeColumn::collection]));
   const auto known = known_.find(id);
-  if (known == known_.end()) return false;
+  if (known == known_.end()) return Shape::none;
   std::string_view text = text_of(row[first + ChangeColumn::new_row]);
   if (text.empty() && known->second.old_rows) text = text_of(row[first + ChangeColumn::old_row]);
   const auto parsed = Row::parse(text);
-  if (!parsed) return false;
+  if (!parsed) return Shape::none;
   const auto same = [](const RowMember& member, const std::string& column) {
     return member.column == column;
   };
   const auto& members = parsed->members();
   const auto& columns = known->second.columns;
   if (std::equal(members.begin(), members.end(), columns.begin(), columns.end(), same))
-    return false;
+    return Shape::known;
   std::string names;
   for (const RowMember& member : members) names.append(member.key) += ',';
-  return altered_.emplace(id, std::move(names)).second;
+  if (accepted_.contains({id, names})) return Shape::known;
+  altered_.emplace(id, std::move(names));
+  return Shape::altered;
 }
+
+void ChangeRows::accept_altered() { accepted_.merge(std::exchange(altered_, {})); }
 
 std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {
   const auto field = [&](ChangeColumn::Index column) { return row[first + column]; };

@@ -29,10 +29,13 @@ class ChangeRows {
   void learn(const Catalog& catalog);
   bool knows(std::int32_t collection) const;
 
-  // Has this row other columns than the catalog says, or in another order, for the first time since
-  // learn()? Then the table was altered after the catalog was read. (A partition's rows may have an
-  // order of their own.) `row` as below; false where it holds no whole row.
-  bool is_altered(const pqxx::row& row, int first);
+  // Has this row other columns than the catalog says, or in another order, and was never said to be
+  // `accepted` since learn()? Then the table was altered after the catalog was read. (A partition's
+  // rows may have an order of their own.) `row` as below; none where it holds no whole row.
+  enum class Shape { known, altered, none };
+  Shape shape_of(const pqxx::row& row, int first);
+  // The catalog has been read anew, and is what it was: what was altered is so for good.
+  void accept_altered();
 
   // `row` holds ChangeColumn's columns from `first` on.
   std::optional<Event> read(const pqxx::row& row, int first);
@@ -49,7 +52,9 @@ class ChangeRows {
   std::string_view fault_of(const Event& event, bool has_key) const;
 
   std::unordered_map<std::int32_t, Known> known_;
-  std::set<std::pair<std::int32_t, std::string>> altered_;  // collection, and the row's columns
+  using Columns = std::pair<std::int32_t, std::string>;  // a collection, and a row's columns
+  std::set<Columns> altered_;
+  std::set<Columns> accepted_;
   std::uint64_t skipped_ = 0;
   std::int64_t quiet_until_s_ = 0;
   unsigned lines_left_ = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/batch.hpp"
+#include "model/catalog.hpp"
 #include "model/wire_code.hpp"
 #include "pgtide/config.hpp"
 
@@ -67,6 +68,9 @@ class ChangeSource {
   virtual SourceStatus status() const = 0;  // from any thread
   // The rules name other tables now; the next catalog says which of them are unwatched.
   virtual void list_tables(std::vector<std::string> tables) = 0;  // from any thread
+  // Has the catalog read anew, and the sink told where it differs, before it returns true; false
+  // where that took longer. From any thread but the sink's.
+  virtual bool refresh_catalog(std::chrono::milliseconds time_max) = 0;
 };
 
 // The log of a PostgreSQL database (CAPTURE).

@@ -61,13 +61,11 @@ bool Feed::has_altered(const pqxx::result& rows, int first) {
   for (auto i = rows.size(); i-- > 0;) {
     const auto row = rows[i];
     if (!is_change(row, first)) continue;
-    if (row[first + ChangeColumn::new_row].is_null() &&
-        row[first + ChangeColumn::old_row].is_null())
-      continue;
     const auto collection = integer_of(row[first + ChangeColumn::collection]);
     if (std::find(seen.begin(), seen.end(), collection) != seen.end()) continue;
-    seen.push_back(collection);
-    if (rows_.is_altered(row, first)) return true;
+    const auto shape = rows_.shape_of(row, first);
+    if (shape == ChangeRows::Shape::altered) return true;
+    if (shape == ChangeRows::Shape::known) seen.push_back(collection);
   }
   return false;
 }
@@ -101,7 +99,6 @@ void Feed::add(Event event) {
 
 void Feed::flush(bool ends_tick) {
   auto batch = std::make_shared<Batch>();
-  batch->catalog = catalog_;
   batch->epoch = progress_.epoch;
   batch->tick = open_.n;
   batch->nonce = open_.nonce;

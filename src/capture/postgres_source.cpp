@@ -35,6 +35,9 @@ class PostgresSource final : public ChangeSource {
   void stop() override;
   SourceStatus status() const override { return board_.read(); }
   void list_tables(std::vector<std::string> tables) override;
+  bool refresh_catalog(std::chrono::milliseconds time_max) override {
+    return context_ != nullptr && context_->await_refresh(time_max);
+  }
 
  private:
   void run();

@@ -16,18 +16,34 @@ void SourceContext::list_tables(std::vector<std::string> tables) {
     const std::lock_guard lock(mutex_);
     listed_tables_ = std::move(tables);
   }
-  tables_changed_ = true;
+  catalog_is_due_ = true;
   signal.raise();
 }
 
+bool SourceContext::await_refresh(std::chrono::milliseconds time_max) {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t wanted = ++refreshes_wanted_;
+  catalog_is_due_ = true;
+  signal.raise();
+  return refreshed_.wait_for(lock, time_max, [&] { return refreshes_done_ >= wanted; });
+}
+
 void SourceContext::refresh_catalog(DatabaseSession& session) {
-  tables_changed_ = false;
+  catalog_is_due_ = false;
   std::vector<std::string> tables;
+  std::uint64_t wanted = 0;
   {
     const std::lock_guard lock(mutex_);
     tables = listed_tables_;
+    wanted = refreshes_wanted_;
   }
   if (auto catalog = catalogs.load(session, tables)) feed.set_catalog(std::move(catalog));
+  feed.rows().accept_altered();
+  {
+    const std::lock_guard lock(mutex_);
+    refreshes_done_ = wanted;
+  }
+  refreshed_.notify_all();
 }
 
 SourceContext::Cancellable::Cancellable(SourceContext& context, DatabaseSession& session)

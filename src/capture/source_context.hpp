@@ -1,5 +1,8 @@
 #pragma once
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -33,10 +36,13 @@ class SourceContext {
   // Any thread; the source's takes it up with refresh_catalog().
   void list_tables(std::vector<std::string> tables);
 
+  // Any other thread: asks for a refresh, and waits so long for it. False where it did not come.
+  bool await_refresh(std::chrono::milliseconds time_max);
+
   // Loads the catalog and tells the sink if it has changed.
   void refresh_catalog(DatabaseSession& session);
-  // list_tables() was called since the last refresh.
-  bool catalog_is_due() const { return tables_changed_; }
+  // A refresh was asked for since the last one, or list_tables() was called.
+  bool catalog_is_due() const { return catalog_is_due_; }
 
   // Lets ask_to_stop() cancel what `session` runs, for as long as the guard lives.
   class Cancellable {
@@ -53,10 +59,13 @@ class SourceContext {
 
  private:
   std::atomic<bool> stopping_ = false;
-  std::atomic<bool> tables_changed_ = false;
-  std::mutex mutex_;  // of the two below
+  std::atomic<bool> catalog_is_due_ = false;
+  std::mutex mutex_;  // of all below
   std::vector<DatabaseSession*> sessions_;
   std::vector<std::string> listed_tables_;
+  std::uint64_t refreshes_wanted_ = 0;
+  std::uint64_t refreshes_done_ = 0;
+  std::condition_variable refreshed_;
 };
 
 }  // namespace pgtide

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ struct GatewayCounters {
   std::uint64_t connections_closed = 0;
   std::uint64_t handshakes_refused = 0;
   std::uint64_t heartbeats_lost = 0;
+  std::uint64_t tokens_refused = 0;  // told by `error` after the upgrade
+  std::uint64_t tokens_expired = 0;
+  std::map<CloseCode, std::uint64_t> closes{};  // that this side began, for a reason of its own
   std::uint64_t fell_behind = 0;
   std::uint64_t events_dropped = 0;
   std::uint64_t bytes_sent = 0;

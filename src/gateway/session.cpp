@@ -171,6 +171,7 @@ void WebSocketSession::on_accepted(ErrorCode error) {
   stage_ = Stage::live;
   if (!bad_credential_.empty()) {
     ++core_->traffic.counters.handshakes_refused;
+    ++core_->traffic.counters.tokens_refused;
     wire_.send_reply(make_frame(
         error_message({.code = WireCode::invalid_token, .message = bad_credential_})));
     close(CloseCode::bad_credential, "invalid_token");
@@ -254,6 +255,7 @@ bool WebSocketSession::check_credential(SteadyTime now) {
   const bool anonymous = !core_->broker.record(*number_).user;
   switch (credential_clock_.step(now)) {
     case CredentialClock::Step::tell:
+      ++core_->traffic.counters.tokens_expired;
       wire_.send_reply(make_frame(error_message(
           {.code = WireCode::token_expired,
            .message = "the token has expired: send auth with a new one, or this ends"})));
@@ -297,6 +299,7 @@ void WebSocketSession::drain(SteadyTime until) {
 void WebSocketSession::close_by(SteadyTime until, CloseCode code, std::string_view reason) {
   if (stage_ != Stage::live) return;
   stage_ = Stage::closing;
+  ++core_->traffic.counters.closes[code];
   close_code_ = code;
   close_reason_ = std::string(reason);
   deadline_ = until;

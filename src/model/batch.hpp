@@ -1,9 +1,7 @@
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "model/catalog.hpp"
 #include "model/cursor.hpp"
 #include "pgtide/event.hpp"
 
@@ -16,7 +14,6 @@ struct Batch {
   // A shard takes one piece in one turn of its loop (ARCHITECTURE, "Write in bulk").
   static constexpr std::size_t piece_bytes_max = 1'048'576;
 
-  std::shared_ptr<const Catalog> catalog{};  // as it was when the batch was read; never null
   std::uint64_t epoch = 0;
   std::uint64_t tick = 0;
   std::uint64_t nonce = 0;

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -25,6 +26,7 @@ enum class WireCode : std::uint8_t {
   internal
 };
 std::string_view to_string(WireCode code);
+inline constexpr std::size_t wire_codes = static_cast<std::size_t>(WireCode::internal) + 1;
 
 // Why continuity is lost (PROTOCOL 1.3, `resync_required`).
 enum class ResyncReason : std::uint8_t {

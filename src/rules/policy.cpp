@@ -292,6 +292,11 @@ std::shared_ptr<const Projection> Policy::project(const Opened& opened,
   return projection;
 }
 
+bool Policy::goes_by_columns(std::string_view collection) const {
+  const Opened* opened = find_open(collection);
+  return opened != nullptr && (opened->rule->narrows_columns() || opened->rule->where);
+}
+
 const RecordShape* Policy::shape(std::string_view collection) const {
   const auto found = shapes_.find(collection);
   return found != shapes_.end() ? &found->second : nullptr;

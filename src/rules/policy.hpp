@@ -51,6 +51,9 @@ class Policy {
   // The collections whose projections depend on the user, sorted.
   const std::vector<std::string>& granting() const { return granting_; }
 
+  // Is it open, and does its rule go by columns' names? Then a row with other columns than the
+  // catalog's must not be decided.
+  bool goes_by_columns(std::string_view collection) const;
   // The columns of its table, for predicates; null where none is watched.
   const RecordShape* shape(std::string_view collection) const;
 

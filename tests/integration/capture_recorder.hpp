@@ -80,7 +80,6 @@ class Recorder : public ChangeSink {
     const std::string at = " at tick " + std::to_string(piece.tick);
     if (begins_.empty()) broken_.push_back("a batch before begin_at" + at);
     if (piece.tick != tick_ + 1) broken_.push_back("not the next tick" + at);
-    if (piece.catalog == nullptr) broken_.push_back("no catalog" + at);
     if (piece.events.empty() && !piece.ends_tick) broken_.push_back("an empty piece" + at);
     if (piece.events.size() > 1 && piece.bytes() > Batch::piece_bytes_max)
       broken_.push_back("a piece of " + std::to_string(piece.bytes()) + at);

@@ -67,7 +67,13 @@ class TestOperator final : public Operator {
   std::vector<std::pair<std::string, std::string>> requests{};
 };
 
-inline std::shared_ptr<const Policy> open_policy(std::shared_ptr<const Catalog> catalog) {
+inline std::shared_ptr<const Policy> open_policy() {
+  const Collection posts{.id = 1,
+                         .name = "posts",
+                         .table = "public.posts",
+                         .key = {"id"},
+                         .columns = {"id", "title"}};
+  auto catalog = std::make_shared<Catalog>(std::vector{posts}, std::vector<std::string>{});
   auto rules = std::make_shared<Rules>();
   rules->all.kind = Audience::Kind::anyone;
   for (const auto* name : {"posts", "notifications"}) {
@@ -89,14 +95,8 @@ struct RigOptions {
 class Rig {
  public:
   explicit Rig(RigOptions options = {})
-      : catalog(std::make_shared<Catalog>(std::vector<Collection>{{.id = 1,
-                                                                   .name = "posts",
-                                                                   .table = "public.posts",
-                                                                   .key = {"id"},
-                                                                   .columns = {"id", "title"}}},
-                                          std::vector<std::string>{})),
-        broker({.limits = options.limits, .heartbeat_interval = options.gateway.heartbeat_interval},
-               open_policy(catalog), Cursor{1, 1, 1}),
+      : broker({.limits = options.limits, .heartbeat_interval = options.gateway.heartbeat_interval},
+               open_policy(), Cursor{1, 1, 1}),
         gateway(std::make_unique<Gateway>(context, broker, op, options.gateway)) {
     auto listening = Acceptor::listen(context, options.host, 0);
     REQUIRE_MESSAGE(listening.ok(), (listening.ok() ? "" : listening.error().to_string()));
@@ -143,7 +143,6 @@ class Rig {
   }
   void deliver_here(const std::vector<std::string>& titles, std::uint64_t from) {
     Batch batch;
-    batch.catalog = catalog;
     batch.epoch = batch.nonce = 1;
     batch.tick = ++tick;
     for (const auto& title : titles) {
@@ -174,7 +173,6 @@ class Rig {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
       context.get_executor()};
   TestOperator op;
-  std::shared_ptr<const Catalog> catalog;
   Broker broker;
   std::unique_ptr<Gateway> gateway;
   std::unique_ptr<Acceptor> acceptor;

@@ -144,7 +144,7 @@ inline Value contained(const Value& needle, const Value& container) {
 // ---- expressions ---------------------------------------------------------------------------
 
 enum class Op {
-  constant, moment, column, user, member, has, list, string_of, size_of,
+  constant, moment, column, has_column, user, member, has, list, string_of, size_of,
   equals, differs, less, at_most, more, at_least, in,
   both, either, no, choose, starts, ends, holds_text
 };
@@ -152,7 +152,7 @@ enum class Op {
 struct Expr {
   Op op = Op::constant;
   Value value{};        // of constant; of moment: its text
-  std::string name{};   // of column, member, has
+  std::string name{};   // of column, has_column, member, has
   std::vector<Expr> kids{};
 };
 
@@ -186,6 +186,7 @@ inline std::string print(const Expr& e) {
     case Op::constant: return print_literal(e.value);
     case Op::moment: return "timestamp('" + e.value.text + "')";
     case Op::column: return "record." + e.name;
+    case Op::has_column: return "has(record." + e.name + ")";
     case Op::user: return "user";
     case Op::member: return kid(0) + "." + e.name;
     case Op::has: return "has(" + kid(0) + "." + e.name + ")";
@@ -273,6 +274,9 @@ inline Value decide(const Expr& e, const Around& around) {
       if (around.record == nullptr || !around.record->contains(e.name)) return error();
       return around.record->at(e.name);
     }
+    case Op::has_column:
+      if (around.record == nullptr) return error();
+      return boolean(around.record->contains(e.name));
     case Op::user: return around.user != nullptr ? *around.user : null_value();
     case Op::member: return find_member(kid(0), e.name);
     case Op::has: {
@@ -316,7 +320,8 @@ inline Value decide(const Expr& e, const Around& around) {
 
 // The columns that it names.
 inline void append_columns(Names& names, const Expr& e) {
-  if (e.op == Op::column && !contains(names, e.name)) names.push_back(e.name);
+  const bool named = e.op == Op::column || e.op == Op::has_column;
+  if (named && !contains(names, e.name)) names.push_back(e.name);
   for (const Expr& kid : e.kids) append_columns(names, kid);
 }
 inline Names columns_of(const Expr& e) {

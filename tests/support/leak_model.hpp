@@ -545,6 +545,21 @@ class Viewer {
   std::size_t event_bytes_;
 };
 
+// Does a rule that goes by names of columns hear of a row that has others than its table?
+inline bool is_strange(const Law& law, const Change& change) {
+  const Rule* rule = law.rules.find(change.collection);
+  const Table* table = law.find_table(change.collection);
+  if (rule == nullptr || table == nullptr || !law.is_open(change.collection)) return false;
+  if (!rule->where && !rule->narrows_columns()) return false;
+  const auto differs = [&](const Fields& row) {
+    return !row.empty() &&
+           (row.size() != table->columns.size() ||
+            !std::all_of(row.begin(), row.end(),
+                         [&](const Field& field) { return table->has(field.name); }));
+  };
+  return change.act != Act::custom && (differs(change.before) || differs(change.after));
+}
+
 // ---- requests and changes of the law -------------------------------------------------------
 
 // Empty: he may subscribe. Else the refusal's code.

@@ -140,6 +140,7 @@ class Expressions {
     if (scope_.user && (!has_columns || dice_.one_in(4))) return of_user();
     if (!has_columns) return constant(boolean(true));
     const Column asked = dice_.any(scope_.columns);
+    if (dice_.one_in(12)) return {.op = Op::has_column, .name = asked.name};
     if (dice_.one_in(10)) {
       return with(dice_.one_in(2) ? Op::equals : Op::differs,
                   {column(asked.name), constant(null_value(true))});
@@ -254,6 +255,9 @@ inline User make_user(Dice& dice) {
     user.claims["teams"] =
         list_value({text_value(dice.any_of(words)), text_value(dice.any_of(words))});
     user.claims["numbers"] = list_value({number_value(1), number_value(3)});
+    for (const char* list : {"teams", "numbers"}) {
+      if (dice.one_in(3)) user.claims[list].items.push_back(null_value());
+    }
   }
   return user;
 }

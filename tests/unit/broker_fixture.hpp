@@ -122,7 +122,7 @@ class World {
   }
 
   Batch batch(std::vector<Event> events) {
-    Batch made{.catalog = catalog(), .epoch = 9, .tick = ++tick_, .nonce = 5};
+    Batch made{.epoch = 9, .tick = ++tick_, .nonce = 5};
     for (auto& event : events) {
       if (event.id == 0) event.id = ++event_id_;
       if (event.timestamp.empty()) event.timestamp = timestamp;
@@ -130,7 +130,6 @@ class World {
     made.events = std::move(events);
     return made;
   }
-  std::shared_ptr<const Catalog> catalog() const { return {policy_, &policy_->catalog()}; }
   void deliver(std::vector<Event> events) { deliver(batch(std::move(events))); }
   void deliver(const Batch& made) {
     for (const Delivery& delivery : broker.deliver(made)) {

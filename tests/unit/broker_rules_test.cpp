@@ -232,6 +232,29 @@ TEST_CASE("rules: `show` lets through what it names and the key, in custom event
   CHECK(lines[2].find(R"("data":{"id":7,"team":5},)") != std::string::npos);
 }
 
+TEST_CASE("rules: rows with other columns than the catalog's are not decided, but told of once") {
+  CollectionRule hides = docs_rule();
+  hides.hide = {{.name = "secret"}};
+  for (const CollectionRule& rule : {hides, docs_rule("record.owner == user.id")}) {
+    World world(docs_policy(rule));
+    const auto ann = reader(world, user("ann"), {World::subscribe("docs.*")});
+    std::string altered = doc(1, "ann");
+    const std::size_t at = altered.find("\"team\"");
+    REQUIRE(at != std::string::npos);
+    altered.replace(at, 6, "\"crew\"");
+    world.deliver({created("docs", "1", altered), updated("docs", "1", altered, doc(1, "ann")),
+                   created("docs", "2", doc(2, "ann"))});
+    const Lines lines = world.taken(ann);
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].find("schema_changed") != std::string::npos);
+    CHECK(lines[1].find(R"("record_id":"2")") != std::string::npos);
+  }
+  World world(docs_policy(docs_rule()));  // nothing goes by names there
+  const auto ann = reader(world, user("ann"), {World::subscribe("docs.*")});
+  world.deliver({created("docs", "1", R"({"id":1,"crew":2})")});
+  CHECK(briefs(world.taken(ann)) == Lines{shown("create", R"({"id":1,"crew":2})")});
+}
+
 TEST_CASE("rules: what another table logged under the same name reaches nobody") {
   World world(docs_policy(docs_rule()));
   const auto ann = reader(world, user("ann"), {World::subscribe("docs.*")});
