@@ -59,9 +59,10 @@ std::string fault_of_watched(const CollectionRule& rule, const Collection& watch
 std::string fault_of_unwatched(const CollectionRule& rule, const Catalog& catalog) {
   for (const Collection& other : catalog.collections()) {
     if (other.table != rule.table) continue;
+    std::string watch = watch_command(rule);
+    if (watch.find(" --as ") == std::string::npos) watch += " --as " + rule.name;
     return "table " + rule.table + " is watched as " + other.name +
-           ", and a table has one name; list that one, or " + watch_command(rule) + " --as " +
-           rule.name;
+           ", and a table has one name; list that one, or " + watch;
   }
   if (catalog.exists_unwatched(rule.table)) {
     return "table " + rule.table + " is not watched; " + watch_command(rule);

@@ -1,4 +1,11 @@
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
+
 #include "support/running_bridge.hpp"
+#include "support/text.hpp"
 
 // What an operator sees over HTTP, and what happens when the database goes away.
 using namespace pgtide;
@@ -53,6 +60,81 @@ TEST_CASE("operator: counters count") {
   CHECK(bridge.metric("pgtide_changes_total") >= 3);
   CHECK(bridge.metric("pgtide_deliveries_total") >= 2);
   CHECK(bridge.metric("pgtide_sent_bytes_total") > 0);
+}
+
+TEST_CASE("operator: errors and closes are counted by code, and times as histograms") {
+  RunningBridge bridge({.sql = blog().sql,
+                        .rules = "version: 1\ncollections:\n  posts:\n    subscribe: public\n"
+                                 "  ghosts:\n    table: public.comments\n    subscribe: public\n"});
+  Subscriber client = bridge.connect({"posts.*"});
+  CHECK(client.ask_for("no pattern").find("invalid_pattern") != std::string::npos);
+  CHECK(client.ask_for("*").find("unauthenticated") != std::string::npos);
+  bridge.run("insert into posts values (1, 'a'), (2, 'b')");
+  CHECK(bridge.heard(client).size() == 2);
+  CHECK(bridge.metric("pgtide_errors_total{code=\"invalid_pattern\"}") == 1);
+  CHECK(bridge.metric("pgtide_errors_total{code=\"unauthenticated\"}") == 1);
+  CHECK(bridge.metric("pgtide_errors_total{code=\"rate_limited\"}") == 0);
+  CHECK(bridge.metric("pgtide_problems") == 1);  // ghosts
+  const double batches = bridge.metric("pgtide_match_seconds_count");
+  CHECK(batches >= 2);  // in each of two threads
+  CHECK(bridge.metric("pgtide_encode_seconds_count") == batches);
+  CHECK(bridge.metric("pgtide_send_seconds_count") == batches);
+  CHECK(bridge.metric("pgtide_match_seconds_sum") > 0);
+  CHECK(bridge.metric("pgtide_event_latency_seconds_count") >= 1);
+  CHECK(bridge.metric("pgtide_event_latency_seconds_bucket{le=\"+Inf\"}") ==
+        bridge.metric("pgtide_event_latency_seconds_count"));
+  CHECK(bridge.metric("process_resident_memory_bytes") > 1e6);
+  CHECK(bridge.metric("process_open_fds") > 5);
+  CHECK(bridge.metric("process_max_fds") >= bridge.metric("process_open_fds"));
+  const double now = static_cast<double>(std::time(nullptr));
+  CHECK(bridge.metric("process_start_time_seconds") <= now);
+  CHECK(bridge.metric("process_start_time_seconds") > now - 86'400);
+  bridge.realtime().get_connections().front().close();
+  CHECK(client.closed() == 4403);
+  CHECK(bridge.metric("pgtide_closes_total{code=\"4403\"}") == 1);
+}
+
+namespace {
+
+// The names of metrics in a text: pgtide_... and process_...
+std::set<std::string> metric_names(const std::string& text) {
+  const std::regex name("(pgtide|process)_[a-z_]+");
+  std::set<std::string> names;
+  for (std::sregex_iterator at(text.begin(), text.end(), name), end; at != end; ++at) {
+    names.insert(at->str());
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("operator: the dashboard and the alerts name metrics that are there") {
+  RunningBridge bridge(blog());
+  const auto there = metric_names(http(bridge.operators(), "GET /metrics").body);
+  const std::string root = PGTIDE_SOURCE_DIR;
+  for (const char* file : {"/ops/grafana.json", "/ops/alerts.yaml"}) {
+    CAPTURE(file);
+    const auto named = metric_names(file_text(root + file));
+    CHECK(named.size() > 5);
+    for (const std::string& name : named) {
+      CAPTURE(name);
+      CHECK(there.contains(name));
+    }
+  }
+  CHECK(nlohmann::json::parse(file_text(root + "/ops/grafana.json")).at("panels").size() > 10);
+  // Each is in the operators' guide, and each has a name by Prometheus' conventions.
+  const std::string guide = file_text(root + "/docs/operations.md");
+  std::istringstream page(http(bridge.operators(), "GET /metrics").body);
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("# TYPE ")) continue;
+    std::istringstream words(line.substr(7));
+    std::string name, type;
+    words >> name >> type;
+    CAPTURE(name);
+    CHECK(name.ends_with("_total") == (type == "counter"));
+    if (type == "histogram") CHECK(name.ends_with("_seconds"));
+    CHECK(holds(guide, "`" + name + "`"));
+  }
 }
 
 TEST_CASE("outage: a bridge that starts before its database says 503 until it was there once") {

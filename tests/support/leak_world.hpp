@@ -384,7 +384,7 @@ class Wishes {
   }
   std::string pattern() {
     if (dice_.one_in(5)) return "*";
-    Names names = {"notices"};
+    Names names = {"notices", "party"};
     for (const auto& [name, table] : tables_) names.insert(names.end(), 3, name);
     const std::string name = dice_.one_in(20) ? "ghosts" : dice_.any_of(names);
     if (dice_.one_in(2)) return name + ".*";
@@ -415,7 +415,7 @@ class Wishes {
     std::vector<Column> columns = is_table ? table->second.columns : value_columns();
     if (dice_.one_in(12)) columns.push_back({"xyzzy", Kind::text});
     const Sight sight = sight_of(law_, user, name);
-    if (!dice_.one_in(6)) {
+    if (!dice_.one_in(is_table ? 6 : 2)) {
       std::erase_if(columns, [&](const Column& each) {
         return !(is_table ? sight.shows(each.name) : sight.shows_in_custom(each.name));
       });

@@ -132,6 +132,7 @@ TEST_CASE("predicate: an index finds what can hold") {
        "string author_id=tadmin string author_id=teditor suffice", "string() in a list"},
       {"record.id in [3, 1, 1.0, 'x', null, [1], double('NaN')]", "id=0 id=n1 id=n3 id=tx suffice",
        "each once; what equals nothing is left out"},
+      {"record.title in ['x', user.claims.none]", "title=tx suffice", "nor is a claim's null"},
       {"'a' in record.tags", "element tags=ta suffice", "an element"},
       {"null in record.tags", "element tags=0 suffice", "a NULL element"},
       {"record.id == 1 || record.title == 'x'", "id=n1 title=tx suffice", "||"},
