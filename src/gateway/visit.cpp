@@ -1,9 +1,9 @@
+#include <array>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <array>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -12,6 +12,7 @@
 #include "gateway/core.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/http_replies.hpp"
+#include "gateway/request_head.hpp"
 
 // An accepted socket before it is a WebSocket: HTTP/1.1 with keep-alive. A visit reads a request's
 // head, lets choose_route() decide by it, and reads a body only for who may broadcast; so nobody
@@ -45,8 +46,6 @@ std::string print(const asio::ip::tcp::endpoint& endpoint) {
   return out.str();
 }
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
 class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
  public:
   Visit(std::shared_ptr<GatewayCore> core, Socket socket, Entrance entrance)
@@ -64,7 +63,6 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void within(std::chrono::milliseconds time);
   void read_head();
   void on_head(ErrorCode error);
-  RequestHead head(std::string& subprotocols) const;
   void follow(const Verdict& verdict);
   std::optional<std::string> find_client() const;
   void upgrade(const Verdict& verdict);
@@ -128,10 +126,9 @@ void Visit::read_head() {
   parser_->body_limit(body_bytes_max);
   idle_ = true;
   within(core_->options.handshake_timeout);
-  http::async_read_header(socket_, buffer_, *parser_,
-                          [visit = self()](ErrorCode error, std::size_t) {
-                            visit->on_head(error);
-                          });
+  http::async_read_header(
+      socket_, buffer_, *parser_,
+      [visit = self()](ErrorCode error, std::size_t) { visit->on_head(error); });
 }
 
 void Visit::on_head(ErrorCode error) {
@@ -139,7 +136,10 @@ void Visit::on_head(ErrorCode error) {
   idle_ = false;
   if (error) return refuse_unread(error);
   std::string subprotocols;
-  follow(choose_route(head(subprotocols), core_->routes));
+  RequestHead head = make_head(parser_->get(), subprotocols);
+  head.entrance = entrance_;
+  head.peer_loopback = peer_.address().is_loopback();
+  follow(choose_route(head, core_->routes));
 }
 
 // What could not be read: an answer where the peer still listens.
@@ -156,39 +156,6 @@ void Visit::refuse_unread(ErrorCode error) {
     return answer(make_http_error(400, "invalid_request", "this is not HTTP: " + error.message()));
   }
   end();
-}
-
-RequestHead Visit::head(std::string& subprotocols) const {
-  const auto& request = parser_->get();
-  RequestHead head;
-  head.method = view(request.method_string());
-  head.target = view(request.target());
-  head.http_1_0 = request.version() == 10;
-  head.host = view(request[http::field::host]);
-  head.host_count = request.count(http::field::host);
-  // Of two nobody knows which is meant; no allowed origin is called so.
-  head.origin = request.count(http::field::origin) > 1 ? std::string_view("several")
-                                                       : view(request[http::field::origin]);
-  head.content_type = view(request[http::field::content_type]);
-  head.authorization = view(request[http::field::authorization]);
-  head.authorization_count = request.count(http::field::authorization);
-  head.api_key = view(request["X-API-Key"]);
-  head.api_key_count = request.count("X-API-Key");
-  for (const auto& field : request) {
-    if (beast::iequals(field.name_string(), "Forwarded") ||
-        beast::iequals(field.name_string().substr(0, 12), "X-Forwarded-")) {
-      head.forwarded = true;
-    }
-    if (field.name() == http::field::sec_websocket_protocol) {
-      subprotocols += subprotocols.empty() ? "" : ",";
-      subprotocols += view(field.value());
-    }
-  }
-  head.subprotocols = subprotocols;
-  head.upgrade = beast::websocket::is_upgrade(request);
-  head.entrance = entrance_;
-  head.peer_loopback = peer_.address().is_loopback();
-  return head;
 }
 
 void Visit::follow(const Verdict& verdict) {
@@ -294,10 +261,9 @@ void Visit::read_body(bool to_all) {
     socket_.non_blocking(true, ignored);
     socket_.write_some(asio::buffer(go_on), ignored);
   }
-  http::async_read(socket_, buffer_, *parser_,
-                   [visit = self(), to_all](ErrorCode error, std::size_t) {
-                     visit->on_body(error, to_all);
-                   });
+  http::async_read(
+      socket_, buffer_, *parser_,
+      [visit = self(), to_all](ErrorCode error, std::size_t) { visit->on_body(error, to_all); });
 }
 
 void Visit::on_body(ErrorCode error, bool to_all) {

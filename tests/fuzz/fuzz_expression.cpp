@@ -1,7 +1,4 @@
-// Any bytes as an expression: parsed, checked, printed and read again, decided for somebody and
-// nobody over a row of every kind. Nothing may crash, and what is specialized decides as the whole
-// does. A coverage-guided fuzzer calls this (./dev fuzz); the unit tests call it over the corpus.
-#include "fuzz/fuzz_expression.hpp"
+#include "fuzz/fuzz.hpp"
 
 #include "rules/evaluator.hpp"
 #include "rules/printer.hpp"

@@ -160,6 +160,7 @@ struct Expr {
 struct Around {
   const Value* user = nullptr;                           // a map, or null
   const std::map<std::string, Value>* record = nullptr;  // null: there are no columns at all
+  const Names* columns = nullptr;  // a table's, which an older row has, too; null: the record's
 };
 
 inline std::string print(const Expr& e);
@@ -276,6 +277,7 @@ inline Value decide(const Expr& e, const Around& around) {
     }
     case Op::has_column:
       if (around.record == nullptr) return error();
+      if (around.columns != nullptr && contains(*around.columns, e.name)) return boolean(true);
       return boolean(around.record->contains(e.name));
     case Op::user: return around.user != nullptr ? *around.user : null_value();
     case Op::member: return find_member(kid(0), e.name);

@@ -153,6 +153,7 @@ struct Law {
   Rules rules{};
   std::map<std::string, Table> tables{};  // their columns and keys; no rows
   std::map<std::string, Names> known{};   // columns, as of when the rules were loaded
+  std::set<std::string> unwatched{};      // tables that are there
 
   const Table* find_table(const std::string& name) const {
     const auto found = tables.find(name);
@@ -163,7 +164,7 @@ struct Law {
     const Rule* rule = rules.find(name);
     const Table* table = find_table(name);
     if (rule == nullptr) return false;
-    if (table == nullptr) return true;  // custom events only
+    if (table == nullptr) return !unwatched.contains(name);  // custom events only
     if (!table->old_rows && rule->needs_old_rows()) return false;
     Names named;
     for (const Hidden& hidden : rule->hide) named.push_back(hidden.name);
@@ -364,7 +365,12 @@ class Viewer {
       record[field.name] = custom ? untyped(field.cell.value) : field.cell.value;
     }
     const bool no_object = custom && change.scalar;
-    const Around around{&self_, no_object ? nullptr : &record};
+    Names columns;
+    const Table* table = custom ? nullptr : law_.find_table(change.collection);
+    if (table != nullptr) {
+      for (const Column& column : table->columns) columns.push_back(column.name);
+    }
+    const Around around{&self_, no_object ? nullptr : &record, &columns};
     const bool narrowed = held.pattern != "*" && sight.where != nullptr;
     if (narrowed && !decide(*sight.where, around).is_true()) return false;
     if (!held.filter) return true;
@@ -671,18 +677,27 @@ inline Resync resync_of_one(const Turn& turn, const std::string& name) {
   return untold && same_user ? Resync::must_not : Resync::may;
 }
 
+// Is its table watched on one side of the turn only?
+inline bool turns_watching(const Turn& turn, const std::string& name) {
+  return (turn.before.law.find_table(name) == nullptr) !=
+         (turn.after.law.find_table(name) == nullptr);
+}
+
 // Of a pattern that stays allowed.
 inline Resync resync_of(const Turn& turn, const Held& held) {
   if (held.pattern != "*") {
+    if (turns_watching(turn, collection_of(held.pattern))) return Resync::must;
     if (rows_differ(turn, held)) return Resync::must;
     return resync_of_one(turn, collection_of(held.pattern));
   }
   Resync wanted = Resync::must_not;
   for (const Law* law : {&turn.before.law, &turn.after.law}) {
     for (const auto& [name, rule] : law->rules.listed) {
+      if (turns_watching(turn, name)) continue;
       wanted = std::min(wanted, resync_of_one(turn, name));
     }
     for (const auto& [name, table] : law->tables) {
+      if (turns_watching(turn, name)) continue;
       wanted = std::min(wanted, resync_of_one(turn, name));
     }
   }
@@ -719,8 +734,9 @@ inline std::string check_turn(const Turn& turn, std::vector<Held>& held, const N
     if (wanted == Resync::must && !about_it) return each.pattern + " is not told to resync";
     if (wanted == Resync::must_not && about_it) return each.pattern + " has not changed: " + next;
     if (!about_it) continue;
-    const std::string told = "{\"type\":\"resync_required\"," + of +
-                             ",\"reason\":\"permissions_changed\"}";
+    const bool other_table = turns_watching(turn, collection_of(each.pattern));
+    const std::string told = "{\"type\":\"resync_required\"," + of + ",\"reason\":\"" +
+                             (other_table ? "schema" : "permissions") + "_changed\"}";
     if (next != told) return next + " must be " + told;
     ++at;
   }

@@ -120,6 +120,7 @@ class Expressions {
   struct Scope {
     std::vector<Column> columns{};
     bool user = false;
+    bool open = false;  // any name may be asked for
   };
   Expressions(Dice& dice, Scope scope) : dice_(dice), scope_(std::move(scope)) {}
 
@@ -140,7 +141,7 @@ class Expressions {
     if (scope_.user && (!has_columns || dice_.one_in(4))) return of_user();
     if (!has_columns) return constant(boolean(true));
     const Column asked = dice_.any(scope_.columns);
-    if (dice_.one_in(12)) return {.op = Op::has_column, .name = asked.name};
+    if (dice_.one_in(scope_.open ? 4 : 12)) return {.op = Op::has_column, .name = asked.name};
     if (dice_.one_in(10)) {
       return with(dice_.one_in(2) ? Op::equals : Op::differs,
                   {column(asked.name), constant(null_value(true))});
@@ -387,8 +388,9 @@ class Wishes {
     Names names = {"notices", "party"};
     for (const auto& [name, table] : tables_) names.insert(names.end(), 3, name);
     const std::string name = dice_.one_in(20) ? "ghosts" : dice_.any_of(names);
-    if (dice_.one_in(2)) return name + ".*";
     const auto table = tables_.find(name);
+    // What has no table has no records: such a pattern brings nothing.
+    if (dice_.one_in(2) || (table == tables_.end() && !dice_.one_in(5))) return name + ".*";
     if (table == tables_.end() || table->second.rows.empty()) return name + "." + record_id();
     return name + "." + dice_.any(table->second.rows).first;
   }
@@ -420,7 +422,7 @@ class Wishes {
         return !(is_table ? sight.shows(each.name) : sight.shows_in_custom(each.name));
       });
     }
-    return Expressions(dice_, {columns, false}).any(2);
+    return Expressions(dice_, {columns, false, !is_table}).any(2);
   }
 
   Dice& dice_;

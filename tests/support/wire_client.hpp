@@ -62,9 +62,12 @@ class WireClient {
                            const std::vector<std::string>& headers = {});
 
   void send(std::string_view text) { send_frame(1, text); }
+  void send_bytes(std::string_view bytes) { socket_.write(bytes); }
   // `masked` false breaks the protocol, as a test may want to.
   void send_frame(unsigned opcode, std::string_view payload, bool masked = true);
 
+  // The next frame of any kind; none: the connection is over, or nothing came.
+  std::optional<WireFrame> next_frame() { return read_frame(patience); }
   // The next text frame. Pings on the way are answered, unless `answers_pings` is false.
   std::string next();
   // The same, or none when it takes longer or the connection is over.

@@ -1,0 +1,40 @@
+#include "gateway/request_head.hpp"
+
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+
+namespace pgtide {
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+RequestHead make_head(const http::request<http::string_body>& request, std::string& subprotocols) {
+  RequestHead head;
+  head.method = view(request.method_string());
+  head.target = view(request.target());
+  head.http_1_0 = request.version() == 10;
+  head.host = view(request[http::field::host]);
+  head.host_count = request.count(http::field::host);
+  // Of two nobody knows which is meant; no allowed origin is called so.
+  head.origin = request.count(http::field::origin) > 1 ? std::string_view("several")
+                                                       : view(request[http::field::origin]);
+  head.content_type = view(request[http::field::content_type]);
+  head.authorization = view(request[http::field::authorization]);
+  head.authorization_count = request.count(http::field::authorization);
+  head.api_key = view(request["X-API-Key"]);
+  head.api_key_count = request.count("X-API-Key");
+  for (const auto& field : request) {
+    if (beast::iequals(field.name_string(), "Forwarded") ||
+        beast::iequals(field.name_string().substr(0, 12), "X-Forwarded-")) {
+      head.forwarded = true;
+    }
+    if (field.name() == http::field::sec_websocket_protocol) {
+      subprotocols += subprotocols.empty() ? "" : ",";
+      subprotocols += view(field.value());
+    }
+  }
+  head.subprotocols = subprotocols;
+  head.upgrade = beast::websocket::is_upgrade(request);
+  return head;
+}
+
+}  // namespace pgtide
