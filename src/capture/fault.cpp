@@ -15,6 +15,14 @@ std::string first_line(std::string_view text) {
 Error from_loss(const std::string& text) {
   if (text.find("client encoding") != std::string::npos || text.empty())
     return {ErrorKind::unavailable, "the connection to the database was lost"};
+  const auto says = [&text](std::string_view part) {
+    return text.find(part) != std::string::npos;
+  };
+  if (says("too many clients") || says("connection slots are reserved"))
+    return {ErrorKind::unavailable, text + "; end sessions there, or raise max_connections"};
+  if (says("password authentication failed"))
+    return {ErrorKind::denied,
+            text + "; correct the password in database.url, or in the file of PGPASSFILE"};
   return {ErrorKind::unavailable, text};
 }
 
@@ -28,6 +36,8 @@ Error from_sql(const pqxx::sql_error& error) {
   if (state == "3F000" || state == "42P01" || state == "42703" || state == "42883")
     return {ErrorKind::not_found, text + "; run: pgtide install"};
   if (state == "23505") return {ErrorKind::conflict, "another leader has made this tick"};
+  if (state == "53100")
+    return {ErrorKind::unavailable, text + "; make room on the database's disk"};
   if (state == "25006")
     return {ErrorKind::unavailable, text + "; give the address of the primary server"};
   if (state.starts_with("57P") || state.starts_with("08")) return {ErrorKind::unavailable, text};

@@ -58,7 +58,10 @@ void Follower::look() {
   leads_ = text_of(taken[0][0]) == "t";
   if (leads_) {
     session_.run(std::string("select pg_advisory_unlock_shared(") + follower_lock + ")");
-  } else if (Clock::now() >= catalog_due_ || context_.catalog_is_due()) {
+    return;
+  }
+  context_.board.stand(context_.sink, true, false, context_.stranger.look(session_));
+  if (Clock::now() >= catalog_due_ || context_.catalog_is_due()) {
     catalog_due_ = Clock::now() + catalog_interval;
     context_.refresh_catalog(session_);
     reader_.rest();

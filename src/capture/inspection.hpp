@@ -1,4 +1,6 @@
 #pragma once
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +15,21 @@ namespace pgtide {
 
 // What pgtide.status() says, as JSON text (sql/06_look.sql).
 Result<std::string> read_status(const std::string& url);
+
+// What a database is and does, beside pgtide.
+struct DatabaseFacts {
+  std::string version{};  // "15.8"
+  int version_number = 0;  // 150008
+  std::chrono::microseconds answer_time{};
+  // The server's clock less ours, known to within half of answer_time.
+  std::chrono::microseconds clock_ahead{};
+  std::int64_t connections = 0;
+  std::int64_t connections_max = 0;
+  bool prepares_transactions = false;
+  std::chrono::seconds oldest_transaction{};  // of this database, as far as our role may know
+  std::string oldest_transaction_of{};        // "process 17 (psql)"
+};
+Result<DatabaseFacts> read_facts(const std::string& url);
 
 // What is watched, and which of `listed_tables` ("schema.table") exist and are not.
 Result<std::shared_ptr<const Catalog>> read_catalog(const std::string& url,

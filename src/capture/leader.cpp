@@ -40,6 +40,7 @@ Leader::Leader(SourceContext& context, DatabaseSession& session)
   session_.prepare("stored_tick", stored_tick_statement());
   session_.listen("pgtide_wake");
   session_.listen("pgtide_catalog");
+  session_.run(std::string("select pg_try_advisory_lock(") + leader_mark + ")");
 }
 
 void Leader::run() {
@@ -61,7 +62,8 @@ void Leader::run() {
 
 void Leader::resign() {
   sleeper_.disarm();
-  session_.run(std::string("select pg_advisory_unlock(") + leader_lock + ")");
+  for (const char* lock : {leader_mark, leader_lock})
+    session_.run(std::string("select pg_advisory_unlock(") + lock + ")");
   session_.run("notify pgtide_tick, 'bye'");
 }
 

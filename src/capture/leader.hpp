@@ -8,10 +8,11 @@
 namespace pgtide {
 
 // The advisory locks of a database (classid, objid; 'tide' in ASCII): one bridge holds the
-// leader's, each follower shares the other, so that the leader knows whether anybody wants to be
-// told.
+// leader's, each follower shares the second, so that the leader knows whether anybody wants to be
+// told. A leader holds the third, too: who has the first without it is another program.
 inline constexpr const char* leader_lock = "1953064037, 1";
 inline constexpr const char* follower_lock = "1953064037, 2";
+inline constexpr const char* leader_mark = "1953064037, 3";
 
 // The one bridge that makes ticks. It lives as long as the session that holds the leader's lock:
 // every tick and every setval goes through that very session, so who has lost the lock cannot tick.

@@ -108,6 +108,8 @@ void PostgresSource::serve() {
 }
 
 void PostgresSource::follow(DatabaseSession& session) {
+  const std::string fault = context_->stranger.look(session);
+  if (!fault.empty()) throw CaptureFault(ErrorKind::unavailable, fault);
   establish_position(session, *context_);
   Follower follower(*context_, session);
   served_ = true;

@@ -11,6 +11,7 @@
 #include "capture/feed.hpp"
 #include "capture/database_session.hpp"
 #include "capture/status_board.hpp"
+#include "capture/stranger.hpp"
 #include "capture/wake_signal.hpp"
 
 namespace pgtide {
@@ -28,6 +29,7 @@ class SourceContext {
   StatusBoard& board;
   Feed feed;
   CatalogLoader catalogs;
+  Stranger stranger;
   WakeSignal signal;
 
   // Any thread. Also ends a statement that is running now.

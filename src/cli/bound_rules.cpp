@@ -3,11 +3,25 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "auth/authenticator.hpp"
 #include "bridge/rules_loader.hpp"
 #include "capture/inspection.hpp"
 #include "cli/terminal.hpp"
+#include "gateway/trusted_proxies.hpp"
 
 namespace pgtide {
+namespace {
+
+// Of what only the bridge itself makes use: keys and proxies.
+Result<void> check_bridge_settings(const Config& config) {
+  const auto keys = Authenticator::make(config.auth);
+  if (!keys) return keys.error();
+  const auto proxies = TrustedProxies::parse(config.server.trusted_proxies);
+  if (!proxies) return proxies.error();
+  return {};
+}
+
+}  // namespace
 
 BoundRules unbound(const Error& error, int exit_code) {
   BoundRules bound{.exit_code = exit_code};
@@ -37,6 +51,18 @@ BoundRules bind_rules(const Config& config) {
   if (draft->faults.empty()) bound.policy = policy;
   if (!bound.problems.empty()) bound.exit_code = exit_usage;
   return bound;
+}
+
+// What the configuration's file does not even hold cannot be looked at; but for that all at once.
+BoundRules check_all(const SettingSources& sources) {
+  const auto config = load_settings(sources);
+  if (!config) return unbound(config.error(), exit_usage);
+  const auto checked = check_bridge_settings(*config);
+  BoundRules bound = bind_rules(*config);
+  if (checked) return bound;
+  BoundRules all = unbound(checked.error(), exit_usage);
+  all.problems.insert(all.problems.end(), bound.problems.begin(), bound.problems.end());
+  return all;
 }
 
 void print_problems(const std::vector<std::string>& problems) {

@@ -186,6 +186,15 @@ void add_looking_commands(CLI::App& app, Invocation& in) {
   add_all_settings(*check, in);
 }
 
+void add_doctor(CLI::App& app, Invocation& in) {
+  CLI::App* doctor = add_command(
+      app, {"doctor", "Look at database, tables, log, clock and limits: what is well, what to do"},
+      in, [&in] { return doctor_command(in.sources, in.json); });
+  add_config_option(*doctor, in);
+  doctor->add_flag("--json", in.json, "for scripts");
+  add_all_settings(*doctor, in);
+}
+
 void add_rules_commands(CLI::App& app, Invocation& in) {
   CLI::App* rules = app.add_subcommand("rules", "Try the rules: explain, test");
   rules->require_subcommand(1);
@@ -278,6 +287,7 @@ int run_cli(int argc, char** argv) {
   add_serving_commands(app, invocation);
   add_schema_commands(app, invocation);
   add_looking_commands(app, invocation);
+  add_doctor(app, invocation);
   add_rules_commands(app, invocation);
   add_event_commands(app, invocation);
   add_token_command(app, invocation);

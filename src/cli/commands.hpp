@@ -30,6 +30,7 @@ int unwatch_command(const SettingSources& sources, const std::string& table);
 
 int status_command(const SettingSources& sources, bool json);
 int check_command(const SettingSources& sources, bool json);
+int doctor_command(const SettingSources& sources, bool json);
 
 struct ExplainCommand {
   std::string user{};  // JSON; empty: anonymous

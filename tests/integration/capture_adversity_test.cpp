@@ -1,0 +1,233 @@
+#include <doctest/doctest.h>
+
+#include <libpq-fe.h>
+
+#include <fstream>
+#include <optional>
+#include <thread>
+
+#include "integration/capture_recorder.hpp"
+#include "support/text.hpp"
+
+// What databases do to a bridge that runs. Each time it says what is wrong and how to mend it, and
+// when it is mended the stream goes on by itself, with every change once.
+using namespace pgtide;
+using namespace pgtide::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A cluster of its own with one watched table and a source on it.
+struct Scene {
+  explicit Scene(std::vector<std::string> settings = {})
+      : server(make_cluster(std::move(settings))) {
+    database.emplace("", server);
+    database->run("create table posts (id bigint primary key, title text)");
+    watch_in(*database, "posts");
+  }
+  ~Scene() {
+    running.reset();
+    database.reset();
+  }
+  void start(const std::string& url = "") {
+    SourceOptions options = Running::options_for(*database);
+    if (!url.empty()) options.url = url;
+    running.emplace(std::move(options));
+    running->wait_until_leading();
+  }
+  // A change, from a session of its own, and its arrival.
+  void insert(int id) {
+    Session(database->url()).run("insert into posts values (" + std::to_string(id) + ")");
+  }
+  void wait_for(std::vector<std::string> ids) {
+    eventually([&] { return created() == ids; }, 30s, [&] { return fault(); });
+  }
+  std::vector<std::string> created() const {
+    std::vector<std::string> ids;
+    for (const Event& event : running->sink.events())
+      if (event.action == Action::create) ids.push_back(event.record_id);
+    return ids;
+  }
+  std::string fault() const { return running->source->status().fault; }
+  void wait_for_fault(const std::string& part) {
+    eventually([&] { return holds(fault(), part); }, 30s, [&] { return fault(); });
+  }
+  PrivatePostgres server;
+  std::optional<InstalledDatabase> database;
+  std::optional<Running> running;
+};
+
+}  // namespace
+
+TEST_CASE("adversity: a schema dropped under the source is missed, and taken up when it is back") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  posts.database.run("drop schema pgtide cascade");
+  eventually([&] { return holds(running.source->status().fault, "run: pgtide install"); }, 30s,
+             [&] { return running.source->status().fault; });
+  posts.database.run("insert into posts values (1)");  // no writer is harmed
+  install_in(posts.database);
+  watch_in(posts.database, "posts");
+  running.wait_until_leading();
+  posts.database.run("insert into posts values (2)");
+  eventually([&] {
+    const auto lines = lines_of(running.sink.events());
+    return !lines.empty() && lines.back() == "create posts 2 {\"id\":2,\"title\":null}";
+  });
+  CHECK(running.sink.begins().back().why.has_value());
+  CHECK(running.sink.broken().empty());
+}
+
+TEST_CASE("adversity: a schema of another version is refused with what to do") {
+  Posts posts;
+  const auto version = posts.database.value("select schema_version from pgtide.meta");
+  for (const auto& [other, mend] : {std::pair{"1000000", "use a newer pgtide"},
+                                    std::pair{"0", "run: pgtide install"}}) {
+    posts.database.run("update pgtide.meta set schema_version = " + std::string(other));
+    Running running(posts.database);
+    eventually([&, part = mend] { return holds(running.source->status().fault, part); });
+    posts.database.run("update pgtide.meta set schema_version = " + *version);
+    running.wait_until_leading();
+    CHECK(running.source->status().fault.empty());
+  }
+}
+
+TEST_CASE("adversity: another program with the leader's lock is named, and replaced when it ends") {
+  for (const bool led_before : {false, true}) {
+    CAPTURE(led_before);
+    Posts posts;
+    if (led_before) Running(posts.database).wait_until_leading();
+    std::optional<Session> other(posts.database.url());
+    other->run("set application_name = 'backup'");
+    other->run("select pg_advisory_lock(1953064037, 1)");
+    Running running(posts.database);
+    const std::string named = "process " + std::to_string(other->pid()) + " (backup)";
+    eventually([&] { return holds(running.source->status().fault, named); }, 20s,
+               [&] { return running.source->status().fault; });
+    CHECK(!running.source->status().leader);
+    posts.database.run("insert into posts values (1)");
+    other.reset();
+    running.wait_until_leading();
+    CHECK(running.source->status().fault.empty());
+    running.wait_for(1);
+  }
+}
+
+TEST_CASE("adversity: a bridge that leads is no stranger to one that follows") {
+  Posts posts;
+  Running leader(posts.database);
+  leader.wait_until_leading();
+  Running follower(posts.database);
+  eventually([&] { return follower.source->status().connected; });
+  // Two looks of the follower at least: each makes a statement or more.
+  const auto before = follower.source->status().queries;
+  eventually([&] { return follower.source->status().queries >= before + 12; }, 30s);
+  CHECK(follower.source->status().fault.empty());
+}
+
+TEST_CASE("adversity: where max_connections is reached it says so, and comes when there is room") {
+  Scene scene({"max_connections=14", "superuser_reserved_connections=0"});
+  scene.start();
+  scene.insert(1);
+  scene.wait_for({"1"});
+  Session administrator(scene.server.url());
+  std::vector<PGconn*> others;
+  eventually(
+      [&] {
+        others.push_back(PQconnectdb(scene.server.url().c_str()));
+        administrator.run(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where application_name = 'pgtide'");
+        return holds(scene.fault(), "raise max_connections");
+      },
+      30s);
+  for (PGconn* other : others) PQfinish(other);
+  scene.running->wait_until_leading();
+  scene.insert(2);
+  scene.wait_for({"1", "2"});
+}
+
+TEST_CASE("adversity: timeouts and a read-only default of the database do not concern it") {
+  Posts posts;
+  for (const char* setting :
+       {"statement_timeout = '300ms'", "lock_timeout = '200ms'", "idle_session_timeout = '300ms'",
+        "idle_in_transaction_session_timeout = '300ms'", "default_transaction_read_only = on",
+        "default_transaction_isolation = 'serializable'", "search_path = ''"}) {
+    posts.database.run("alter database " + posts.database.name() + " set " + setting);
+  }
+  Running running(posts.database);
+  running.wait_until_leading();
+  Session writer(posts.database.url());
+  writer.run("set idle_session_timeout = 0; set idle_in_transaction_session_timeout = 0");
+  writer.run("begin read write; insert into public.posts values (1); commit");
+  running.wait_for(1);
+  // A statement of its own waits for a lock for longer than all of these.
+  writer.run("begin read write");
+  writer.run("lock table pgtide.collection in access exclusive mode");
+  std::thread asking([&] { CHECK(running.source->refresh_catalog(30s)); });
+  Session observer(cluster().url());
+  eventually([&] {
+    return observer.value("select exists (select from pg_stat_activity where application_name = "
+                          "'pgtide' and datname = '" + posts.database.name() +
+                          "' and wait_event_type = 'Lock' and "
+                          "clock_timestamp() - query_start > interval '500 ms')") == "t";
+  });
+  writer.run("commit");
+  asking.join();
+  CHECK(running.source->status().reconnects == 0);
+  CHECK(running.source->status().fault.empty());
+}
+
+TEST_CASE("adversity: a lock on a watched table holds up nobody but its own writers") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  Session holder(posts.database.url());
+  holder.run("begin");
+  holder.run("lock table posts in access exclusive mode");
+  posts.database.run("select pgtide.broadcast('news', '1')");
+  running.wait_for(1);
+  CHECK(running.source->refresh_catalog(20s));
+  holder.run("insert into posts values (1)");
+  holder.run("commit");
+  running.wait_for(2);
+  CHECK(running.source->status().fault.empty());
+}
+
+TEST_CASE("adversity: a standby is refused, and served once it is promoted") {
+  Scene scene;
+  scene.start();
+  scene.insert(1);
+  scene.wait_for({"1"});
+  REQUIRE(scene.server.stop().ok());
+  std::ofstream(scene.server.directory() + "/data/standby.signal") << "";
+  REQUIRE(scene.server.start().ok());
+  scene.wait_for_fault("the server is a standby");
+  CHECK(!scene.running->source->status().leader);
+  Session(scene.server.url()).run("select pg_promote()");
+  scene.running->wait_until_leading();
+  scene.insert(2);
+  scene.wait_for({"1", "2"});
+}
+
+TEST_CASE("adversity: a password that has changed is said, and the new one is not needed twice") {
+  Scene scene;
+  const std::string url = scene.server.url(scene.database->name(), "postgres") + " password=first";
+  Session administrator(scene.server.url());
+  administrator.run("alter role postgres password 'first'");
+  scene.start(url);
+  scene.insert(1);
+  scene.wait_for({"1"});
+  administrator.run("alter role postgres password 'second'");
+  std::ofstream(scene.server.directory() + "/data/pg_hba.conf") << "local all all scram-sha-256\n";
+  administrator.run("select pg_reload_conf()");
+  administrator.run(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgtide'");
+  scene.wait_for_fault("correct the password");
+  CHECK(!holds(scene.fault(), "first"));
+  administrator.run("alter role postgres password 'first'");
+  scene.running->wait_until_leading();
+  std::ofstream(scene.server.directory() + "/data/pg_hba.conf") << "local all all trust\n";
+  administrator.run("select pg_reload_conf()");
+}

@@ -1,0 +1,101 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/serving.hpp"
+
+// `pgtide doctor`, as somebody calls it who does not know what is wrong.
+using namespace pgtide::test;
+
+namespace {
+
+ProgramEnd doctor(const Stage& stage) {
+  return run_program({"doctor"}, {.environment = {"DATABASE_URL=" + stage.database.url()},
+                                 .folder = stage.folder.path("")});
+}
+
+// The lines about one subject, each as "verdict text".
+std::vector<std::string> findings(const ProgramEnd& end, const std::string& subject) {
+  std::vector<std::string> found;
+  const auto answer = nlohmann::json::parse(end.output);
+  for (const auto& finding : answer.at("findings")) {
+    if (finding.at("subject") != subject) continue;
+    found.push_back(finding.at("verdict").get<std::string>() + " " +
+                    finding.at("text").get<std::string>());
+  }
+  return found;
+}
+
+bool any_holds(const std::vector<std::string>& lines, const std::string& part) {
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const std::string& line) { return holds(line, part); });
+}
+
+}  // namespace
+
+TEST_CASE("doctor: where all is well it says so of each thing, and is exit code 0") {
+  const Stage stage;
+  const Serving serving(stage, "port");
+  const ProgramEnd end = doctor(stage);
+  CHECK(end.code == 0);
+  CHECK(end.errors.empty());
+  for (const char* line :
+       {"ok    database      PostgreSQL ", "ok    clock ", "ok    connections ",
+        "ok    transactions ", "ok    settings      configuration and rules are valid",
+        "ok    schema        version ",
+        "ok    leader        backend ", "ok    log ", "ok    tables        1 watched",
+        "ok    descriptors ", "somaxconn"}) {
+    CAPTURE(line);
+    CHECK(holds(end.output, line));
+  }
+  CHECK(!holds(end.output, "mend"));
+}
+
+TEST_CASE("doctor: what is wrong is named with its mend, all of it at once") {
+  Stage stage;
+  stage.database.run("alter table posts disable trigger all");
+  stage.folder.write("rules.yaml",
+                     "version: 1\ncollections:\n  posts:\n    subscribe: public\n"
+                     "    hide: [titel]\n");
+  const ProgramEnd end =
+      Program("/bin/sh", {"-c", "ulimit -n 300; exec " PGTIDE_PROGRAM " doctor --json"},
+              {.environment = {"DATABASE_URL=" + stage.database.url()},
+               .folder = stage.folder.path("")})
+          .wait();
+  CHECK(end.code == 1);
+  CHECK(nlohmann::json::parse(end.output).at("well") == false);
+  CHECK(any_holds(findings(end, "table posts"), "mend "));
+  CHECK(any_holds(findings(end, "table posts"), "; run: "));
+  CHECK(any_holds(findings(end, "settings"), "did you mean title?"));
+  CHECK(any_holds(findings(end, "descriptors"), "raise LimitNOFILE"));
+  CHECK(any_holds(findings(end, "leader"), "note no bridge runs"));
+  CHECK(any_holds(findings(end, "database"), "ok PostgreSQL "));
+}
+
+TEST_CASE("doctor: without a database it says why, and looks at the rest") {
+  const Stage stage;
+  const ProgramEnd end = run_program(
+      {"doctor", "--json", "--database.url", "host=/nowhere dbname=x"},
+      {.folder = stage.folder.path("")});
+  CHECK(end.code == 1);
+  CHECK(any_holds(findings(end, "database"), "mend "));
+  CHECK(findings(end, "descriptors").size() == 1);
+  const ProgramEnd wrong = run_program({"doctor", "--limits.connections", "many"},
+                                       {.folder = stage.folder.path("")});
+  CHECK(wrong.code == 2);
+}
+
+TEST_CASE("doctor: a database without pgtide, and a secret that all may read") {
+  const Database database;
+  const Folder folder;
+  const std::string config = folder.write(
+      "config.yaml", "auth:\n  jwt:\n    secret: " + std::string(40, 's') + "\n");
+  std::filesystem::permissions(config, std::filesystem::perms(0644));
+  const ProgramEnd end = run_program({"doctor", "--json"},
+                                     {.environment = {"DATABASE_URL=" + database.url()},
+                                      .folder = folder.path("")});
+  CHECK(end.code == 1);
+  CHECK(any_holds(findings(end, "schema"), "run: pgtide install"));
+  CHECK(any_holds(findings(end, "settings"), "chmod"));
+  CHECK(!holds(end.output, std::string(40, 's')));
+}
