@@ -122,6 +122,7 @@ void NarrowedClasses::look_up(const Dimension& dimension, EventRows& rows, bool 
         hit->found_in = rows.number();
         hit->hit = static_cast<std::uint32_t>(hits_.size());
         hits_.push_back({hit, {}});
+        __builtin_prefetch(&hit->members);  // cold most often, and read at the end
       }
       hits_[hit->hit].visible.*when = true;
     }
