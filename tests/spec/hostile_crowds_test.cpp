@@ -27,6 +27,7 @@ std::size_t crowd_size(std::size_t usual) {
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);  // the program inherits it
+  getrlimit(RLIMIT_NOFILE, &limit);
   return std::min<std::size_t>(size, limit.rlim_cur - 200);
 }
 
