@@ -59,7 +59,7 @@ void NarrowedClasses::add(DeliveryClass& narrowed) {
     if (dimension == dimensions_.end()) {
       dimension = dimensions_.insert(dimension, Dimension{.what = term.dimension});
     }
-    dimension->by_key[term.key].push_back(&narrowed);
+    dimension->by_key[term.key].add(narrowed);
   }
 }
 
@@ -79,9 +79,8 @@ void NarrowedClasses::remove(DeliveryClass& narrowed) {
     if (dimension == dimensions_.end()) continue;  // a term that stands there twice
     const auto held = dimension->by_key.find(term.key);
     if (held != dimension->by_key.end()) {
-      auto& holders = held->second;
-      holders.erase(std::remove(holders.begin(), holders.end(), &narrowed), holders.end());
-      if (holders.empty()) dimension->by_key.erase(held);
+      held->second.remove(narrowed);
+      if (held->second.empty()) dimension->by_key.erase(held);
     }
     if (dimension->by_key.empty()) dimensions_.erase(dimension);
   }
@@ -117,15 +116,15 @@ void NarrowedClasses::look_up(const Dimension& dimension, EventRows& rows, bool 
   for (const std::string& key : keys_) {
     const auto held = dimension.by_key.find(key);
     if (held == dimension.by_key.end()) continue;
-    for (DeliveryClass* hit : held->second) {
-      if (hit->found_in != rows.number()) {
-        hit->found_in = rows.number();
-        hit->hit = static_cast<std::uint32_t>(hits_.size());
-        hits_.push_back({hit, {}});
-        __builtin_prefetch(&hit->members);  // cold most often, and read at the end
+    held->second.for_each([&](DeliveryClass& hit) {
+      if (hit.found_in != rows.number()) {
+        hit.found_in = rows.number();
+        hit.hit = static_cast<std::uint32_t>(hits_.size());
+        hits_.push_back({&hit, {}});
+        __builtin_prefetch(&hit.members);  // cold most often, and read at the end
       }
-      hits_[hit->hit].visible.*when = true;
-    }
+      hits_[hit.hit].visible.*when = true;
+    });
   }
 }
 

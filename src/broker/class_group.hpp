@@ -1,5 +1,4 @@
 #pragma once
-#include <boost/container/small_vector.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <memory>
@@ -18,6 +17,38 @@ struct Match {
   Visible visible{};
 };
 
+// The classes that have one key. Most often it is one, which lies beside the key.
+class KeyHolders {
+ public:
+  void add(DeliveryClass& in) {
+    if (first_ == nullptr) {
+      first_ = &in;
+      return;
+    }
+    if (more_ == nullptr) more_ = std::make_unique<std::vector<DeliveryClass*>>();
+    more_->push_back(&in);
+  }
+  void remove(DeliveryClass& in) {
+    if (first_ == &in) {
+      first_ = more_ != nullptr ? more_->back() : nullptr;
+      if (more_ != nullptr) more_->pop_back();
+    } else if (more_ != nullptr) {
+      std::erase(*more_, &in);
+    }
+    if (more_ != nullptr && more_->empty()) more_.reset();
+  }
+  bool empty() const { return first_ == nullptr; }
+  void for_each(auto&& each) const {
+    if (first_ != nullptr) each(*first_);
+    if (more_ == nullptr) return;
+    for (DeliveryClass* in : *more_) each(*in);
+  }
+
+ private:
+  DeliveryClass* first_ = nullptr;
+  std::unique_ptr<std::vector<DeliveryClass*>> more_{};  // null: there is one at most
+};
+
 // The classes of one pattern that see only some of the rows, found by what they look at in a row
 // (the design comment tops class_group.cpp).
 class NarrowedClasses {
@@ -32,9 +63,7 @@ class NarrowedClasses {
  private:
   struct Dimension {
     IndexDimension what{};
-    // Most keys have one class, which lies beside the key.
-    using Holders = boost::container::small_vector<DeliveryClass*, 1>;
-    boost::unordered_flat_map<std::string, Holders, TextHash, std::equal_to<>> by_key{};
+    boost::unordered_flat_map<std::string, KeyHolders, TextHash, std::equal_to<>> by_key{};
   };
   std::vector<Dimension>::iterator find(const IndexDimension& what);
   void match_by_key(EventRows& rows, std::vector<Match>& found);
