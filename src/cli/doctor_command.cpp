@@ -1,11 +1,10 @@
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "bridge/resource_figures.hpp"
 #include "capture/inspection.hpp"
 #include "cli/bound_rules.hpp"
 #include "cli/commands.hpp"
@@ -178,11 +177,10 @@ void examine_schema(Examination& all, const Config& config) {
 }
 
 void examine_machine(Examination& all, const Config& config) {
-  rlimit limit{};
   const std::size_t wanted = config.limits.connections + own_descriptors;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    const std::string open = std::to_string(limit.rlim_cur) + " file descriptors";
-    if (limit.rlim_cur < wanted) {
+  if (const std::uint64_t limit = read_resource_figures().max_fds; limit > 0) {
+    const std::string open = std::to_string(limit) + " file descriptors";
+    if (limit < wanted) {
       all.mend("descriptors", open + " may be opened, limits.connections needs " +
                                   std::to_string(wanted) + "; raise LimitNOFILE (ulimit -n), or "
                                   "lower limits.connections");

@@ -40,13 +40,7 @@ struct Scene {
     Session(database->url()).run("insert into posts values (" + std::to_string(id) + ")");
   }
   void wait_for(std::vector<std::string> ids) {
-    eventually([&] { return created() == ids; }, 30s, [&] { return fault(); });
-  }
-  std::vector<std::string> created() const {
-    std::vector<std::string> ids;
-    for (const Event& event : running->sink.events())
-      if (event.action == Action::create) ids.push_back(event.record_id);
-    return ids;
+    eventually([&] { return created_in(running->sink) == ids; }, 30s, [&] { return fault(); });
   }
   std::string fault() const { return running->source->status().fault; }
   void wait_for_fault(const std::string& part) {

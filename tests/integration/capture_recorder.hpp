@@ -160,6 +160,14 @@ inline long figure(const char* name, long otherwise) {
   return text == nullptr ? otherwise : std::atol(text);
 }
 
+// The records that were created, in order.
+inline std::vector<std::string> created_in(const Recorder& sink) {
+  std::vector<std::string> ids;
+  for (const Event& event : sink.events())
+    if (event.action == Action::create) ids.push_back(event.record_id);
+  return ids;
+}
+
 // "c 5 {"id":5}", one line for comparing.
 inline std::string line_of(const Event& event) {
   return std::string(to_string(event.action)) + " " + event.collection + " " + event.record_id +

@@ -41,13 +41,6 @@ class Inserter {
   std::thread thread_;
 };
 
-std::vector<std::string> created_in(const Recorder& sink) {
-  std::vector<std::string> ids;
-  for (const Event& event : sink.events())
-    if (event.action == Action::create) ids.push_back(event.record_id);
-  return ids;
-}
-
 }  // namespace
 
 TEST_CASE("capture: a change reaches the sink as it was committed") {

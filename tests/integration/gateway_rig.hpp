@@ -24,6 +24,7 @@
 #include "gateway/client.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/operator.hpp"
+#include "support/client_frame.hpp"
 #include "support/eventually.hpp"
 
 // A shard with a real broker and real sockets, without a database: batches are made by hand.
@@ -217,24 +218,6 @@ inline std::ostream& operator<<(std::ostream& out, const Frame& frame) {
 constexpr unsigned text_opcode = 1, close_opcode = 8, ping_opcode = 9, pong_opcode = 10;
 constexpr unsigned at_end = 16, at_reset = 17;
 
-// A client's frame: masked, as RFC 6455 wants it. `first` is the first byte whole.
-inline std::string masked(unsigned char first, std::string_view payload) {
-  std::string out(1, static_cast<char>(first));
-  const auto size = payload.size();
-  if (size < 126) {
-    out += static_cast<char>(0x80 | size);
-  } else if (size <= 0xffff) {
-    out += {static_cast<char>(0x80 | 126), static_cast<char>(size >> 8), static_cast<char>(size)};
-  } else {
-    out += static_cast<char>(0x80 | 127);
-    for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(size >> shift);
-  }
-  const char mask[4] = {'\x12', '\x34', '\x56', '\x78'};
-  out.append(mask, 4);
-  for (std::size_t i = 0; i < size; ++i) out += static_cast<char>(payload[i] ^ mask[i % 4]);
-  return out;
-}
-
 // A TCP socket and the bytes one chooses. Reads wait five seconds at most.
 class RawSocket {
  public:
@@ -374,10 +357,7 @@ class RawSocket {
   bool reset_ = false;
 };
 
-// A close frame's payload for `code`, and what a frame says in front of its reason.
-inline std::string code_bytes(unsigned code) {
-  return {static_cast<char>(code >> 8), static_cast<char>(code)};
-}
+// What a close frame says in front of its reason.
 inline unsigned code_of(const Frame& frame) {
   if (frame.opcode != close_opcode || frame.payload.size() < 2) return 0;
   return static_cast<unsigned>(static_cast<unsigned char>(frame.payload[0])) << 8 |

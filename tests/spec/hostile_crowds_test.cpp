@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "support/client_frame.hpp"
 #include "support/serving.hpp"
 
 // Very many clients of one kind at once, against the program itself: the others are served
@@ -118,12 +119,7 @@ struct Hall {
                                        "--limits.connections-per-address", "30000"});
     serving.emplace(stage, "port", arguments);
   }
-  double metric(const std::string& name) const {
-    const std::string text = "\n" + http(serving->address(), "GET /metrics").body;
-    const std::size_t at = text.find("\n" + name + " ");
-    REQUIRE(at != std::string::npos);
-    return std::stod(text.substr(at + name.size() + 2));
-  }
+  double metric(const std::string& name) const { return metric_of(serving->address(), name); }
   // Somebody else is served as ever.
   void check_service(int id) {
     WireClient client(serving->address());
@@ -137,12 +133,6 @@ struct Hall {
   Stage stage;
   std::optional<Serving> serving;
 };
-
-// A client's text frame of less than 126 bytes, masked with zeros.
-std::string zero_masked(const std::string& payload) {
-  return std::string("\x81") + static_cast<char>(0x80 | payload.size()) + std::string(4, '\0') +
-         payload;
-}
 
 }  // namespace
 
@@ -186,7 +176,7 @@ TEST_CASE("crowds: all who subscribe to all get what comes") {
   eventually([&] { return holds(hall.serving->program->errors(), "rules"); });
   Crowd crowd(hall.serving->address(), size, handshake);
   CHECK(crowd.hear("\"connected\"") == size);
-  crowd.say_all(zero_masked(R"({"type":"subscribe","pattern":"*"})"));
+  crowd.say_all(masked(0x81, R"({"type":"subscribe","pattern":"*"})"));
   CHECK(crowd.hear("\"subscribed\"") == size);
   hall.stage.database.run("insert into posts values (7, 't')");
   CHECK(crowd.hear(R"("record_id":"7")") == size);

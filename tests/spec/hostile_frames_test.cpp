@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "support/client_frame.hpp"
 #include "support/serving.hpp"
 
 // Frames as RFC 6455 has them and has them not, against the program itself. The cases follow the
@@ -14,24 +15,7 @@ using Texts = std::vector<std::string>;
 
 // A client's frame; `first` is FIN, the reserved bits and the opcode.
 std::string frame(unsigned first, const std::string& payload = "") {
-  const std::string mask = "\x01\x02\x03\x04";
-  std::string bytes(1, static_cast<char>(first));
-  const std::size_t size = payload.size();
-  const auto append = [&](std::size_t number, int count) {
-    for (int at = count - 1; at >= 0; --at) bytes += static_cast<char>(number >> (8 * at));
-  };
-  if (size < 126) {
-    append(0x80 | size, 1);
-  } else if (size <= 0xffff) {
-    append(0x80 | 126, 1);
-    append(size, 2);
-  } else {
-    append(0x80 | 127, 1);
-    append(size, 8);
-  }
-  bytes += mask;
-  for (std::size_t i = 0; i < size; ++i) bytes += static_cast<char>(payload[i] ^ mask[i % 4]);
-  return bytes;
+  return masked(static_cast<unsigned char>(first), payload);
 }
 std::string text(const std::string& payload) {
   return frame(0x81, payload);
@@ -42,11 +26,8 @@ std::string ping(const std::string& payload = "") {
 std::string pong(const std::string& payload = "") {
   return frame(0x8a, payload);
 }
-std::string code(unsigned number) {
-  return {static_cast<char>(number >> 8), static_cast<char>(number)};
-}
 std::string close_frame(unsigned number, const std::string& reason = "") {
-  return frame(0x88, code(number) + reason);
+  return frame(0x88, code_bytes(number) + reason);
 }
 // A text message in fragments of so many bytes, with `between` after each but the last.
 std::string fragments(const std::string& payload, std::size_t bytes,

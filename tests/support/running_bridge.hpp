@@ -153,10 +153,7 @@ class RunningBridge {
 
   // The value of a line of /metrics; fails the test where it is missing.
   double metric(const std::string& name) const {
-    const std::string text = "\n" + http(operators(), "GET /metrics").body;
-    const std::size_t at = text.find("\n" + name + " ");
-    if (at == std::string::npos) FAIL("no metric ", name, " in ", text);
-    return std::stod(text.substr(at + name.size() + 2));
+    return metric_of(operators(), name);
   }
 
   InstalledDatabase database;

@@ -87,6 +87,13 @@ std::vector<std::string> upgrade_headers(std::vector<std::string> headers) {
 
 }  // namespace
 
+double metric_of(const std::string& address, const std::string& name) {
+  const std::string text = "\n" + http(address, "GET /metrics").body;
+  const std::size_t at = text.find("\n" + name + " ");
+  if (at == std::string::npos) FAIL("no metric ", name, " in ", text);
+  return std::stod(text.substr(at + name.size() + 2));
+}
+
 WireSocket::WireSocket(const std::string& address) : descriptor_(connect_to(address)) {}
 WireSocket::WireSocket(WireSocket&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), ended_(other.ended_) {}

@@ -24,6 +24,9 @@ struct HttpReply {
 HttpReply http(const std::string& address, const std::string& request,
                const std::vector<std::string>& headers = {}, const std::string& body = {});
 
+// The value of a line of /metrics; fails the test where it is missing.
+double metric_of(const std::string& address, const std::string& name);
+
 // A TCP connection to "127.0.0.1:8080" or "[::1]:8080".
 class WireSocket {
  public:
