@@ -32,6 +32,9 @@ T take(Result<T> result) {
   if (!result) give_up(result.error().to_string());
   return std::move(*result);
 }
+inline void take(const Result<void>& result) {
+  if (!result.ok()) give_up(result.error().to_string());
+}
 
 // What a run is long enough for: `full`, or `quick` with --quick; one that was asked for wins.
 unsigned choose(unsigned asked, const BenchOptions& options, unsigned full, unsigned quick);

@@ -1,8 +1,5 @@
 #include "support/readers.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,11 +7,10 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
-#include <cstring>
 #include <ctime>
 
 #include "support/bench.hpp"
+#include "support/socket.hpp"
 
 namespace pgtide::bench {
 namespace {
@@ -24,58 +20,6 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t read_bytes = 256 * 1024;
 constexpr std::chrono::seconds answer_time_max{30};
-constexpr std::uint8_t text_opcode = 1, close_opcode = 8, ping_opcode = 9, pong_opcode = 10;
-
-[[noreturn]] void fail(const char* what) {
-  give_up(std::string(what) + ": " + std::strerror(errno));
-}
-
-int connect_to(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  sockaddr_in peer{};
-  peer.sin_family = AF_INET;
-  peer.sin_port = htons(static_cast<std::uint16_t>(std::atoi(address.c_str() + colon + 1)));
-  if (inet_pton(AF_INET, address.substr(0, colon).c_str(), &peer.sin_addr) != 1) {
-    give_up("no IPv4 address: " + address);
-  }
-  const int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (made < 0 || connect(made, reinterpret_cast<const sockaddr*>(&peer), sizeof peer) != 0) {
-    fail("connect");
-  }
-  const int on = 1;
-  setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return made;
-}
-
-void send_all(int socket, const std::string& bytes) {
-  if (send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(bytes.size())) {
-    fail("send");
-  }
-}
-
-// The key of RFC 6455, 1.3: any will do, and the answer to it is not checked.
-std::string upgrade_request(const std::string& address, const std::string& token) {
-  const std::string credential = token.empty() ? "" : "Authorization: Bearer " + token + "\r\n";
-  return "GET /realtime/subscribe HTTP/1.1\r\nHost: " + address +
-         "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
-         credential + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-}
-
-// Reads the answer's head, and returns what came behind it.
-std::string read_upgrade(int socket) {
-  std::string head;
-  std::size_t end = std::string::npos;
-  while ((end = head.find("\r\n\r\n")) == std::string::npos) {
-    std::array<char, 4096> part;
-    const ssize_t got = recv(socket, part.data(), part.size(), 0);
-    if (got <= 0) fail("the handshake was cut off");
-    head.append(part.data(), static_cast<std::size_t>(got));
-  }
-  if (!head.starts_with("HTTP/1.1 101")) give_up("no upgrade: " + head);
-  return head.substr(end + 4);
-}
-
 // The digits behind `key`, which is looked for from `from` on.
 std::string_view behind(std::string_view text, std::string_view key, std::size_t from = 0) {
   const std::size_t at = text.find(key, from);
@@ -113,8 +57,7 @@ Readers::~Readers() {
 void Readers::open(Connection& connection, const std::string& address, const std::string& token,
                    const std::string& pattern) {
   connection.socket = connect_to(address);
-  send_all(connection.socket, upgrade_request(address, token));
-  connection.stream.feed(read_upgrade(connection.socket), [](const ServerFrame&) {});
+  connection.stream.feed(upgrade(connection.socket, address, token), [](const ServerFrame&) {});
   send_all(connection.socket, masked_frame(text_opcode, R"({"type":"subscribe","pattern":")" +
                                                             pattern + R"("})"));
 }

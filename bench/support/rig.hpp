@@ -25,6 +25,7 @@ class Rig {
 
   std::string url(const std::string& database) const { return cluster_.url(database); }
   const PrivatePostgres& cluster() const { return cluster_; }
+  PrivatePostgres& cluster() { return cluster_; }
   const Folder& folder() const { return folder_; }
   // The lines of a report that say what stood under it.
   void describe(Report& report) const;
