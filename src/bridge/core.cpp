@@ -187,7 +187,7 @@ void BridgeCore::make_shards() {
   const unsigned count = config_.server.threads == 0 ? cores : config_.server.threads;
   ShardOptions options = shard_options();
   for (unsigned i = 0; i < count; ++i) {
-    options.reports_unlisted = i == 0;
+    options.number = i;
     shards_.push_back(std::make_unique<Shard>(static_cast<Operator&>(*this), options));
   }
 }

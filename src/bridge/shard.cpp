@@ -51,7 +51,7 @@ struct Shard::State {
   using Turn = std::variant<Piece, std::function<void()>>;
 
   State(Operator& op, ShardOptions options)
-      : reports_unlisted(options.reports_unlisted),
+      : number(options.number),
         broker(options.broker, denying_policy(), Cursor{}),
         gateway(context, broker, op, std::move(options.gateway)),
         pace_timer(context),
@@ -86,18 +86,29 @@ struct Shard::State {
   void take_piece(const Batch& piece) {
     gate.leave(piece.bytes());
     const auto deliveries = broker.deliver(piece);
+    follow(piece, deliveries.size());
     const auto begun = std::chrono::steady_clock::now();
     for (const Delivery& delivery : deliveries) gateway.send(delivery);
     const auto sent = std::chrono::steady_clock::now();
     if (!piece.events.empty()) times.note(broker.last_times(), sent - begun);
     if (!deliveries.empty()) times.note_latency(piece.events.back());
-    if (!reports_unlisted) return;
+    if (number != 0) return;  // all shards see every event; the first one logs
     for (const std::string& name : broker.take_unlisted()) {
       spdlog::warn(
           "custom event of '{}': no rule lists it, so only subscribers of * get it; "
           "list it in the rules file",
           name);
     }
+  }
+
+  // At debug level: between what the source has read and what a connection is given.
+  void follow(const Batch& piece, std::size_t connections) const {
+    if (!spdlog::should_log(spdlog::level::debug)) return;
+    const auto us = [](std::chrono::nanoseconds time) { return time.count() / 1'000; };
+    spdlog::debug("tick {}: shard {} has {} changes for {} connections; {} us to match, {} us to "
+                  "write frames",
+                  piece.tick, number, piece.events.size(), connections,
+                  us(broker.last_times().match), us(broker.last_times().encode));
   }
 
   void wait_for_pace() {
@@ -140,7 +151,7 @@ struct Shard::State {
     }
   }
 
-  const bool reports_unlisted;
+  const unsigned number;
   asio::io_context context{1};
   Broker broker;
   Gateway gateway;

@@ -17,7 +17,7 @@ namespace pgtide {
 struct ShardOptions {
   BrokerOptions broker{};
   GatewayOptions gateway{};
-  bool reports_unlisted = false;  // all shards see every event; one of them logs
+  unsigned number = 0;  // among its bridge's shards
 };
 
 // What a shard counts, and what it holds now.

@@ -130,8 +130,7 @@ std::vector<Broker::Notice> Broker::lose_position(ResyncReason reason, Cursor po
   State& state = *state_;
   state.position = position;
   ++state.moves;
-  std::string frame;
-  append_text_frame(frame, resync_message({}, reason));
+  const std::string frame = make_text_frame(resync_message({}, reason));
   std::vector<Notice> notices;
   for (ConnectionNumber number = 0; number < state.connections.size(); ++number) {
     const auto& connection = state.connections[number];
@@ -146,9 +145,7 @@ std::string Broker::position_frame(ConnectionNumber number) {
   const bool heard = std::exchange(state.heard[number], std::uint8_t{0}) != 0;
   if (!connection.admitted(state.options) || heard || connection.told == state.moves) return {};
   connection.told = state.moves;
-  std::string frame;
-  append_text_frame(frame, position_message(state.position));
-  return frame;
+  return make_text_frame(position_message(state.position));
 }
 
 Cursor Broker::position() const {

@@ -10,11 +10,10 @@
 #include "capture/change_query.hpp"
 #include "capture/fault.hpp"
 #include "model/json_row.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
-
-constexpr unsigned lines_per_minute = 10;
 
 Action to_action(char letter) {
   switch (letter) {
@@ -37,12 +36,6 @@ bool needs_new_row(Action action) {
 
 // A row as to_json prints it. A custom event's data may be any JSON.
 bool is_row(std::string_view text) { return text.starts_with('{') && check_json(text); }
-
-std::int64_t seconds_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
@@ -136,17 +129,13 @@ std::string_view ChangeRows::fault_of(const Event& event, bool has_key) const {
 
 void ChangeRows::skip(std::int32_t collection, std::string_view record, std::string_view why) {
   ++skipped_;
-  const std::int64_t now = seconds_now();
-  if (now >= quiet_until_s_) {
-    quiet_until_s_ = now + 60;
-    lines_left_ = lines_per_minute;
-  }
-  if (lines_left_ == 0) return;
-  --lines_left_;
+  const auto left_out = lines_.admit(std::chrono::steady_clock::now());
+  if (!left_out) return;
   const auto known = known_.find(collection);
   spdlog::warn("a change of {} is skipped, record {}: {}{}",
-               known == known_.end() ? std::to_string(collection) : known->second.name, record, why,
-               lines_left_ == 0 ? " (more of these are only counted for a minute)" : "");
+               known == known_.end() ? std::to_string(collection) : known->second.name,
+               pgtide::quoted(record), why,
+               *left_out == 0 ? "" : " (" + std::to_string(*left_out) + " more before it)");
 }
 
 }  // namespace pgtide

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/catalog.hpp"
+#include "model/line_limit.hpp"
 #include "pgtide/event.hpp"
 
 namespace pgtide {
@@ -56,8 +57,7 @@ class ChangeRows {
   std::set<Columns> altered_;
   std::set<Columns> accepted_;
   std::uint64_t skipped_ = 0;
-  std::int64_t quiet_until_s_ = 0;
-  unsigned lines_left_ = 0;
+  LineLimit lines_{10, std::chrono::seconds{60}};
 };
 
 }  // namespace pgtide

@@ -1,17 +1,38 @@
 #include "capture/feed.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "capture/change_query.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
 
+constexpr std::size_t events_named_max = 5;
+
 std::size_t bytes_of(const Event& event) {
   return event.collection.size() + event.record_id.size() + event.new_row.size() +
          event.old_row.size() + event.timestamp.size();
+}
+
+// At debug level: what a tick holds, by its ids; from here on the log follows these.
+void follow(const Batch& piece) {
+  if (!spdlog::should_log(spdlog::level::debug)) return;
+  std::string names;
+  const std::size_t named = std::min(piece.events.size(), events_named_max);
+  for (const Event& event : std::span(piece.events).first(named)) {
+    names += (names.empty() ? ": " : ", ") + std::string(to_string(event.action)) + " of " +
+             (event.collection.empty() ? "all" : event.collection) + " " + quoted(event.record_id) +
+             " (change " + std::to_string(event.id) + ")";
+  }
+  spdlog::debug("tick {}: {} changes read{}{}{}", piece.tick, piece.events.size(), names,
+                named < piece.events.size() ? " and more" : "",
+                piece.ends_tick ? "" : "; the tick goes on");
 }
 
 }  // namespace
@@ -111,6 +132,7 @@ void Feed::flush(bool ends_tick) {
     progress_.partial_nonce = open_.nonce;
     progress_.partial_id = batch->events.back().id;
   }
+  follow(*batch);
   sink_.deliver(std::move(batch));
   board_.update([&](SourceStatus& status) {
     status.changes += changes;

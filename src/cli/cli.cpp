@@ -65,7 +65,9 @@ void add_setting(CLI::App& app, Invocation& invocation, const ConfigKey& key) {
   const auto keep = [&invocation, path = key.path](const std::string& value) {
     invocation.sources.flags[path] = value;
   };
-  const std::string flags = key.path == "database.url" ? key.flag + ",--database" : key.flag;
+  std::string flags = key.flag;
+  if (key.path == "database.url") flags += ",--database";
+  if (key.path == "log.level") flags += ",--log-level";
   app.add_option_function<std::string>(flags, keep, key.sentence)
       ->type_name("[" + (key.fallback.empty() ? "\"\"" : key.fallback) + "]")
       ->group(group_of(key.path));

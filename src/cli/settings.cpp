@@ -11,7 +11,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/json_log_formatter.hpp"
+#include "cli/log_formatter.hpp"
 #include "config/config_file.hpp"
 
 namespace pgtide {
@@ -130,11 +130,7 @@ Result<Config> load_settings(const SettingSources& sources, std::vector<std::str
 void set_up_logging(const Config::Log& log) {
   auto logger = spdlog::stderr_color_mt("pgtide");
   logger->set_level(spdlog::level::from_str(log.level));
-  if (log.format == Config::LogFormat::json) {
-    logger->set_formatter(std::make_unique<JsonLogFormatter>());
-  } else {
-    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-  }
+  logger->set_formatter(make_log_formatter(log.format));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
 }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/connection_log.hpp"
 #include "gateway/deadlines.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/http_routes.hpp"
@@ -55,6 +56,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   const GatewayOptions options;
   const RouteRules routes;
   Traffic traffic;
+  ConnectionLog log{};
   std::shared_ptr<Deadlines> deadlines;
   bool draining = false;
 

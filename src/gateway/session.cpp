@@ -59,12 +59,6 @@ std::string make_uuid() {
   return boost::uuids::to_string(generate());
 }
 
-std::string make_frame(std::string_view message) {
-  std::string frame;
-  append_text_frame(frame, message);
-  return frame;
-}
-
 class WebSocketSession final : public Session,
                                public WireOwner,
                                public std::enable_shared_from_this<WebSocketSession> {
@@ -96,8 +90,10 @@ class WebSocketSession final : public Session,
   void arm(SteadyTime due);
   void on_accepted(ErrorCode error);
   void join();
+  const ConnectionRecord& record() const { return core_->broker.record(*number_); }
   void read_next();
   void on_read(ErrorCode error, std::size_t bytes);
+  void end_reading(ErrorCode error);
   void take_message();
   void close_by(SteadyTime until, CloseCode code, std::string_view reason);
   void send_close_frame();
@@ -172,7 +168,7 @@ void WebSocketSession::on_accepted(ErrorCode error) {
   if (!bad_credential_.empty()) {
     ++core_->traffic.counters.handshakes_refused;
     ++core_->traffic.counters.tokens_refused;
-    wire_.send_reply(make_frame(
+    wire_.send_reply(make_text_frame(
         error_message({.code = WireCode::invalid_token, .message = bad_credential_})));
     close(CloseCode::bad_credential, "invalid_token");
   } else {
@@ -194,6 +190,7 @@ void WebSocketSession::join() {
   auto opened = core_->broker.open(std::move(record), now);
   number_ = opened.number;
   core_->seat(opened.number, *this);
+  core_->log.opened(core_->broker.record(opened.number));
   ++core_->traffic.counters.connections_opened;
   wire_.send_reply(std::move(opened.frames));
   heartbeat_.start(now);
@@ -215,7 +212,7 @@ void WebSocketSession::read_next() {
 
 void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
   if (stage_ == Stage::ended) return;
-  if (error) return end();
+  if (error) return end_reading(error);
   if (message_size_ == 0) message_.assign(first_.data(), bytes);
   message_size_ += bytes;
   if (stream_.is_message_done()) {
@@ -227,36 +224,44 @@ void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
   if (stage_ != Stage::ended) read_next();
 }
 
+// The peer has closed or gone, or has sent what is no frame.
+void WebSocketSession::end_reading(ErrorCode error) {
+  const bool broken = error.category() == make_error_code(websocket::error::closed).category() &&
+                      error != websocket::error::closed;
+  if (number_ && broken) core_->log.broke_protocol(record(), error.message());
+  end();
+}
+
 void WebSocketSession::take_message() {
   if (!stream_.got_text()) return close(CloseCode::unsupported, "text frames only");
   auto reply = core_->broker.receive(*number_, message_, std::chrono::steady_clock::now());
+  core_->log.answered(record(), message_.size(), reply.frames);
   wire_.send_reply(std::move(reply.frames));
   if (reply.authenticated) {
     note_credential();
     arm_live();
   }
-  if (reply.close) close(*reply.close, "");
+  if (reply.close) close(*reply.close, "too many refused requests");
 }
 
 // The broker has a new user for this connection, or none yet.
 void WebSocketSession::note_credential() {
-  const auto& record = core_->broker.record(*number_);
   const auto now = std::chrono::steady_clock::now();
-  if (!record.user && core_->options.auth_required) {
+  if (!record().user && core_->options.auth_required) {
     return credential_clock_.await(now + core_->options.handshake_timeout);
   }
   std::optional<SteadyTime> ends;
-  if (record.expires_at) ends = now + (*record.expires_at - std::chrono::system_clock::now());
+  if (const auto at = record().expires_at) ends = now + (*at - std::chrono::system_clock::now());
   credential_clock_.accept(ends, core_->options.leeway);
 }
 
 // False where the connection ends.
 bool WebSocketSession::check_credential(SteadyTime now) {
-  const bool anonymous = !core_->broker.record(*number_).user;
+  const bool anonymous = !record().user;
   switch (credential_clock_.step(now)) {
     case CredentialClock::Step::tell:
       ++core_->traffic.counters.tokens_expired;
-      wire_.send_reply(make_frame(error_message(
+      wire_.send_reply(make_text_frame(error_message(
           {.code = WireCode::token_expired,
            .message = "the token has expired: send auth with a new one, or this ends"})));
       break;
@@ -274,7 +279,15 @@ void WebSocketSession::arm_live() {
 }
 
 void WebSocketSession::send_run(const SharedRun& run) {
-  if (stage_ == Stage::live) wire_.send_run(run);
+  if (stage_ != Stage::live) return;
+  const bool was_behind = wire_.behind();
+  wire_.send_run(run);
+  if (stage_ != Stage::live) return;  // the socket was broken
+  if (!was_behind && wire_.behind()) {
+    core_->log.fell_behind(record(), core_->options.backlog_bytes);
+  } else if (!was_behind && ConnectionLog::follows()) {
+    core_->log.sent(record(), *run, wire_.backlog_bytes());
+  }
 }
 
 void WebSocketSession::send_reply(std::string frames) {
@@ -282,7 +295,7 @@ void WebSocketSession::send_reply(std::string frames) {
 }
 
 std::string WebSocketSession::on_recovered() {
-  return make_frame(resync_message("", ResyncReason::fell_behind));
+  return make_text_frame(resync_message("", ResyncReason::fell_behind));
 }
 
 void WebSocketSession::close(CloseCode code, std::string_view reason) {
@@ -300,6 +313,7 @@ void WebSocketSession::close_by(SteadyTime until, CloseCode code, std::string_vi
   if (stage_ != Stage::live) return;
   stage_ = Stage::closing;
   ++core_->traffic.counters.closes[code];
+  if (number_ && code != CloseCode::going_away) core_->log.closed(record(), code, reason);
   close_code_ = code;
   close_reason_ = std::string(reason);
   deadline_ = until;
@@ -366,6 +380,7 @@ void WebSocketSession::end() {
   stage_ = Stage::ended;
   wire_.cut();
   if (number_) {
+    core_->log.ended(record(), stream_.reason().code);
     core_->unseat(*number_);
     core_->broker.close(*number_);
     ++core_->traffic.counters.connections_closed;

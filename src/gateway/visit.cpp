@@ -73,6 +73,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void on_body(ErrorCode error, bool to_all);
   void broadcast(bool to_all);
   void refuse_unread(ErrorCode error);
+  void note_refusal(const HttpReply& reply);
   void answer(HttpReply reply);
   void on_written(ErrorCode error, bool keep_alive);
   void linger();
@@ -186,9 +187,7 @@ void Visit::follow(const Verdict& verdict) {
     case Route::refused:
       break;
   }
-  if (verdict.reply.status == 401 || verdict.reply.status == 403) {
-    ++core_->traffic.counters.handshakes_refused;
-  }
+  if (verdict.reply.status == 401 || verdict.reply.status == 403) note_refusal(verdict.reply);
   answer(verdict.reply);
 }
 
@@ -209,9 +208,10 @@ void Visit::upgrade(const Verdict& verdict) {
   const auto address = client.value_or(peer_.address().to_string());
   const auto admission = core_->op.admit(address);
   if (admission != Operator::Admission::admitted) {
-    ++core_->traffic.counters.handshakes_refused;
     parser_->get().keep_alive(false);
-    return answer(make_admission_reply(admission));
+    auto reply = make_admission_reply(admission);
+    note_refusal(reply);
+    return answer(std::move(reply));
   }
   ended_ = true;
   const auto rest = buffer_.data();
@@ -224,6 +224,12 @@ void Visit::upgrade(const Verdict& verdict) {
                         .identity = verdict.identity,
                         .bad_credential = verdict.bad_credential});
   core_->remove(*this);
+}
+
+void Visit::note_refusal(const HttpReply& reply) {
+  ++core_->traffic.counters.handshakes_refused;
+  core_->log.refused(find_client().value_or(peer_.address().to_string()), reply.status,
+                     reply.body.substr(0, reply.body.find('\n')));
 }
 
 // A callback for the operator, from any thread: its answer goes out while this visit is there.

@@ -18,6 +18,12 @@ void append_text_frame(std::string& out, std::string_view payload) {
   out.append(payload);
 }
 
+std::string make_text_frame(std::string_view payload) {
+  std::string frame;
+  append_text_frame(frame, payload);
+  return frame;
+}
+
 void append_text_header(std::string& out, std::size_t payload_bytes) {
   const auto put = [&out](std::size_t byte) { out += static_cast<char>(byte & 0xff); };
   put(final_text);

@@ -13,6 +13,9 @@ inline constexpr std::size_t frame_header_bytes_max = 10;
 // Appends a whole text frame. `payload` is valid UTF-8.
 void append_text_frame(std::string& out, std::string_view payload);
 
+// The same, by itself.
+std::string make_text_frame(std::string_view payload);
+
 // Appends the header alone: the caller appends the `payload_bytes` of payload.
 void append_text_header(std::string& out, std::size_t payload_bytes);
 

@@ -1,0 +1,61 @@
+#include "cli/log_formatter.hpp"
+
+#include <spdlog/details/log_msg.h>
+#include <spdlog/fmt/chrono.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/spdlog.h>
+
+#include <string_view>
+
+#include "gateway/connection_log.hpp"
+#include "model/server_message.hpp"
+
+namespace pgtide {
+namespace {
+
+std::string_view view(spdlog::string_view_t text) { return {text.data(), text.size()}; }
+
+class ConnectionFlag final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg&, const std::tm&, spdlog::memory_buf_t& out) override {
+    if (const auto id = logged_connection(); !id.empty()) {
+      fmt::format_to(std::back_inserter(out), "connection {}: ", id);
+    }
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<ConnectionFlag>();
+  }
+};
+
+class JsonLogFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& line, spdlog::memory_buf_t& out) override {
+    const auto since_epoch = line.time.time_since_epoch();
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(line.time);
+    fmt::format_to(std::back_inserter(out),
+                   R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}",)",
+                   fmt::gmtime(seconds), ms % 1000,
+                   view(spdlog::level::to_string_view(line.level)));
+    if (const auto id = logged_connection(); !id.empty()) {
+      fmt::format_to(std::back_inserter(out), R"("connection":{},)", json_string(id));
+    }
+    fmt::format_to(std::back_inserter(out), R"("message":{}}})"
+                                            "\n",
+                   json_string(view(line.payload)));
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JsonLogFormatter>();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<spdlog::formatter> make_log_formatter(Config::LogFormat format) {
+  if (format == Config::LogFormat::json) return std::make_unique<JsonLogFormatter>();
+  auto text = std::make_unique<spdlog::pattern_formatter>();
+  text->add_flag<ConnectionFlag>('*').set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %*%v");
+  return text;
+}
+
+}  // namespace pgtide
