@@ -2,6 +2,7 @@
 #include <future>
 #include <iterator>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "bridge/core.hpp"
@@ -19,17 +20,22 @@ bool stands_before(const ListedConnection& left, const ListedConnection& right) 
   return left.record.id < right.record.id;
 }
 
+bool is_slower(const ListedConnection& left, const ListedConnection& right) {
+  return std::tie(left.backlog_bytes, left.events_sent) >
+         std::tie(right.backlog_bytes, right.events_sent);
+}
+
 // Each shard has given one more than a page, where it had as many.
-ConnectionPage make_page(std::vector<Listed> by_shard, std::size_t limit) {
+ConnectionPage make_page(std::vector<Listed> by_shard, std::size_t limit, bool slowest_first) {
   ConnectionPage page;
   auto& all = page.connections;
   for (Listed& listed : by_shard) {
     std::move(listed.begin(), listed.end(), std::back_inserter(all));
   }
-  std::sort(all.begin(), all.end(), stands_before);
+  std::sort(all.begin(), all.end(), slowest_first ? is_slower : stands_before);
   if (all.size() > limit) {
     all.resize(limit);
-    page.next = all.back().record.id;
+    if (!slowest_first) page.next = all.back().record.id;
   }
   return page;
 }
@@ -38,8 +44,9 @@ ConnectionPage make_page(std::vector<Listed> by_shard, std::size_t limit) {
 
 void BridgeCore::list(ConnectionQuery query, std::function<void(ConnectionPage)> done) {
   const std::size_t limit = query.limit;
-  const auto finish = [limit, done = std::move(done)](std::vector<Listed> by_shard) {
-    done(make_page(std::move(by_shard), limit));
+  const bool slowest_first = query.slowest_first;
+  const auto finish = [limit, slowest_first, done = std::move(done)](std::vector<Listed> by_shard) {
+    done(make_page(std::move(by_shard), limit, slowest_first));
   };
   query.limit = limit + 1;
   const auto all = std::make_shared<Gathering<Listed>>(shards_.size(), finish);

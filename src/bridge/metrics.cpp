@@ -3,6 +3,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -67,6 +68,8 @@ ShardFigures sum_of(const std::vector<ShardFigures>& shards) {
   for (const ShardFigures& shard : shards) {
     sum.connections += shard.connections;
     sum.subscriptions += shard.subscriptions;
+    sum.events_by_collection.insert(shard.events_by_collection.begin(),
+                                    shard.events_by_collection.end());
     sum.broker.deliveries += shard.broker.deliveries;
     sum.broker.requests_refused += shard.broker.requests_refused;
     for (std::size_t code = 0; code < wire_codes; ++code) {
@@ -169,6 +172,12 @@ void add_clients(Page& page, const ShardFigures& sum) {
 void add_events(Page& page, const ShardFigures& sum) {
   page.counter("pgtide_events_total", "Events matched against the subscriptions.",
                sum.broker.events_in);
+  page.begin_counters("pgtide_collection_events_total",
+                      "The same, by watched or listed collection.");
+  for (const auto& [name, count] : std::map(sum.events_by_collection.begin(),
+                                            sum.events_by_collection.end())) {
+    page.labelled("collection", name, count);
+  }
   page.counter("pgtide_events_truncated_total", "Events sent without their row, for its size.",
                sum.broker.events_truncated);
   page.counter("pgtide_events_unlisted_total", "Custom events of names that no rule lists.",

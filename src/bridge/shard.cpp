@@ -189,8 +189,13 @@ void Shard::adopt(int native_socket, Entrance entrance) {
 
 void Shard::collect(std::function<void(ShardFigures)> done) {
   asio::post(state_->context, [state = state_.get(), done = std::move(done)] {
-    done({state->broker.counters(), state->gateway.counters(), state->times.read(),
-          state->broker.connection_count(), state->broker.subscription_count()});
+    ShardFigures figures{.broker = state->broker.counters(),
+                         .gateway = state->gateway.counters(),
+                         .times = state->times.read(),
+                         .connections = state->broker.connection_count(),
+                         .subscriptions = state->broker.subscription_count()};
+    if (state->number == 0) figures.events_by_collection = state->broker.events_by_collection();
+    done(std::move(figures));
   });
 }
 

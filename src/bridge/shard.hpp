@@ -24,6 +24,7 @@ struct ShardOptions {
 struct ShardFigures {
   BrokerCounters broker{};
   GatewayCounters gateway{};
+  TextMap<std::uint64_t> events_by_collection{};  // of the first shard: all see every event
   ShardTimes times{};
   std::size_t connections = 0;
   std::size_t subscriptions = 0;

@@ -114,6 +114,7 @@ std::span<const Delivery> Broker::deliver(const Batch& batch) {
     state.counters.deliveries += delivery.run->events;
   }
   state.counters.events_in += batch.events.size();
+  state.collections.note(batch, *state.policy);
   state.counters.events_truncated = state.fan_out.events_truncated();
   state.counters.events_unlisted += state.fan_out.unlisted().size();
   for (const std::string_view name : state.fan_out.unlisted()) state.unlisted.note(name);
@@ -197,6 +198,10 @@ std::vector<ConnectionNumber> Broker::select(const ConnectionQuery& query) const
 
 const BrokerCounters& Broker::counters() const {
   return state_->counters;
+}
+
+const TextMap<std::uint64_t>& Broker::events_by_collection() const {
+  return state_->collections.read();
 }
 
 std::vector<std::string> Broker::take_unlisted() {

@@ -17,6 +17,7 @@
 #include "model/wire_code.hpp"
 #include "pgtide/result.hpp"
 #include "rules/policy.hpp"
+#include "rules/text_map.hpp"
 
 namespace pgtide {
 
@@ -74,6 +75,7 @@ struct ConnectionQuery {
   std::optional<std::string> id{};
   std::optional<std::string> user{};  // Principal::id; the anonymous have none
   std::string after{};                // an id: only those that stand after it
+  bool slowest_first = false;         // by their backlog, which the caller of select() knows
   std::size_t limit = std::numeric_limits<std::size_t>::max();
 
   friend bool operator==(const ConnectionQuery&, const ConnectionQuery&) = default;
@@ -152,6 +154,8 @@ class Broker {
   // The first of those meant, ordered by their ids. Looks at every connection and copies none.
   std::vector<ConnectionNumber> select(const ConnectionQuery& query) const;
   const BrokerCounters& counters() const;
+  // Of watched and of listed collections, since the beginning.
+  const TextMap<std::uint64_t>& events_by_collection() const;
   // Names of unlisted custom events that came up since the last call, each once: to be logged.
   std::vector<std::string> take_unlisted();
 

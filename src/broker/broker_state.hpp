@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/broker.hpp"
+#include "broker/collection_counts.hpp"
 #include "broker/fan_out.hpp"
 #include "broker/filter_texts.hpp"
 #include "broker/subscription_index.hpp"
@@ -50,6 +51,7 @@ struct Broker::State {
   Cursor position;
   std::uint64_t moves = 1;  // of the position
   SubscriptionIndex index{};
+  CollectionCounts collections{};
   Lenses lenses{};
   FilterTexts filters{};
   FanOut fan_out;

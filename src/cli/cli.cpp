@@ -31,6 +31,8 @@ struct Invocation {
   std::string table{};
   ConnectionsCommand connections{};
   KickCommand kick{};
+  TopCommand top{};
+  std::string top_interval = "2s";
   std::function<int()> run{};
 };
 
@@ -258,6 +260,16 @@ void add_bridge(CLI::App& app, BridgeAccess& bridge) {
       ->type_name("TOKEN");
 }
 
+int run_top(Invocation& in) {
+  const auto interval = parse_duration(in.top_interval);
+  if (!interval || *interval < std::chrono::milliseconds(100)) {
+    return report_settings_fault(
+        {ErrorKind::invalid, "--interval: write 100ms at the least, such as 2s"});
+  }
+  in.top.interval = *interval;
+  return top_command(in.sources, in.top);
+}
+
 void add_administration_commands(CLI::App& app, Invocation& in) {
   CLI::App* connections =
       add_command(app, {"connections", "Who is connected to the bridge, and to what"}, in,
@@ -267,6 +279,12 @@ void add_administration_commands(CLI::App& app, Invocation& in) {
       ->type_name("ID");
   connections->add_flag("--json", in.connections.json, "an object per line");
   add_bridge(*connections, in.connections.bridge);
+  CLI::App* top = add_command(app, {"top", "Watch the bridge: rates, lag, slowest clients"}, in,
+                              [&in] { return run_top(in); });
+  add_config_option(*top, in);
+  top->add_option("--interval", in.top_interval, "between two looks [2s]")->type_name("DURATION");
+  top->add_flag("--once", in.top.once, "one screen after one interval, for scripts");
+  add_bridge(*top, in.top.bridge);
   CLI::App* kick = add_command(app, {"kick", "Close a connection, or all of a user (4403)"}, in,
                                [&in] { return kick_command(in.sources, in.kick); });
   add_config_option(*kick, in);

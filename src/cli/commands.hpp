@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -81,6 +82,13 @@ struct KickCommand {
   std::string user{};
 };
 int kick_command(const SettingSources& sources, const KickCommand& command);
+
+struct TopCommand {
+  BridgeAccess bridge{};
+  std::chrono::milliseconds interval{2'000};  // between two looks
+  bool once = false;  // one screen, and no more
+};
+int top_command(const SettingSources& sources, const TopCommand& command);
 
 int demo_command(const SettingSources& sources);
 

@@ -15,18 +15,6 @@ namespace {
 
 std::string_view view(spdlog::string_view_t text) { return {text.data(), text.size()}; }
 
-class ConnectionFlag final : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg&, const std::tm&, spdlog::memory_buf_t& out) override {
-    if (const auto id = logged_connection(); !id.empty()) {
-      fmt::format_to(std::back_inserter(out), "connection {}: ", id);
-    }
-  }
-  std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<ConnectionFlag>();
-  }
-};
-
 class JsonLogFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& line, spdlog::memory_buf_t& out) override {
@@ -37,12 +25,14 @@ class JsonLogFormatter final : public spdlog::formatter {
                    R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","level":"{}",)",
                    fmt::gmtime(seconds), ms % 1000,
                    view(spdlog::level::to_string_view(line.level)));
+    std::string_view message = view(line.payload);
     if (const auto id = logged_connection(); !id.empty()) {
       fmt::format_to(std::back_inserter(out), R"("connection":{},)", json_string(id));
+      message.remove_prefix(message.find(": ") + 2);
     }
     fmt::format_to(std::back_inserter(out), R"("message":{}}})"
                                             "\n",
-                   json_string(view(line.payload)));
+                   json_string(message));
   }
   std::unique_ptr<spdlog::formatter> clone() const override {
     return std::make_unique<JsonLogFormatter>();
@@ -53,9 +43,7 @@ class JsonLogFormatter final : public spdlog::formatter {
 
 std::unique_ptr<spdlog::formatter> make_log_formatter(Config::LogFormat format) {
   if (format == Config::LogFormat::json) return std::make_unique<JsonLogFormatter>();
-  auto text = std::make_unique<spdlog::pattern_formatter>();
-  text->add_flag<ConnectionFlag>('*').set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %*%v");
-  return text;
+  return std::make_unique<spdlog::pattern_formatter>("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
 }
 
 }  // namespace pgtide

@@ -18,14 +18,13 @@ constexpr std::size_t header_bytes[] = {2, 4, 10};
 
 thread_local std::string_view current_connection;
 
-// While it lives, this thread's lines are about that connection.
-class About {
- public:
-  explicit About(std::string_view id) { current_connection = id; }
-  ~About() { current_connection = {}; }
-  About(const About&) = delete;
-  About& operator=(const About&) = delete;
-};
+// Writes a line about that connection.
+void write_line(spdlog::level::level_enum level, std::string_view id, std::string_view text) {
+  if (id.empty()) return spdlog::log(level, "{}", text);
+  current_connection = id;
+  spdlog::log(level, "connection {}: {}", id, text);
+  current_connection = {};
+}
 
 std::string name_of(const std::optional<Principal>& user) {
   return user ? "user " + pgtide::quoted(user->id) : "anonymous";
@@ -82,12 +81,9 @@ void ConnectionLog::fault(LineLimit& limit, std::string_view connection_id,
   if (!spdlog::should_log(spdlog::level::info)) return;
   const auto left_out = limit.admit(std::chrono::steady_clock::now());
   if (!left_out) return;
-  const About about(connection_id);
-  if (*left_out == 0) {
-    spdlog::info("{}", text);
-  } else {
-    spdlog::info("{} ({} more like this before it)", text, *left_out);
-  }
+  const std::string more =
+      *left_out == 0 ? "" : " (" + std::to_string(*left_out) + " more like this before it)";
+  write_line(spdlog::level::info, connection_id, text + more);
 }
 
 void ConnectionLog::refused(std::string_view address, unsigned status, std::string_view why) {
@@ -96,9 +92,7 @@ void ConnectionLog::refused(std::string_view address, unsigned status, std::stri
 }
 
 void ConnectionLog::opened(const ConnectionRecord& record) {
-  if (!follows()) return;
-  const About about(record.id);
-  spdlog::debug("opened by {}", from(record));
+  if (follows()) write_line(spdlog::level::debug, record.id, "opened by " + from(record));
 }
 
 void ConnectionLog::broke_protocol(const ConnectionRecord& record, std::string_view why) {
@@ -121,34 +115,34 @@ void ConnectionLog::fell_behind(const ConnectionRecord& record, std::size_t back
 
 void ConnectionLog::ended(const ConnectionRecord& record, unsigned peers_close_code) {
   if (!follows()) return;
-  const About about(record.id);
-  spdlog::debug("ended, the peer's close code: {}",
-                peers_close_code == 0 ? "none" : std::to_string(peers_close_code));
+  write_line(spdlog::level::debug, record.id,
+             "ended, the peer's close code: " +
+                 (peers_close_code == 0 ? "none" : std::to_string(peers_close_code)));
 }
 
 void ConnectionLog::answered(const ConnectionRecord& record, std::size_t message_bytes,
                              std::string_view frames) {
   if (!follows()) return;
-  const About about(record.id);
   std::string answers;
   while (!frames.empty() && answers.size() < answer_bytes_shown) {
     const std::size_t size = frame_size_at(frames);
     answers += " " + std::string(payload_of(frames.substr(0, size)).substr(0, answer_bytes_shown));
     frames.remove_prefix(size);
   }
-  spdlog::debug("sent {} bytes, and was answered{}{}", message_bytes,
-                answers.empty() ? " nothing" : answers, frames.empty() ? "" : " and more");
+  write_line(spdlog::level::debug, record.id,
+             "sent " + std::to_string(message_bytes) + " bytes, and was answered" +
+                 (answers.empty() ? " nothing" : answers) + (frames.empty() ? "" : " and more"));
 }
 
 void ConnectionLog::sent(const ConnectionRecord& record, const Run& run,
                          std::size_t waiting_bytes) {
   if (!follows()) return;
-  const About about(record.id);
-  spdlog::debug("{} events, {} bytes, {}: {}", run.events, run.frames.size(),
-                waiting_bytes == 0
-                    ? "given to the socket"
-                    : "queued; " + std::to_string(waiting_bytes) + " bytes wait for the socket",
-                names_of(run));
+  const std::string where = waiting_bytes == 0
+                                ? "given to the socket"
+                                : "queued; " + std::to_string(waiting_bytes) + " bytes wait";
+  write_line(spdlog::level::debug, record.id,
+             std::to_string(run.events) + " events, " + std::to_string(run.frames.size()) + " bytes, " +
+                 where + ": " + names_of(run));
 }
 
 }  // namespace pgtide

@@ -41,8 +41,8 @@ class ConnectionLog {
   static constexpr std::chrono::seconds period{10};
 };
 
-// The id of the connection that the line is about which this thread is writing; empty: of none.
-// The program's log formatters print it, as a member of its own in JSON.
+// The id of the connection that the line is about which this thread is writing, and which then
+// begins "connection ID: "; empty: of none. For a formatter that gives it a member of its own.
 std::string_view logged_connection();
 
 }  // namespace pgtide

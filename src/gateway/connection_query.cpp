@@ -61,6 +61,9 @@ std::string take_member(std::string_view name, std::string value, ConnectionQuer
     const auto limit = parse_limit(value);
     if (!limit) return "\"limit\" must be a number from 1 to 1000";
     query.limit = *limit;
+  } else if (name == "order") {
+    if (value != "backlog") return "\"order\" can only be backlog";
+    query.slowest_first = true;
   } else {
     if (!is_uuid(value)) return "\"after\" must be a connection's id, as \"next\" gives it";
     query.after = std::move(value);
@@ -119,7 +122,11 @@ std::string connection_json(const ListedConnection& listed) {
 Result<ConnectionQuery> parse_listing(std::string_view text) {
   ConnectionQuery query;
   query.limit = default_limit;
-  return parse_members(text, {"user", "limit", "after"}, query);
+  auto parsed = parse_members(text, {"user", "limit", "after", "order"}, query);
+  if (parsed && parsed->slowest_first && !parsed->after.empty()) {
+    return query_fault("\"after\" follows ids, so it goes without \"order\"");
+  }
+  return parsed;
 }
 
 Result<ConnectionQuery> parse_kick(std::string_view target) {

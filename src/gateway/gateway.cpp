@@ -3,6 +3,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <functional>
+#include <tuple>
 #include <utility>
 
 #include "gateway/core.hpp"
@@ -49,6 +52,23 @@ void receive_guest(const std::shared_ptr<GatewayCore>& core, OwnedSocket accepte
   start_visit(core, std::move(socket), entrance);
 }
 
+// Those with the longest backlog; of equals, those that were sent most.
+std::vector<ConnectionNumber> select_slowest(const GatewayCore& core, ConnectionQuery query) {
+  const std::size_t limit = std::exchange(query.limit, ConnectionQuery{}.limit);
+  std::vector<std::tuple<std::size_t, std::uint64_t, ConnectionNumber>> found;
+  for (const ConnectionNumber number : core.broker.select(query)) {
+    const auto* session = core.find(number);
+    if (session == nullptr) continue;
+    found.emplace_back(session->backlog_bytes(), session->events_sent(), number);
+  }
+  const std::size_t kept = std::min(limit, found.size());
+  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(kept), found.end(),
+                    std::greater<>());
+  std::vector<ConnectionNumber> slowest;
+  for (std::size_t i = 0; i < kept; ++i) slowest.push_back(std::get<ConnectionNumber>(found[i]));
+  return slowest;
+}
+
 }  // namespace
 
 Gateway::Gateway(boost::asio::io_context& context, Broker& broker, Operator& op,
@@ -78,7 +98,9 @@ void Gateway::close(ConnectionNumber connection, CloseCode code, std::string_vie
 
 std::vector<ListedConnection> Gateway::list(const ConnectionQuery& query) const {
   std::vector<ListedConnection> listed;
-  for (const ConnectionNumber number : state_->broker.select(query)) {
+  const auto numbers =
+      query.slowest_first ? select_slowest(*state_, query) : state_->broker.select(query);
+  for (const ConnectionNumber number : numbers) {
     const auto* session = state_->find(number);
     if (session == nullptr) continue;
     listed.push_back({.record = state_->broker.record(number),

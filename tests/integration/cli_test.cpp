@@ -57,7 +57,7 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
   CHECK(help.code == 0);
   for (const char* command :
        {"run", "install", "uninstall", "watch", "unwatch", "status", "check", "tail", "broadcast",
-        "token", "rules", "connections", "kick", "demo"}) {
+        "token", "rules", "connections", "kick", "top", "doctor", "demo"}) {
     CAPTURE(command);
     CHECK(holds(help.output, command));
     const ProgramEnd own = run_program({command, "--help"});

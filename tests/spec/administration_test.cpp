@@ -77,6 +77,38 @@ TEST_CASE("administration: the list says of each connection who it is and what i
   CHECK(found.size() == 7);
 }
 
+TEST_CASE("administration: the slowest readers are listed by what waits for them") {
+  BridgeSetup setup = ruled_blog();
+  setup.adjust = [adjust = setup.adjust](Config& config) {
+    if (adjust) adjust(config);
+    config.limits.backlog_bytes = 256 * 1'048'576;
+  };
+  RunningBridge bridge(setup);
+  std::vector<Subscriber> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.emplace_back(bridge.address(), "/realtime/subscribe",
+                         std::vector{bearer(token_of("17", {"editor"}))});
+    if (i < 4) clients.back().subscribe({"posts.*"});
+  }
+  bridge.run("insert into posts select n, repeat('x', 500000) from generate_series(1, 40) n");
+  bridge.raw_heard(clients[2]);  // the others do not read
+  Json page;
+  eventually([&] {
+    page = listed(bridge.address(), "?order=backlog&limit=4");
+    return page.at("connections").size() == 4 &&
+           page.at("connections").at(2).at("backlog_bytes").get<std::size_t>() > 0;
+  });
+  CHECK(page.at("next") == nullptr);
+  const auto ids = ids_in(page);
+  CHECK(std::set<std::string>(ids.begin(), ids.begin() + 3) ==
+        std::set<std::string>{clients[0].id(), clients[1].id(), clients[3].id()});
+  CHECK(ids[3] == clients[2].id());
+  for (int i = 1; i < 4; ++i) {
+    CHECK(page.at("connections").at(i - 1).at("backlog_bytes") >=
+          page.at("connections").at(i).at("backlog_bytes"));
+  }
+}
+
 TEST_CASE("administration: the list comes in pages, in the order of ids, and by user") {
   RunningBridge bridge(ruled_blog());
   std::vector<Subscriber> clients;
@@ -154,6 +186,9 @@ TEST_CASE("administration: what is asked wrongly is refused, and says how") {
       {"GET " + list_path + "?user=%4", 400, "user"},
       {"GET " + list_path + "?user=a&user=b", 400, "twice"},
       {"GET " + list_path + "?usr=17", 400, "usr"},
+      {"GET " + list_path + "?order=age", 400, "backlog"},
+      {"GET " + list_path + "?order=backlog&after=0a5c1b1e-0000-4000-8000-000000000000", 400,
+       "without"},
       {"GET " + list_path + "?token=x", 400, "token"},
       {"DELETE " + list_path, 400, "whom"},
       {"DELETE " + list_path + "/", 400, "whom"},

@@ -1,0 +1,34 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+#include "model/batch.hpp"
+#include "rules/policy.hpp"
+#include "rules/text_map.hpp"
+
+namespace pgtide {
+
+// How many events each collection has had. Custom events of a name that the rules do not list are
+// left out: such names could be made at random.
+class CollectionCounts {
+ public:
+  void note(const Batch& batch, const Policy& policy) {
+    std::uint64_t* count = nullptr;
+    std::string_view name;
+    for (const Event& event : batch.events) {
+      if (event.to_everyone) continue;
+      if (count == nullptr || event.collection != name) {
+        if (event.collection_id == 0 && !policy.lists(event.collection)) continue;
+        name = event.collection;
+        count = &counts_[event.collection];
+      }
+      ++*count;
+    }
+  }
+  const TextMap<std::uint64_t>& read() const { return counts_; }
+
+ private:
+  TextMap<std::uint64_t> counts_{};
+};
+
+}  // namespace pgtide
