@@ -140,9 +140,9 @@ void ConnectionLog::sent(const ConnectionRecord& record, const Run& run,
   const std::string where = waiting_bytes == 0
                                 ? "given to the socket"
                                 : "queued; " + std::to_string(waiting_bytes) + " bytes wait";
-  write_line(spdlog::level::debug, record.id,
-             std::to_string(run.events) + " events, " + std::to_string(run.frames.size()) + " bytes, " +
-                 where + ": " + names_of(run));
+  const std::string what =
+      std::to_string(run.events) + " events, " + std::to_string(run.frames.size()) + " bytes, ";
+  write_line(spdlog::level::debug, record.id, what + where + ": " + names_of(run));
 }
 
 }  // namespace pgtide
