@@ -1,9 +1,6 @@
 #include "bridge/rules_loader.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
+#include "bridge/text_file.hpp"
 
 namespace pgtide {
 
@@ -15,24 +12,15 @@ Result<std::shared_ptr<const Rules>> load_rules(const std::string& path, bool re
 }
 
 Result<RulesDraft> read_rules(const std::string& path, bool required) {
-  errno = 0;
-  std::ifstream file(path);
-  if (!file) {
-    const int why = errno;
-    if (why != ENOENT) {
-      return Error{ErrorKind::denied, std::string("cannot be read: ") + std::strerror(why), path};
-    }
-    if (required) {
-      return Error{ErrorKind::not_found, "there is no such rules file; correct `rules:`", path};
-    }
-    RulesDraft none;
-    none.rules.file = path;
-    return none;
+  const auto text = read_text_file(path);
+  if (text) return draft_rules(*text, path);
+  if (text.error().kind != ErrorKind::not_found) return text.error();
+  if (required) {
+    return Error{ErrorKind::not_found, "there is no such rules file; correct `rules:`", path};
   }
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad()) return Error{ErrorKind::denied, "cannot be read", path};
-  return draft_rules(text.str(), path);
+  RulesDraft none;
+  none.rules.file = path;
+  return none;
 }
 
 std::vector<std::string> listed_tables(const Rules& rules) {

@@ -3,26 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "auth/authenticator.hpp"
 #include "bridge/rules_loader.hpp"
 #include "capture/inspection.hpp"
+#include "cli/bridge_settings.hpp"
 #include "cli/terminal.hpp"
-#include "gateway/trusted_proxies.hpp"
 
 namespace pgtide {
-namespace {
-
-// Of what only the bridge itself makes use: keys and proxies.
-Result<void> check_bridge_settings(const Config& config) {
-  const auto keys = Authenticator::make(config.auth);
-  if (!keys) return keys.error();
-  const auto proxies = TrustedProxies::parse(config.server.trusted_proxies);
-  if (!proxies) return proxies.error();
-  return {};
-}
-
-}  // namespace
-
 BoundRules unbound(const Error& error, int exit_code) {
   BoundRules bound{.exit_code = exit_code};
   add_lines(bound.problems, error.to_string());
@@ -53,15 +39,19 @@ BoundRules bind_rules(const Config& config) {
   return bound;
 }
 
-// What the configuration's file does not even hold cannot be looked at; but for that all at once.
+// What a file that cannot be read would say nobody knows; but for that all at once.
 BoundRules check_all(const SettingSources& sources) {
-  const auto config = load_settings(sources);
-  if (!config) return unbound(config.error(), exit_usage);
-  const auto checked = check_bridge_settings(*config);
-  BoundRules bound = bind_rules(*config);
-  if (checked) return bound;
-  BoundRules all = unbound(checked.error(), exit_usage);
-  all.problems.insert(all.problems.end(), bound.problems.begin(), bound.problems.end());
+  const Settings settings = read_settings(sources);
+  BoundRules all{.problems = settings.faults};
+  if (settings.readable) {
+    const auto faults = find_bridge_faults(settings);
+    all.problems.insert(all.problems.end(), faults.begin(), faults.end());
+    const bool well = all.problems.empty();
+    const BoundRules bound = bind_rules(settings.config);
+    if (well) return bound;
+    all.problems.insert(all.problems.end(), bound.problems.begin(), bound.problems.end());
+  }
+  all.exit_code = exit_usage;
   return all;
 }
 

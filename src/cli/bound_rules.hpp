@@ -16,7 +16,7 @@ struct BoundRules {
 };
 BoundRules bind_rules(const SettingSources& sources);
 BoundRules bind_rules(const Config& config);
-// With what only the bridge itself makes use of: keys and proxies.
+// All that `run` would refuse, as far as it can be found without listening.
 BoundRules check_all(const SettingSources& sources);
 // What is wrong, as lines.
 BoundRules unbound(const Error& error, int exit_code);

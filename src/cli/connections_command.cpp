@@ -16,12 +16,12 @@ constexpr const char* page_query = "limit=1000";
 
 Cells cells_of(const nlohmann::json& connection) {
   return {connection.value("id", ""),
-          user_text(connection.value("user", nlohmann::json())),
+          user_cell(connection.value("user", nlohmann::json())),
           harmless(connection.value("remote_address", "")),
           connection.value("connected_at", ""),
           std::to_string(connection.value("events_sent", std::uint64_t{0})),
           bytes_text(connection.value("backlog_bytes", std::uint64_t{0})),
-          subscriptions_text(connection.value("subscriptions", nlohmann::json::array()))};
+          subscriptions_cell(connection.value("subscriptions", nlohmann::json::array()))};
 }
 
 void print_connections(const nlohmann::json& connections, bool as_json) {

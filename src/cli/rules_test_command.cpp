@@ -1,10 +1,7 @@
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "bridge/text_file.hpp"
 #include "broker/case_trial.hpp"
 #include "cli/bound_rules.hpp"
 #include "cli/commands.hpp"
@@ -29,18 +26,6 @@ struct Trial {
   std::vector<FailedCase> failed{};
 };
 
-Result<std::string> read_text(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || file.bad()) {
-    const std::string why = errno != 0 ? std::strerror(errno) : "it is empty";
-    return Error{ErrorKind::not_found, "cannot be read: " + why, path};
-  }
-  return text.str();
-}
-
 Trial refused(const std::string& text, int exit_code) {
   Trial trial{.exit_code = exit_code};
   add_lines(trial.problems, text);
@@ -58,7 +43,7 @@ std::vector<FileFault> check_cases(const std::vector<RuleCase>& cases, const Cat
 }
 
 Trial try_cases(const SettingSources& sources, const std::string& file) {
-  const auto text = read_text(file);
+  const auto text = read_text_file(file);
   if (!text) return refused(text.error().to_string(), exit_usage);
   const auto parsed = parse_cases(*text);
   if (const auto* faults = std::get_if<1>(&parsed)) {

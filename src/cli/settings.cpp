@@ -4,13 +4,11 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <regex>
 
+#include "bridge/text_file.hpp"
 #include "cli/log_formatter.hpp"
 #include "config/config_file.hpp"
 
@@ -18,6 +16,7 @@ namespace pgtide {
 namespace {
 
 constexpr const char* usual_file = "config.yaml";
+const std::string url_password = "the password of database.url";
 
 std::optional<std::string> from_environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -37,35 +36,57 @@ Result<std::string> choose_file(const SettingSources& sources) {
   return *named;
 }
 
-Result<void> apply_file(const std::string& path, Config& config) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || file.bad()) {
-    return Error{ErrorKind::denied, std::string("cannot be read: ") + std::strerror(errno), path};
-  }
-  const std::vector<FileFault> faults = apply_yaml(text.str(), config);
-  if (!faults.empty()) return Error{ErrorKind::invalid, to_string(path, faults)};
-  return {};
-}
+// Reads file, environment and flags over each other, and notes what is wrong and where each value
+// comes from.
+class SettingsReader {
+ public:
+  explicit SettingsReader(Settings& settings) : settings_(settings) {}
 
-Result<void> apply_environment(Config& config) {
-  for (const ConfigKey& key : config_keys()) {
-    const auto value = key.environment.empty() ? std::nullopt : from_environment(key.environment);
-    if (!value) continue;
-    if (auto applied = apply_value(config, key.path, *value); !applied) {
-      return Error{applied.error().kind, applied.error().message, key.environment};
+  void read_file(const std::string& path) {
+    const auto text = read_text_file(path);
+    if (!text) {
+      settings_.readable = false;
+      return settings_.faults.push_back(text.error().to_string());
+    }
+    ConfigFile read = read_config_file(*text, settings_.config);
+    settings_.config = std::move(read.config);
+    for (const FileFault& each : read.faults) settings_.faults.push_back(to_string(path, {each}));
+    for (const auto& [key, place] : read.places) {
+      settings_.origins[key] =
+          path + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
     }
   }
-  return {};
-}
 
-Result<void> apply_flags(const std::map<std::string, std::string>& flags, Config& config) {
-  for (const auto& [path, value] : flags) {
-    if (auto applied = apply_value(config, path, value); !applied) return applied;
+  void read_environment() {
+    for (const ConfigKey& key : config_keys()) {
+      if (key.environment.empty()) continue;
+      if (const auto value = from_environment(key.environment)) {
+        apply(key.path, *value, key.environment);
+      }
+    }
   }
-  return {};
-}
+
+  void read_flags(const std::map<std::string, std::string>& flags) {
+    for (const ConfigKey& key : config_keys()) {
+      if (const auto found = flags.find(key.path); found != flags.end()) {
+        apply(key.path, found->second, key.flag);
+      }
+    }
+  }
+
+ private:
+  void apply(const std::string& path, const std::string& value, const std::string& origin) {
+    settings_.origins[path] = origin;
+    if (const auto applied = apply_value(settings_.config, path, value); !applied) {
+      fault(origin, applied.error().message);
+    }
+  }
+  void fault(const std::string& origin, const std::string& message) {
+    settings_.faults.push_back(origin + ": " + message);
+  }
+
+  Settings& settings_;
+};
 
 // A relative path counts from the configuration file's folder.
 void settle_paths(const std::string& config_file, Config& config) {
@@ -82,14 +103,22 @@ bool all_may_read(const std::string& path) {
   return !path.empty() && ::stat(path.c_str(), &found) == 0 && (found.st_mode & S_IROTH) != 0;
 }
 
+// In libpq's two ways of writing it.
+bool has_password(const std::string& database_url) {
+  static const std::regex password("password *=|^[a-z]+://[^@/]*:[^@/]+@");
+  return std::regex_search(database_url, password);
+}
+
 // `of_file`: what the configuration file alone says.
 std::vector<std::string> find_open_secrets(const std::string& config_file, const Config& of_file,
                                            const Config& config) {
   std::vector<std::string> warnings;
-  const bool holds_secret = !of_file.auth.jwt.secret.empty();
-  if (holds_secret && all_may_read(config_file)) {
-    warnings.push_back(config_file + ": everybody on this machine may read auth.jwt.secret in it; "
-                                     "run: chmod o-r " + config_file);
+  std::string held;
+  if (!of_file.auth.jwt.secret.empty()) held = "auth.jwt.secret";
+  if (has_password(of_file.database.url)) held += (held.empty() ? "" : " and ") + url_password;
+  if (!held.empty() && all_may_read(config_file)) {
+    warnings.push_back(config_file + ": everybody on this machine may read " + held +
+                       " in it; run: chmod o-r " + config_file);
   }
   const std::string& secret_file = config.auth.jwt.secret_file;
   if (all_may_read(secret_file)) {
@@ -99,32 +128,46 @@ std::vector<std::string> find_open_secrets(const std::string& config_file, const
   return warnings;
 }
 
-Result<void> refuse_contradictions(const Config& config) {
-  std::string all;
-  for (const std::string& each : contradictions(config)) all += (all.empty() ? "" : "\n") + each;
-  if (!all.empty()) return Error{ErrorKind::invalid, all};
-  return {};
-}
-
 }  // namespace
 
-Result<Config> load_settings(const SettingSources& sources, std::vector<std::string>* warnings) {
-  Config config;
+std::string Settings::placed(const std::string& fault) const {
+  const std::size_t end = fault.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.");
+  const auto origin = origins.find(fault.substr(0, end));
+  return origin == origins.end() ? fault : origin->second + ": " + fault;
+}
+
+Settings read_settings(const SettingSources& sources) {
+  Settings settings;
   const auto file = choose_file(sources);
-  if (!file) return file.error();
-  if (!file->empty()) {
-    if (auto applied = apply_file(*file, config); !applied) return applied.error();
+  if (!file) {
+    settings.readable = false;
+    settings.faults.push_back(file.error().to_string());
+    return settings;
   }
-  const Config of_file = config;
-  if (auto applied = apply_environment(config); !applied) return applied.error();
-  if (auto applied = apply_flags(sources.flags, config); !applied) return applied.error();
-  if (auto consistent = refuse_contradictions(config); !consistent) return consistent.error();
+  SettingsReader reader(settings);
+  if (!file->empty()) reader.read_file(*file);
+  const Config of_file = settings.config;
+  reader.read_environment();
+  reader.read_flags(sources.flags);
+  Config& config = settings.config;
+  for (const std::string& each : contradictions(config)) {
+    settings.faults.push_back(settings.placed(each));
+  }
   settle_paths(*file, config);
-  if (warnings != nullptr) *warnings = find_open_secrets(*file, of_file, config);
+  settings.warnings = find_open_secrets(*file, of_file, config);
   if (config.database.url.empty()) {
     config.database.url = from_environment("DATABASE_URL").value_or("");
   }
-  return config;
+  return settings;
+}
+
+Result<Config> load_settings(const SettingSources& sources, std::vector<std::string>* warnings) {
+  Settings settings = read_settings(sources);
+  std::string faults;
+  for (const std::string& each : settings.faults) faults += (faults.empty() ? "" : "\n") + each;
+  if (!faults.empty()) return Error{ErrorKind::invalid, faults};
+  if (warnings != nullptr) *warnings = std::move(settings.warnings);
+  return std::move(settings.config);
 }
 
 void set_up_logging(const Config::Log& log) {

@@ -8,6 +8,7 @@ Signals::Signals(std::initializer_list<int> signals) {
   sigemptyset(&set_);
   for (const int signal : signals) sigaddset(&set_, signal);
   pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 int Signals::wait() const {

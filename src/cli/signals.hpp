@@ -6,6 +6,7 @@ namespace pgtide {
 
 // Blocks signals for this thread and those it starts, so that wait() takes them one by one where
 // the program wants them: no code runs inside a signal's interruption.
+// SIGPIPE is ignored from then on: a log whose reader has gone is no reason to end.
 class Signals {
  public:
   explicit Signals(std::initializer_list<int> signals);

@@ -44,7 +44,7 @@ std::string bytes_text(std::uint64_t bytes) {
   return std::to_string(bytes / 1'048'576) + " MiB";
 }
 
-std::string user_text(const nlohmann::json& user) {
+std::string user_cell(const nlohmann::json& user) {
   if (!user.is_object()) return "(anonymous)";
   std::string text = harmless(user.value("id", ""));
   std::string roles;
@@ -54,7 +54,7 @@ std::string user_text(const nlohmann::json& user) {
   return roles.empty() ? text : text + " (" + roles + ")";
 }
 
-std::string subscriptions_text(const nlohmann::json& subscriptions) {
+std::string subscriptions_cell(const nlohmann::json& subscriptions) {
   std::string text;
   for (std::size_t i = 0; i < std::min(subscriptions.size(), patterns_shown); ++i) {
     text += (i == 0 ? "" : ", ") + harmless(subscriptions[i].value("pattern", ""));

@@ -15,7 +15,7 @@ std::string make_table(const std::vector<Cells>& lines);
 std::string bytes_text(std::uint64_t bytes);  // "12 KiB"
 // Of members of GET /realtime/connections, harmless to a terminal: "17 (admin)", "(anonymous)";
 // "posts.*, news.* and 3 more".
-std::string user_text(const nlohmann::json& user);
-std::string subscriptions_text(const nlohmann::json& subscriptions);
+std::string user_cell(const nlohmann::json& user);
+std::string subscriptions_cell(const nlohmann::json& subscriptions);
 
 }  // namespace pgtide

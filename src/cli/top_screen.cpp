@@ -140,11 +140,11 @@ std::string clients_table(const nlohmann::json& slowest) {
                             "SUBSCRIPTIONS"}};
   for (const nlohmann::json& client : slowest) {
     lines.push_back({harmless(client.value("id", "")),
-                     user_text(client.value("user", nlohmann::json())),
+                     user_cell(client.value("user", nlohmann::json())),
                      harmless(client.value("remote_address", "")),
                      bytes_text(client.value("backlog_bytes", std::uint64_t{0})),
                      std::to_string(client.value("events_sent", std::uint64_t{0})),
-                     subscriptions_text(client.value("subscriptions", nlohmann::json::array()))});
+                     subscriptions_cell(client.value("subscriptions", nlohmann::json::array()))});
   }
   return lines.size() == 1 ? std::string() : "\n" + make_table(lines);
 }

@@ -79,6 +79,7 @@ class ConfigReader {
   }
 
   std::vector<FileFault> take_faults() { return std::move(faults_); }
+  std::map<std::string, SourcePlace> take_places() { return std::move(places_); }
 
  private:
   void read_entries(const YamlNode& map, const std::string& prefix) {
@@ -113,10 +114,9 @@ class ConfigReader {
       fault(entry.place, unknown_key(path));
       return;
     }
+    places_[path] = place_of(entry);
     if (const auto refusal = known->apply(config_, entry.value)) {
-      const bool null = entry.value.kind == YamlNode::Kind::null;
-      const SourcePlace whole = null ? entry.place : entry.value.place;
-      fault(refusal->at.value_or(whole), path + " " + refusal->why);
+      fault(refusal->at.value_or(place_of(entry)), path + " " + refusal->why);
     }
   }
 
@@ -133,6 +133,7 @@ class ConfigReader {
 
   Config& config_;
   std::vector<FileFault> faults_{};
+  std::map<std::string, SourcePlace> places_{};
 };
 
 // A list comes as YAML's "[a, b]" or as "a, b"; what is neither is left to the entry to refuse.
@@ -154,14 +155,20 @@ const std::vector<ConfigKey>& config_keys() {
   return keys;
 }
 
-std::vector<FileFault> apply_yaml(std::string_view text, Config& config) {
+ConfigFile read_config_file(std::string_view text, const Config& over) {
   YamlText yaml = parse_yaml(text);
-  Config changed = config;
-  ConfigReader reader(changed);
+  ConfigFile file{.config = over};
+  ConfigReader reader(file.config);
   if (yaml.complete) reader.read(yaml.root);
-  std::vector<FileFault> faults = join_faults(std::move(yaml.faults), reader.take_faults());
-  if (faults.empty()) config = std::move(changed);
-  return faults;
+  file.faults = join_faults(std::move(yaml.faults), reader.take_faults());
+  file.places = reader.take_places();
+  return file;
+}
+
+std::vector<FileFault> apply_yaml(std::string_view text, Config& config) {
+  ConfigFile file = read_config_file(text, config);
+  if (file.faults.empty()) config = std::move(file.config);
+  return std::move(file.faults);
 }
 
 Result<void> apply_value(Config& config, const std::string& path, const std::string& value) {

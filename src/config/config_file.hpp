@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,16 @@ const std::vector<ConfigKey>& config_keys();
 // one), wrong types, missing units, values out of range, keys that are "not in this version".
 // On a fault `config` is unchanged. Total over any bytes.
 std::vector<FileFault> apply_yaml(std::string_view text, Config& config);
+
+// A YAML text as far as it goes: the keys that are well are applied over `over` whatever is wrong
+// with others, for those who want to tell all that is wrong; and where each known key's value
+// stands.
+struct ConfigFile {
+  Config config{};
+  std::vector<FileFault> faults{};
+  std::map<std::string, SourcePlace> places{};  // by path: "limits.event_bytes"
+};
+ConfigFile read_config_file(std::string_view text, const Config& over);
 
 // Applies one value from a flag or an environment variable, written as in the file, without quotes;
 // lists also as "a, b". Values of database.url and auth.jwt.secret are never part of a message.

@@ -53,6 +53,8 @@ bool is_out_of_descriptors(int error) {
 
 }  // namespace
 
+bool is_listening_address(const std::string& host) { return find_address(host).has_value(); }
+
 struct Acceptor::State : std::enable_shared_from_this<State> {
   explicit State(asio::io_context& context) : acceptor(context), pause(context) {}
 

@@ -12,6 +12,9 @@ class io_context;
 
 namespace pgtide {
 
+// Can one listen there: is it an IP address, or localhost?
+bool is_listening_address(const std::string& host);
+
 // The listening socket; hands each accepted socket out (to a shard). Not SO_REUSEPORT: a port that
 // another program has must be an error, not a shared port. Out of file descriptors it waits and
 // accepts again later.
