@@ -6,52 +6,13 @@
 #include <optional>
 #include <thread>
 
-#include "integration/capture_recorder.hpp"
-#include "support/text.hpp"
+#include "integration/capture_scene.hpp"
 
 // What databases do to a bridge that runs. Each time it says what is wrong and how to mend it, and
 // when it is mended the stream goes on by itself, with every change once.
 using namespace pgtide;
 using namespace pgtide::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-// A cluster of its own with one watched table and a source on it.
-struct Scene {
-  explicit Scene(std::vector<std::string> settings = {})
-      : server(make_cluster(std::move(settings))) {
-    database.emplace("", server);
-    database->run("create table posts (id bigint primary key, title text)");
-    watch_in(*database, "posts");
-  }
-  ~Scene() {
-    running.reset();
-    database.reset();
-  }
-  void start(const std::string& url = "") {
-    SourceOptions options = Running::options_for(*database);
-    if (!url.empty()) options.url = url;
-    running.emplace(std::move(options));
-    running->wait_until_leading();
-  }
-  // A change, from a session of its own, and its arrival.
-  void insert(int id) {
-    Session(database->url()).run("insert into posts values (" + std::to_string(id) + ")");
-  }
-  void wait_for(std::vector<std::string> ids) {
-    eventually([&] { return created_in(running->sink) == ids; }, 30s, [&] { return fault(); });
-  }
-  std::string fault() const { return running->source->status().fault; }
-  void wait_for_fault(const std::string& part) {
-    eventually([&] { return holds(fault(), part); }, 30s, [&] { return fault(); });
-  }
-  PrivatePostgres server;
-  std::optional<InstalledDatabase> database;
-  std::optional<Running> running;
-};
-
-}  // namespace
 
 TEST_CASE("adversity: a schema dropped under the source is missed, and taken up when it is back") {
   Posts posts;
