@@ -34,10 +34,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from (select c.relation::regclass as relid, true as root
           union all
           select relid, false from pg_partition_tree(c.relation) where relid <> c.relation) r
-   cross join (values ('!pgtide'::name, format('pgtide.capture_%s()', c.id)),
-                      ('!pgtide_truncate', format('pgtide.truncate_%s()', c.id))) w(tgname, called)
-    left join pg_trigger g on g.tgrelid = r.relid and g.tgname = w.tgname
-                          and g.tgfoid = to_regprocedure(w.called) and g.tgqual is null
+   cross join (values ('!pgtide'::name, format('capture_%s', c.id)),
+                      ('!pgtide_truncate', format('truncate_%s', c.id))) w(tgname, called)
+    -- For 10,000 tables in seconds: by the index, where a plain join reads all triggers of the
+    -- database for each table, and without to_regprocedure(), whose cache of names is a list.
+    left join lateral (
+      select t.oid, t.tgenabled from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+       where t.tgrelid = r.relid and t.tgname = w.tgname and t.tgqual is null
+         and p.proname = w.called and p.pronamespace = 'pgtide'::regnamespace offset 0) g on true
    where (g.oid is null or g.tgenabled <> 'A')
          -- A partition that came later has no trigger for TRUNCATE; its filenode tells.
      and not (g.oid is null and not r.root and w.tgname = '!pgtide_truncate')
@@ -150,9 +154,12 @@ begin
   end if;
 end $$;
 
--- Looks at every watched table: a row for each that is wrong, with the command that mends it.
-create or replace function pgtide.look() returns table (collection int, name text, wrong text,
-                                                        mend text)
+-- Looks at the watched tables: a row for each that is wrong, with the command that mends it. Where
+-- there are very many the leader looks at some of them at a time, those of past < id <= upto, since
+-- it makes no tick meanwhile: a table takes half a millisecond.
+drop function if exists pgtide.look();
+create or replace function pgtide.look(past int default 0, upto int default 2147483647)
+returns table (collection int, name text, wrong text, mend text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -165,7 +172,7 @@ begin
   exception when lock_not_available then
     writing := false;  -- a `watch` is at work: look, and keep nothing
   end;
-  for was in select * from pgtide.collection order by id loop
+  for was in select * from pgtide.collection where id > past and id <= upto order by id loop
     is_now := pgtide.seen(was);
     select f.wrong, f.mend into look.wrong, look.mend from pgtide.fault(is_now) f;
     is_now.reported := look.wrong;

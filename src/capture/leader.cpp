@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr auto tick_gap = 2ms;        // CAPTURE, "Ticks"
 constexpr auto look_interval = 30s;   // CAPTURE, "The writer is never harmed"
+constexpr auto look_pause = 1s;       // where there are too many tables for one look
 
 std::uint64_t random_nonce() {
   static thread_local std::mt19937_64 random(
@@ -115,11 +116,12 @@ pqxx::result Leader::run_tick(std::uint64_t nonce, bool with_rows) {
 void Leader::keep_house() {
   const auto now = Clock::now();
   if (now >= look_due_) {
-    look_due_ = now + look_interval;
     look();
-    context_.refresh_catalog(session_);
+    const bool all = context_.catalogs.has_looked_at_all();
+    look_due_ = now + (all ? look_interval : look_pause);
+    if (all) context_.refresh_catalog(session_);
     look_for_followers();
-    reader_.rest();
+    if (all) reader_.rest();
   } else if (context_.catalog_is_due()) {
     context_.refresh_catalog(session_);
   }
@@ -132,15 +134,16 @@ void Leader::keep_house() {
 // A table that cannot be looked at is no reason to stop telling of the others: the next look may
 // succeed, and until then the status says why this one did not.
 void Leader::look() {
-  std::string fault;
+  if (context_.catalogs.has_looked_at_all()) look_fault_.clear();
   try {
     context_.catalogs.look(session_);
   } catch (const pqxx::sql_error& error) {
     const std::string state = sqlstate_of(error);
     if (state.empty() || state.starts_with("57") || state.starts_with("08")) throw;
-    fault = "the look at the watched tables failed: " + current_failure().message;
+    look_fault_ = "the look at the watched tables failed: " + current_failure().message;
   }
-  context_.board.stand(context_.sink, true, true, fault);
+  if (!look_fault_.empty() || context_.catalogs.has_looked_at_all())
+    context_.board.stand(context_.sink, true, true, look_fault_);
 }
 
 void Leader::look_for_followers() {
@@ -165,7 +168,9 @@ void Leader::wait(std::chrono::microseconds time) {
   }
   for (const DatabaseSession::Notice& notice : notices) {
     if (notice.payload == "follower") look_for_followers();
-    if (notice.channel == "pgtide_catalog") context_.refresh_catalog(session_);
+    if (notice.channel != "pgtide_catalog") continue;
+    context_.refresh_catalog(session_);
+    look_due_ = Clock::now();  // what was wrong with a table may be mended
   }
 }
 

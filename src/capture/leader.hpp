@@ -51,6 +51,7 @@ class Leader {
   bool has_followers_ = false;
   Clock::time_point made_at_{};   // when the last tick was made
   Clock::time_point look_due_{};
+  std::string look_fault_;        // what has failed since the look began at the first table
 };
 
 }  // namespace pgtide

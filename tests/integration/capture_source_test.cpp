@@ -194,9 +194,9 @@ TEST_CASE("capture: with logged sequences, as PostgreSQL 13 and 14 need, it slee
 
 TEST_CASE("capture: a look that fails is said, and the ticks go on") {
   Posts posts;
-  posts.database.run("alter function pgtide.look() rename to looked");
+  posts.database.run("alter function pgtide.look(int, int) rename to looked");
   posts.database.run(
-      "create function pgtide.look() returns table (collection int, wrong text, "
+      "create function pgtide.look(past int, upto int) returns table (collection int, wrong text, "
       "mend text) language plpgsql as 'begin raise ''no look today''; end'");
   Running running(posts.database);
   running.wait_until_leading();

@@ -92,7 +92,7 @@ TEST_CASE("install: over an older schema it upgrades, over a newer one it refuse
   REQUIRE(install(database.url()).ok());
   one_change_is_logged(database.url());
   database.run(
-      "update pgtide.meta set schema_version = 0; drop function pgtide.look();"
+      "update pgtide.meta set schema_version = 0; drop function pgtide.look(int, int);"
       "alter table pgtide.collection drop column reported;"
       "create or replace function pgtide.capture_1() returns trigger language plpgsql as "
       "'begin return null; end'");
