@@ -59,7 +59,8 @@ bool Rotation::is_full(const Survey& found) const {
 std::uint64_t Rotation::step(std::uint64_t newest) {
   Survey found = survey();
   const bool full = is_full(found);
-  const bool old = found.age >= limits_.retention / 3;
+  // A clock that was set back by more than that would keep it from growing old for as long.
+  const bool old = std::chrono::abs(found.age) >= limits_.retention / 3;
   // What a leader left behind that died between switching and sealing.
   if (found.logs[0].left || found.logs[1].left || found.logs[2].left)
     session_.run("select pgtide.seal_log()");
@@ -80,11 +81,13 @@ std::uint64_t Rotation::step(std::uint64_t newest) {
 // The horizon is committed before anything is thrown away.
 void Rotation::empty_sealed(unsigned log, bool forced) {
   const std::string number = std::to_string(log);
-  const std::string kept_ms = std::to_string(forced ? 0 : limits_.retention.count());
+  const std::string last_given_up =
+      forced ? std::string("select max(n) from ") + ticks_sql + " given"
+             : "select pgtide.tick_before(clock_timestamp() - interval '1 millisecond' * " +
+                   std::to_string(limits_.retention.count()) + ")";
   const auto covering = session_.run(
-      std::string("select n from ") + ticks_sql + " kept where n = (select pgtide.tick_before("
-      "clock_timestamp() - interval '1 millisecond' * " + kept_ms + ")) "
-      "and pg_snapshot_xmin(snapshot) > (select seal from pgtide.rotation where log = " + number +
+      std::string("select n from ") + ticks_sql + " kept where n = (" + last_given_up +
+      ") and pg_snapshot_xmin(snapshot) > (select seal from pgtide.rotation where log = " + number +
       ")");
   if (covering.empty()) return;
   session_.run("select pgtide.set_horizon(" + std::string(text_of(covering[0][0])) + ")");
