@@ -187,6 +187,19 @@ begin
   end loop;
 end $$;
 
+-- Who holds the leader's lock, and whether it is a bridge, which has its mark as well
+-- (src/capture/leader.hpp).
+create or replace view pgtide.lock_holder as
+  select l.pid, exists (select from pg_catalog.pg_locks m
+                         where m.pid = l.pid and m.locktype = 'advisory' and m.granted
+                           and m.database = l.database and m.classid = l.classid and m.objid = 3
+                           and m.objsubid = 2) as is_bridge
+    from pg_catalog.pg_locks l
+    join pg_catalog.pg_database here
+      on here.oid = l.database and here.datname = pg_catalog.current_database()
+   where l.locktype = 'advisory' and l.granted and l.classid = 1953064037 and l.objid = 1
+     and l.objsubid = 2;
+
 -- What is wrong with the database as a whole, each with its mend.
 create or replace function pgtide.database_faults() returns table (wrong text, mend text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -203,6 +216,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from pg_class
    where relnamespace = 'pgtide'::regnamespace and relname in ('log0', 'log1', 'log2')
      and not coalesce(reloptions @> '{autovacuum_enabled=off}', false)
+  union all
+  select format('the leader''s lock is held by process %s, which is no bridge: no change is sent',
+                l.pid),
+         format('end it, or run: select pg_terminate_backend(%s)', l.pid)
+    from pgtide.lock_holder l where not l.is_bridge
   union all
   select 'this database is a copy: it was restored from a dump or its cluster is another one',
          'the leader begins its log anew; nothing is to be done'
@@ -223,12 +241,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     'rotated_at', m.rotated_at,
     'last_tick', (select json_build_object('number', t.n, 'at', t.at) from pgtide.tick t
                    order by t.n desc limit 1),
-    -- The bridge that holds the leader's lock (src/capture/leader.hpp), and how many follow it.
+    -- The bridge that leads, and how many follow it.
     'leader', (select json_build_object('pid', a.pid, 'address', a.client_addr,
                                         'since', a.backend_start)
-                 from pg_locks l join pg_stat_activity a using (pid)
-                where l.locktype = 'advisory' and l.database = here.oid and l.granted
-                  and l.classid = 1953064037 and l.objid = 1 and l.objsubid = 2 limit 1),
+                 from pg_stat_activity a
+                where a.pid = (select l.pid from pgtide.lock_holder l where l.is_bridge)),
     'followers', (select count(*) from pg_locks l
                    where l.locktype = 'advisory' and l.database = here.oid and l.granted
                      and l.classid = 1953064037 and l.objid = 2 and l.objsubid = 2),

@@ -23,6 +23,8 @@ Error from_loss(const std::string& text) {
   if (says("password authentication failed"))
     return {ErrorKind::denied,
             text + "; correct the password in database.url, or in the file of PGPASSFILE"};
+  if (says("permission denied for database"))
+    return {ErrorKind::denied, text + "; GRANT CONNECT ON DATABASE <database> TO <role>;"};
   return {ErrorKind::unavailable, text};
 }
 

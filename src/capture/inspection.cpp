@@ -4,13 +4,26 @@
 #include "capture/connection_string.hpp"
 #include "capture/fault.hpp"
 #include "capture/database_session.hpp"
+#include "capture/position.hpp"
 
 namespace pgtide {
+namespace {
+
+// A transaction of another database matters once it writes: snapshots are the cluster's.
+constexpr const char* oldest_transaction_sql =
+    "select extract(epoch from clock_timestamp() - since)::bigint, who from ("
+    "select xact_start, format('process %s (%s)', pid, application_name) from pg_stat_activity "
+    "where pid <> pg_backend_pid() and (datname = current_database() or backend_xid is not null) "
+    "union all select prepared, format('prepared transaction %L', gid) from pg_prepared_xacts"
+    ") open(since, who) where since is not null order by since limit 1";
+
+}  // namespace
 
 Result<std::string> read_status(const std::string& url) {
   try {
     std::atomic<std::uint64_t> queries = 0;
     DatabaseSession session(make_connection_string(url), queries);
+    require_installed(session);
     return session.run("select pgtide.status()")[0][0].as<std::string>();
   } catch (...) {
     return current_failure();
@@ -33,11 +46,9 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
     const auto row = session.run(
         "select current_setting('server_version'), current_setting('server_version_num'), "
         "(select count(*) from pg_stat_activity where backend_type = 'client backend'), "
-        "current_setting('max_connections'), current_setting('max_prepared_transactions')")[0];
-    const auto oldest = session.run(
-        "select extract(epoch from clock_timestamp() - xact_start)::bigint, pid, "
-        "application_name from pg_stat_activity where datname = current_database() "
-        "and xact_start is not null and pid <> pg_backend_pid() order by xact_start limit 1");
+        "current_setting('max_connections'), current_setting('max_prepared_transactions'), "
+        "pg_has_role('pg_read_all_stats', 'USAGE'), current_user")[0];
+    const auto oldest = session.run(oldest_transaction_sql);
     DatabaseFacts facts;
     facts.version = text_of(row[0]);
     facts.version_number = static_cast<int>(integer_of(row[1]));
@@ -46,10 +57,11 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
     facts.connections = integer_of(row[2]);
     facts.connections_max = integer_of(row[3]);
     facts.prepares_transactions = text_of(row[4]) != "0";
+    facts.sees_all = text_of(row[5]) == "t";
+    facts.role = text_of(row[6]);
     if (!oldest.empty()) {
       facts.oldest_transaction = std::chrono::seconds(integer_of(oldest[0][0]));
-      facts.oldest_transaction_of = "process " + std::string(text_of(oldest[0][1])) + " (" +
-                                    std::string(text_of(oldest[0][2])) + ")";
+      facts.oldest_transaction_of = text_of(oldest[0][1]);
     }
     return facts;
   } catch (...) {
@@ -62,6 +74,7 @@ Result<std::shared_ptr<const Catalog>> read_catalog(
   try {
     std::atomic<std::uint64_t> queries = 0;
     DatabaseSession session(make_connection_string(url), queries);
+    require_schema(session);
     return CatalogLoader{}.load(session, listed_tables);
   } catch (...) {
     return current_failure();

@@ -26,8 +26,12 @@ struct DatabaseFacts {
   std::int64_t connections = 0;
   std::int64_t connections_max = 0;
   bool prepares_transactions = false;
-  std::chrono::seconds oldest_transaction{};  // of this database, as far as our role may know
-  std::string oldest_transaction_of{};        // "process 17 (psql)"
+  // The oldest that may keep a log table from being emptied: of this database, or of another one
+  // where it writes. As far as our role may know; `sees_all`: it may know of every one.
+  std::chrono::seconds oldest_transaction{};
+  std::string oldest_transaction_of{};  // "process 17 (psql)", "prepared transaction 'a'"
+  bool sees_all = true;
+  std::string role{};
 };
 Result<DatabaseFacts> read_facts(const std::string& url);
 

@@ -75,16 +75,23 @@ std::optional<Progress> find_progress(DatabaseSession& session, const History& h
 
 }  // namespace
 
-void require_installed(DatabaseSession& session) {
+void require_schema(DatabaseSession& session) {
   const auto row = session.run(
-      "select current_database(), to_regclass('pgtide.meta') is not null, pg_is_in_recovery()")[0];
+      "select current_database(), n.oid is not null, exists (select from pg_class "
+      "where relname = 'meta' and relnamespace = n.oid), pg_has_role(n.nspowner, 'USAGE'), "
+      "current_user, o.rolname, format('GRANT %I TO %I;', coalesce(o.rolname, ''), current_user) "
+      "from (values (1)) one left join pg_namespace n on n.nspname = 'pgtide' "
+      "left join pg_roles o on o.oid = n.nspowner")[0];
   const std::string database(text_of(row[0]));
-  if (text_of(row[2]) == "t")
-    throw CaptureFault(ErrorKind::unavailable,
-                       "the server is a standby; give the address of the primary in database.url");
-  if (text_of(row[1]) == "f")
+  if (text_of(row[1]) == "f" || text_of(row[2]) == "f")
     throw CaptureFault(ErrorKind::not_found,
                        "database " + database + " has no pgtide schema; run: pgtide install");
+  if (text_of(row[3]) == "f")
+    throw CaptureFault(ErrorKind::denied, "pgtide was installed in database " + database + " by " +
+                                              std::string(text_of(row[5])) + ", and " +
+                                              std::string(text_of(row[4])) +
+                                              " is not a member of it; " +
+                                              std::string(text_of(row[6])));
   const auto meta = session.run("select schema_version from pgtide.meta");
   if (meta.empty())
     throw CaptureFault(ErrorKind::not_found, "table pgtide.meta is empty; run: pgtide install");
@@ -99,6 +106,13 @@ void require_installed(DatabaseSession& session) {
     throw CaptureFault(ErrorKind::conflict, "the pgtide schema of database " + database +
                                                 " is version " + std::to_string(version) +
                                                 ", newer than this program; use a newer pgtide");
+}
+
+void require_installed(DatabaseSession& session) {
+  if (text_of(session.run("select pg_is_in_recovery()")[0][0]) == "t")
+    throw CaptureFault(ErrorKind::unavailable,
+                       "the server is a standby; give the address of the primary in database.url");
+  require_schema(session);
 }
 
 void secure_history(DatabaseSession& session) {

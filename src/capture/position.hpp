@@ -6,8 +6,11 @@
 namespace pgtide {
 
 
-// The schema is there, of our version, and set as capture relies on; the server is no standby.
-// Throws CaptureFault that says what to run.
+// The schema is there, of our version, and our role may use it. Throws CaptureFault that says what
+// to run.
+void require_schema(DatabaseSession& session);
+
+// So, and the server is no standby.
 void require_installed(DatabaseSession& session);
 
 // By the leader, before its first tick: compares system, database and the age of the last tick with

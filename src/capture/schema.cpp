@@ -39,6 +39,15 @@ void never_reconnect([[maybe_unused]] pqxx::connection& connection) {
 #endif
 }
 
+// What a role or database may have set for its application would end our work half way, if at all.
+void settle(pqxx::connection& connection) {
+  pqxx::nontransaction settings(connection);
+  settings.exec("set statement_timeout = 0");
+  settings.exec("set lock_timeout = 0");
+  settings.exec("set idle_in_transaction_session_timeout = 0");
+  settings.exec("set default_transaction_read_only = off");
+}
+
 // "ERROR:  table posts ...\nHINT:  GRANT ..." as one line of text: "table posts ...; GRANT ...".
 std::string sentence_of(std::string_view text) {
   std::string sentence;
@@ -71,6 +80,7 @@ ErrorKind kind_of(const std::string& sqlstate) {
 std::string mend_for(const std::string& sqlstate, const std::string& text) {
   if (sqlstate == "3F000" || sqlstate == "42883" || text.find("\"pgtide.") != std::string::npos)
     return sqlstate == "42501" ? "" : "; run: pgtide install";
+  if (sqlstate == "25006") return "; give the address of the primary server in database.url";
   if (sqlstate == "42501" && text.find("schema pgtide") != std::string::npos)
     return "; connect as the role that ran pgtide install, or GRANT that role to yours";
   return "";
@@ -102,6 +112,7 @@ auto with_connection(const std::string& url, const std::string& context, Work wo
   try {
     pqxx::connection connection(make_connection_string(url));
     never_reconnect(connection);
+    settle(connection);
     if constexpr (std::is_void_v<decltype(work(connection))>) {
       work(connection);
       return {};

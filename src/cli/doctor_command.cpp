@@ -90,6 +90,20 @@ void examine_clock(Examination& all, const DatabaseFacts& facts) {
                         "let both follow a time server");
 }
 
+void examine_transactions(Examination& all, const DatabaseFacts& facts) {
+  if (facts.oldest_transaction > long_transaction) {
+    return all.mend("transactions", facts.oldest_transaction_of + " has one open for " +
+                                        std::to_string(facts.oldest_transaction.count()) +
+                                        " s: the log cannot be emptied past it; end it");
+  }
+  if (!facts.sees_all) {
+    return all.note("transactions", "none that role " + facts.role + " sees is open for long; to "
+                                    "see those of other roles: GRANT pg_read_all_stats TO " +
+                                    facts.role + ";");
+  }
+  all.well("transactions", "none is open for long");
+}
+
 // False where nothing more can be asked of it.
 bool examine_server(Examination& all, const Config& config) {
   const auto facts = read_facts(config.database.url);
@@ -110,13 +124,7 @@ bool examine_server(Examination& all, const Config& config) {
   } else {
     all.well("connections", used + " are taken");
   }
-  if (facts->oldest_transaction > long_transaction) {
-    all.mend("transactions", facts->oldest_transaction_of + " has one open for " +
-                                 std::to_string(facts->oldest_transaction.count()) +
-                                 " s: the log cannot be emptied past it; end it");
-  } else {
-    all.well("transactions", "none is open for long");
-  }
+  examine_transactions(all, *facts);
   if (facts->prepares_transactions) {
     all.note("wake-up", "max_prepared_transactions is not 0, so the bridge polls instead of being "
                         "woken (database.wake_up)");

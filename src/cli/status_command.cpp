@@ -51,6 +51,14 @@ void print_collection(const nlohmann::json& collection) {
   if (!well) print_fault(collection);
 }
 
+// No log table that was left after it began is emptied before it ends.
+void print_oldest(const nlohmann::json& oldest) {
+  const std::string text = oldest.is_null() ? "no transaction is open"
+                                            : text_of(oldest["of"]) + ", a transaction open for " +
+                                                  text_of(oldest["seconds"]) + " s";
+  std::printf("oldest     %s\n", text.c_str());
+}
+
 void print_status(const nlohmann::json& status) {
   std::printf("schema     version %s\n", text_of(status["schema_version"]).c_str());
   const nlohmann::json& tick = status["last_tick"];
@@ -59,9 +67,17 @@ void print_status(const nlohmann::json& status) {
   std::printf("last tick  %s\n", last.c_str());
   std::printf("log        %s\n", size_of(status["log_bytes"]).c_str());
   std::printf("leader     %s\n", leader_of(status).c_str());
+  print_oldest(status["oldest_transaction"]);
   std::printf("watched    %zu\n", status["collections"].size());
   for (const nlohmann::json& collection : status["collections"]) print_collection(collection);
   for (const nlohmann::json& fault : status["faults"]) print_fault(fault);
+}
+
+// Null: none, or it cannot be asked for, which has been told already.
+nlohmann::json find_oldest_transaction(const std::string& url) {
+  const auto facts = read_facts(url);
+  if (!facts || facts->oldest_transaction_of.empty()) return nullptr;
+  return {{"of", facts->oldest_transaction_of}, {"seconds", facts->oldest_transaction.count()}};
 }
 
 // What closes collections that the rules list. A configuration or a database that cannot be read
@@ -98,6 +114,7 @@ int status_command(const SettingSources& sources, bool as_json) {
   if (!status.is_object()) {
     return report_failure({ErrorKind::internal, "pgtide.status() returned no JSON object"});
   }
+  status["oldest_transaction"] = find_oldest_transaction(config->database.url);
   const std::vector<std::string> closing = find_closing(sources);
   if (as_json) {
     status["rules"] = {{"problems", closing}};
