@@ -22,7 +22,7 @@ class DatabaseSession {
     std::string payload;
   };
 
-  // `queries` counts the statements sent. Refuses a pooler in transaction mode: it would hand the
+  // `queries` counts the statements sent. Refuses a pooler: in transaction mode it would hand the
   // session's lock and LISTEN to somebody else.
   DatabaseSession(const std::string& connection_string, std::atomic<std::uint64_t>& queries);
   ~DatabaseSession();
