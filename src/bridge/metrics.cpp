@@ -85,6 +85,10 @@ ShardFigures sum_of(const std::vector<ShardFigures>& shards) {
     gateway.connections_opened += shard.gateway.connections_opened;
     gateway.connections_closed += shard.gateway.connections_closed;
     gateway.handshakes_refused += shard.gateway.handshakes_refused;
+    gateway.requests_expired += shard.gateway.requests_expired;
+    for (const auto& [status, count] : shard.gateway.http_refusals) {
+      gateway.http_refusals[status] += count;
+    }
     gateway.heartbeats_lost += shard.gateway.heartbeats_lost;
     gateway.tokens_refused += shard.gateway.tokens_refused;
     gateway.tokens_expired += shard.gateway.tokens_expired;
@@ -136,6 +140,12 @@ void add_resources(Page& page) {
              static_cast<double>(taken.max_fds));
 }
 
+template <class Key>
+std::uint64_t count_of(const std::map<Key, std::uint64_t>& counts, Key key) {
+  const auto found = counts.find(key);
+  return found == counts.end() ? 0 : found->second;
+}
+
 void add_clients(Page& page, const ShardFigures& sum) {
   const GatewayCounters& gateway = sum.gateway;
   page.gauge("pgtide_connections", "Open WebSockets.", static_cast<double>(sum.connections));
@@ -146,15 +156,22 @@ void add_clients(Page& page, const ShardFigures& sum) {
   page.counter("pgtide_connections_closed_total", "WebSockets closed.",
                gateway.connections_closed);
   page.begin_counters("pgtide_closes_total", "Closes that the server began, by close code.");
-  for (const CloseCode code : {CloseCode::going_away, CloseCode::unsupported,
-                               CloseCode::bad_credential, CloseCode::kicked,
-                               CloseCode::heartbeat_lost, CloseCode::too_many_refusals}) {
-    const auto found = gateway.closes.find(code);
+  for (const CloseCode code :
+       {CloseCode::going_away, CloseCode::protocol_error, CloseCode::unsupported,
+        CloseCode::invalid_utf8, CloseCode::too_big, CloseCode::bad_credential, CloseCode::kicked,
+        CloseCode::heartbeat_lost, CloseCode::too_many_refusals}) {
     page.labelled("code", std::to_string(static_cast<unsigned>(code)),
-                  found == gateway.closes.end() ? 0 : found->second);
+                  count_of(gateway.closes, code));
   }
   page.counter("pgtide_handshakes_refused_total", "Handshakes answered with an HTTP error.",
                gateway.handshakes_refused);
+  page.counter("pgtide_requests_expired_total",
+               "Connections that sent no whole request within limits.handshake_timeout.",
+               gateway.requests_expired);
+  page.begin_counters("pgtide_http_refusals_total", "HTTP requests refused, by status.");
+  for (const unsigned status : {400U, 401U, 403U, 404U, 405U, 413U, 415U, 426U, 431U, 500U, 503U}) {
+    page.labelled("status", std::to_string(status), count_of(gateway.http_refusals, status));
+  }
   page.counter("pgtide_heartbeats_lost_total", "Connections closed for want of a sign of life.",
                gateway.heartbeats_lost);
   page.counter("pgtide_requests_refused_total", "Requests answered with an error.",

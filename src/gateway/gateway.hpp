@@ -43,10 +43,12 @@ struct GatewayCounters {
   std::uint64_t connections_opened = 0;
   std::uint64_t connections_closed = 0;
   std::uint64_t handshakes_refused = 0;
+  std::uint64_t requests_expired = 0;  // not whole within handshake_timeout
+  std::map<unsigned, std::uint64_t> http_refusals{};  // answers of 400 and more, by status
   std::uint64_t heartbeats_lost = 0;
   std::uint64_t tokens_refused = 0;  // told by `error` after the upgrade
   std::uint64_t tokens_expired = 0;
-  std::map<CloseCode, std::uint64_t> closes{};  // that this side began, for a reason of its own
+  std::map<CloseCode, std::uint64_t> closes{};  // that this side began
   std::uint64_t fell_behind = 0;
   std::uint64_t events_dropped = 0;
   std::uint64_t bytes_sent = 0;

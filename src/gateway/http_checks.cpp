@@ -79,6 +79,14 @@ bool is_json_type(std::string_view content_type) {
   return equal_without_case(trimmed(type), "application/json");
 }
 
+bool is_socket_key(std::string_view key) {
+  constexpr std::size_t digits = 22;  // of 6 bits; then the padding
+  return key.size() == digits + 2 && key.ends_with("==") &&
+         std::ranges::all_of(key.substr(0, digits), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '/';
+         });
+}
+
 std::optional<std::string_view> find_bearer(std::string_view authorization) {
   constexpr std::string_view scheme = "bearer";
   authorization = trimmed(authorization);

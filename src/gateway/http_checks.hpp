@@ -28,6 +28,9 @@ bool origin_allowed(std::string_view origin, std::string_view host,
 // "application/json", with or without parameters.
 bool is_json_type(std::string_view content_type);
 
+// 16 bytes in base64 (RFC 6455, 4.1), whichever they are.
+bool is_socket_key(std::string_view key);
+
 // What stands behind "Bearer"; none: another scheme, which is somebody else's.
 std::optional<std::string_view> find_bearer(std::string_view authorization);
 

@@ -35,15 +35,34 @@ Verdict refuse_origin() {
                 "requests of this Origin are refused: list it in server.allowed_origins");
 }
 
+Verdict refuse_upgrade(std::string_view message) {
+  auto verdict = refuse(426, "upgrade_required", message);
+  verdict.reply.headers = {{"Upgrade", "websocket"},
+                           {"Connection", "Upgrade"},
+                           {"Sec-WebSocket-Version", "13"}};
+  return verdict;
+}
+
+// What the request's own form has against it (RFC 6455, 4.2.1). None: nothing.
+std::optional<Verdict> refuse_handshake(const RequestHead& head) {
+  if (!head.upgrade) return refuse_upgrade("this is a WebSocket endpoint (RFC 6455)");
+  if (head.socket_version_count != 1 || head.socket_version != "13") {
+    return refuse_upgrade("send one Sec-WebSocket-Version: 13, which is all that is spoken here");
+  }
+  if (head.socket_key_count != 1 || !is_socket_key(head.socket_key)) {
+    return refuse(400, "invalid_request",
+                  "send one Sec-WebSocket-Key: 16 bytes in base64, chosen anew each time");
+  }
+  // A proxy takes for a body what we would take for frames.
+  if (head.body_follows) {
+    return refuse(400, "invalid_request", "an upgrade to WebSocket has no body: leave it out");
+  }
+  return std::nullopt;
+}
+
 Verdict choose_socket(const RequestHead& head, const RouteRules& rules) {
   if (head.method != "GET") return refuse_method("GET");
-  if (!head.upgrade) {
-    auto verdict = refuse(426, "upgrade_required", "this is a WebSocket endpoint (RFC 6455)");
-    verdict.reply.headers = {{"Upgrade", "websocket"},
-                             {"Connection", "Upgrade"},
-                             {"Sec-WebSocket-Version", "13"}};
-    return verdict;
-  }
+  if (auto refused = refuse_handshake(head)) return std::move(*refused);
   if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
   const auto credential = find_credential(head, rules, true);
   auto known = identify(credential, rules);
@@ -159,23 +178,17 @@ bool is_plain_host(std::string_view host) {
   });
 }
 
-}  // namespace
-
-HttpReply make_http_error(unsigned status, std::string_view code, std::string_view message) {
-  HttpReply reply;
-  reply.status = status;
-  reply.body = "{\"error\":{\"code\":" + json_string(code) +
-               ",\"message\":" + json_string(message) + "}}\n";
-  return reply;
-}
-
-Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
+Verdict choose(const RequestHead& head, const RouteRules& rules) {
   // A page of another site that was rebound to a loopback address still names itself as the host.
   const bool names_loopback = head.host_count == 0 || host_allowed(head.host, {});
   const bool loopback = head.peer_loopback && !head.forwarded && names_loopback;
   // HTTP/1.0 knows no Host, and no browser speaks it: there is nothing to rebind.
   if (head.host_count != 1 && !(head.http_1_0 && head.host_count == 0)) {
     return refuse(400, "invalid_request", "send exactly one Host header");
+  }
+  // Nobody can tell where such a request ends (RFC 9112, 6.3).
+  if (head.strange_coding) {
+    return refuse(400, "invalid_request", "Transfer-Encoding must end in chunked: leave it out");
   }
   const bool rebindable = head.entrance == Entrance::operators ? rules.loopback_operators
                                                                : rules.loopback_listener;
@@ -187,6 +200,22 @@ Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
   }
   auto verdict = choose_by_path(head, rules, loopback);
   verdict.privileged = verdict.privileged || loopback;
+  return verdict;
+}
+
+}  // namespace
+
+HttpReply make_http_error(unsigned status, std::string_view code, std::string_view message) {
+  HttpReply reply;
+  reply.status = status;
+  reply.body = "{\"error\":{\"code\":" + json_string(code) +
+               ",\"message\":" + json_string(message) + "}}\n";
+  return reply;
+}
+
+Verdict choose_route(const RequestHead& head, const RouteRules& rules) {
+  auto verdict = choose(head, rules);
+  verdict.handshake = head.upgrade;
   return verdict;
 }
 

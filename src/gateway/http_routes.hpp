@@ -29,6 +29,12 @@ struct RequestHead {
   std::string_view subprotocols{};   // all Sec-WebSocket-Protocol lines, joined by ','
   bool forwarded = false;            // Forwarded or X-Forwarded-* is there
   bool upgrade = false;              // asks for a WebSocket, in full
+  bool body_follows = false;
+  bool strange_coding = false;       // a Transfer-Encoding that does not end in `chunked`
+  std::string_view socket_version{};
+  std::size_t socket_version_count = 0;
+  std::string_view socket_key{};
+  std::size_t socket_key_count = 0;
   bool peer_loopback = false;        // the peer's address
   Entrance entrance = Entrance::everyone;
 };
@@ -68,6 +74,7 @@ enum class Route {
 struct Verdict {
   Route route = Route::refused;
   HttpReply reply{};
+  bool handshake = false;            // a WebSocket was asked for
   bool privileged = false;           // loopback as PROTOCOL 5 defines it, or an administrator
   bool answer_subprotocol = false;   // the client offers `pgtide`
   std::optional<Identity> identity{};

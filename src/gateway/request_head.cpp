@@ -33,6 +33,11 @@ RequestHead make_head(const http::request<http::string_body>& request, std::stri
     }
   }
   head.subprotocols = subprotocols;
+  head.socket_version = view(request[http::field::sec_websocket_version]);
+  head.socket_version_count = request.count(http::field::sec_websocket_version);
+  head.socket_key = view(request[http::field::sec_websocket_key]);
+  head.socket_key_count = request.count(http::field::sec_websocket_key);
+  head.strange_coding = request.count(http::field::transfer_encoding) > 0 && !request.chunked();
   head.upgrade = beast::websocket::is_upgrade(request);
   return head;
 }

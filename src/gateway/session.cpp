@@ -80,7 +80,7 @@ class WebSocketSession final : public Session,
   std::shared_ptr<WireOwner> keep() override { return shared_from_this(); }
   void on_broken() override { end(); }
   void on_drained() override;
-  void on_close_frame() override;
+  void on_close_frame(unsigned code) override;
   std::string on_recovered() override;
 
  private:
@@ -336,8 +336,13 @@ void WebSocketSession::send_close_frame() {
 }
 
 // Ours, or the WebSocket layer's answer to the peer's or to a broken frame.
-void WebSocketSession::on_close_frame() {
+void WebSocketSession::on_close_frame(unsigned code) {
   if (stage_ == Stage::ended) return;
+  // The peer's own close, which is answered in kind, has left its reason in the stream.
+  const bool answers = stream_.reason().code != websocket::close_code::none;
+  if (!close_frame_begun_ && !answers) {
+    ++core_->traffic.counters.closes[static_cast<CloseCode>(code)];
+  }
   stage_ = Stage::closing;
   close_frame_begun_ = true;
   wire_.stop_gating_replies();

@@ -61,6 +61,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
 
   std::shared_ptr<Visit> self() { return shared_from_this(); }
   void within(std::chrono::milliseconds time);
+  void expire();
   void read_head();
   void on_head(ErrorCode error);
   void follow(const Verdict& verdict);
@@ -73,8 +74,9 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void on_body(ErrorCode error, bool to_all);
   void broadcast(bool to_all);
   void refuse_unread(ErrorCode error);
-  void note_refusal(const HttpReply& reply);
+  void log_refusal(const HttpReply& reply);
   void answer(HttpReply reply);
+  void write(HttpReply reply);
   void on_written(ErrorCode error, bool keep_alive);
   void linger();
 
@@ -87,6 +89,8 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   std::array<char, 2048> ignored_{};
   SteadyTime deadline_ = SteadyTime::max();
   bool idle_ = false;  // waits for a request
+  bool reads_body_ = false;
+  bool served_ = false;  // a request before
   bool ended_ = false;
 };
 
@@ -106,8 +110,15 @@ void Visit::within(std::chrono::milliseconds time) {
 
 void Visit::on_deadline(SteadyTime now) {
   if (ended_ || deadline_ == SteadyTime::max()) return;
-  if (now >= deadline_) return end();
+  if (now >= deadline_) return expire();
   core_->deadlines->arm(self(), deadline_);
+}
+
+// A client that rests between two requests has done nothing wrong.
+void Visit::expire() {
+  const bool rests = idle_ && served_ && !parser_->got_some();
+  if (!rests && (idle_ || reads_body_)) ++core_->traffic.counters.requests_expired;
+  end();
 }
 
 void Visit::drain(SteadyTime) {
@@ -140,6 +151,9 @@ void Visit::on_head(ErrorCode error) {
   RequestHead head = make_head(parser_->get(), subprotocols);
   head.entrance = entrance_;
   head.peer_loopback = peer_.address().is_loopback();
+  head.body_follows = !parser_->is_done();
+  // What follows such a request might be taken for the next one.
+  if (head.strange_coding) parser_->get().keep_alive(false);
   follow(choose_route(head, core_->routes));
 }
 
@@ -168,8 +182,8 @@ void Visit::follow(const Verdict& verdict) {
     case Route::readiness: {
       auto readiness = core_->op.readiness();
       auto brief = readiness.ready ? "{\"ready\":true}" : "{\"ready\":false}";
-      return answer({.status = readiness.ready ? 200U : 503U,
-                     .body = (verdict.privileged ? readiness.json : brief) + "\n"});
+      return write({.status = readiness.ready ? 200U : 503U,
+                    .body = (verdict.privileged ? readiness.json : brief) + "\n"});
     }
     case Route::metrics:
     case Route::list:
@@ -187,7 +201,9 @@ void Visit::follow(const Verdict& verdict) {
     case Route::refused:
       break;
   }
-  if (verdict.reply.status == 401 || verdict.reply.status == 403) note_refusal(verdict.reply);
+  const unsigned status = verdict.reply.status;
+  if (verdict.handshake) ++core_->traffic.counters.handshakes_refused;
+  if (verdict.handshake || status == 401 || status == 403) log_refusal(verdict.reply);
   answer(verdict.reply);
 }
 
@@ -209,8 +225,9 @@ void Visit::upgrade(const Verdict& verdict) {
   const auto admission = core_->op.admit(address);
   if (admission != Operator::Admission::admitted) {
     parser_->get().keep_alive(false);
+    ++core_->traffic.counters.handshakes_refused;
     auto reply = make_admission_reply(admission);
-    note_refusal(reply);
+    log_refusal(reply);
     return answer(std::move(reply));
   }
   ended_ = true;
@@ -226,8 +243,7 @@ void Visit::upgrade(const Verdict& verdict) {
   core_->remove(*this);
 }
 
-void Visit::note_refusal(const HttpReply& reply) {
-  ++core_->traffic.counters.handshakes_refused;
+void Visit::log_refusal(const HttpReply& reply) {
   core_->log.refused(find_client().value_or(peer_.address().to_string()), reply.status,
                      reply.body.substr(0, reply.body.find('\n')));
 }
@@ -259,6 +275,7 @@ void Visit::ask_operator(const Verdict& verdict) {
 }
 
 void Visit::read_body(bool to_all) {
+  reads_body_ = true;
   within(core_->options.handshake_timeout);
   if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -274,6 +291,7 @@ void Visit::read_body(bool to_all) {
 
 void Visit::on_body(ErrorCode error, bool to_all) {
   if (ended_) return;
+  reads_body_ = false;
   if (error) return refuse_unread(error);
   broadcast(to_all);
 }
@@ -285,6 +303,12 @@ void Visit::broadcast(bool to_all) {
 }
 
 void Visit::answer(HttpReply reply) {
+  if (reply.status >= 400) ++core_->traffic.counters.http_refusals[reply.status];
+  write(std::move(reply));
+}
+
+void Visit::write(HttpReply reply) {
+  served_ = true;
   const auto& request = parser_->get();
   // A body that nobody reads would be taken for the next request.
   const bool keep_alive = request.keep_alive() && parser_->is_done() && !core_->draining;

@@ -15,6 +15,13 @@ namespace {
 constexpr std::string_view ping_frame("\x89\x00", 2);
 constexpr char close_frame_start = '\x88';
 
+// What a close frame of ours says; 0: nothing (RFC 6455, 5.5.1).
+unsigned code_of(std::string_view frame) {
+  if (frame.size() < 4) return 0;
+  return static_cast<unsigned>(static_cast<unsigned char>(frame[2])) << 8 |
+         static_cast<unsigned char>(frame[3]);
+}
+
 }  // namespace
 
 Wire::Wire(Socket socket, std::string leftover, WireLimits limits, Traffic& traffic)
@@ -55,7 +62,7 @@ void Wire::begin_write(std::unique_ptr<PendingWrite> pending, std::string bytes)
   pending_bytes_ = bytes.size();
   if (!open_ || finished_) return finish_write(boost::asio::error::operation_aborted);
   const bool closes = bytes.front() == close_frame_start;
-  if (closes) owner_->on_close_frame();
+  if (closes) owner_->on_close_frame(code_of(bytes));
   outbox_.push_control(std::move(bytes), closes ? close_ticket : write_ticket);
   pump();
 }

@@ -26,7 +26,7 @@ class WireOwner {
   virtual std::shared_ptr<WireOwner> keep() = 0;  // held while the wire waits for its socket
   virtual void on_broken() = 0;         // the socket took no more; the wire is cut
   virtual void on_drained() = 0;        // nothing waits any more
-  virtual void on_close_frame() = 0;    // the WebSocket layer is about to send one
+  virtual void on_close_frame(unsigned code) = 0;  // the WebSocket layer is about to send one
   virtual std::string on_recovered() = 0;  // after a fall: what is to be said, as frames
 };
 

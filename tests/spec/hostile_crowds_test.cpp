@@ -145,13 +145,14 @@ TEST_CASE("crowds: handshakes that never end are given up, and others are served
   hall.check_service(1);
   CHECK(silent.let_go() == size / 2);
   CHECK(slow.let_go() == size / 2);
+  CHECK(hall.metric("pgtide_requests_expired_total") == static_cast<double>(size / 2 * 2));
   hall.check_service(2);
   eventually([&] { return hall.metric("process_open_fds") <= before + 2; });
   CHECK(hall.metric("pgtide_connections") == 0);
 }
 
 TEST_CASE("crowds: those who come and go at once leave nothing behind") {
-  const std::size_t size = crowd_size(2'000);
+  const std::size_t size = crowd_size(10'000);
   Hall hall;
   hall.check_service(1);
   const double fds = hall.metric("process_open_fds");
@@ -167,7 +168,7 @@ TEST_CASE("crowds: those who come and go at once leave nothing behind") {
 }
 
 TEST_CASE("crowds: all who subscribe to all get what comes") {
-  const std::size_t size = crowd_size(2'000);
+  const std::size_t size = crowd_size(10'000);
   Hall hall;
   hall.stage.folder.write("rules.yaml",
                            "version: 1\nall: public\ncollections:\n  posts:\n"

@@ -282,3 +282,26 @@ TEST_CASE("frames 7: closes are answered, and nothing is heard after them") {
   }
   check(cases);
 }
+
+TEST_CASE("frames: closes that the program begins are counted by code, those of peers are not") {
+  const auto closes = [](const std::string& code) {
+    return metric_of(serving().address(), "pgtide_closes_total{code=\"" + code + "\"}");
+  };
+  struct {
+    std::string code;
+    std::string bytes;
+  } const cases[] = {{"1002", frame(0xc1)},
+                     {"1002", close_frame(1005)},
+                     {"1003", frame(0x82)},
+                     {"1007", text("\xff")},
+                     {"1009", text(asks_in(65'537))}};
+  for (const auto& one : cases) {
+    CAPTURE(one.code);
+    const double before = closes(one.code);
+    CHECK(answers(one.bytes, std::string::npos) == Texts{"close " + one.code});
+    CHECK(closes(one.code) == before + 1);
+    CHECK(answers(close_frame(static_cast<unsigned>(std::stoul(one.code))), std::string::npos) ==
+          Texts{"close " + one.code});
+    CHECK(closes(one.code) == before + 1);
+  }
+}

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ std::string lower(std::string text) {
   return text;
 }
 
-int connect_to(const std::string& address) {
+int connect_to(const std::string& address, int receive_buffer) {
   const std::size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon);
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
@@ -30,6 +31,12 @@ int connect_to(const std::string& address) {
   if (getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0)
     FAIL("no such address: ", address);
   const int descriptor = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (receive_buffer > 0) {
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    // Segments as on a real wire: loopback's are larger than such a buffer, and stall in it.
+    const int segment = 1'400;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+  }
   const bool connected = connect(descriptor, found->ai_addr, found->ai_addrlen) == 0;
   freeaddrinfo(found);
   if (!connected) {
@@ -88,17 +95,25 @@ std::vector<std::string> upgrade_headers(std::vector<std::string> headers) {
 }  // namespace
 
 double metric_of(const std::string& address, const std::string& name) {
-  const std::string text = "\n" + http(address, "GET /metrics").body;
+  return metric_in(http(address, "GET /metrics").body, name);
+}
+
+double metric_in(const std::string& page, const std::string& name) {
+  const std::string text = "\n" + page;
   const std::size_t at = text.find("\n" + name + " ");
   if (at == std::string::npos) FAIL("no metric ", name, " in ", text);
   return std::stod(text.substr(at + name.size() + 2));
 }
 
-WireSocket::WireSocket(const std::string& address) : descriptor_(connect_to(address)) {}
+WireSocket::WireSocket(const std::string& address, int receive_buffer)
+    : descriptor_(connect_to(address, receive_buffer)) {}
 WireSocket::WireSocket(WireSocket&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), ended_(other.ended_) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      bytes_per_read_(other.bytes_per_read_),
+      ended_(other.ended_) {}
 WireSocket& WireSocket::operator=(WireSocket&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
+  std::swap(bytes_per_read_, other.bytes_per_read_);
   std::swap(ended_, other.ended_);
   return *this;
 }
@@ -118,7 +133,7 @@ bool WireSocket::read(std::string& into, std::chrono::milliseconds limit) {
   pollfd waiting{descriptor_, POLLIN, 0};
   if (ended_ || poll(&waiting, 1, static_cast<int>(limit.count())) <= 0) return false;
   char bytes[65'536];
-  const ssize_t got = recv(descriptor_, bytes, sizeof bytes, 0);
+  const ssize_t got = recv(descriptor_, bytes, std::min(sizeof bytes, bytes_per_read_), 0);
   if (got <= 0) {
     ended_ = true;
     return false;
@@ -157,18 +172,8 @@ HttpReply http(const std::string& address, const std::string& request,
   return reply;
 }
 
-WireClient::WireClient(const std::string& address, const std::string& target,
-                       const std::vector<std::string>& headers)
-    : socket_(address) {
-  socket_.write(request_text("GET " + target, upgrade_headers(headers)));
-  answer_ = read_head(socket_, received_);
-  if (answer_.status != 101) FAIL("no upgrade but ", answer_.status);
-}
-
-HttpReply WireClient::upgrade(const std::string& address, const std::string& target,
-                              const std::vector<std::string>& headers) {
-  WireSocket socket(address);
-  socket.write(request_text("GET " + target, upgrade_headers(headers)));
+HttpReply answer_to(WireSocket& socket, std::string_view bytes) {
+  socket.write(bytes);
   std::string received;
   HttpReply reply = read_head(socket, received);
   const auto length = reply.headers.find("content-length");
@@ -177,6 +182,28 @@ HttpReply WireClient::upgrade(const std::string& address, const std::string& tar
   }
   reply.body = std::move(received);
   return reply;
+}
+
+HttpReply answer_to(const std::string& address, std::string_view bytes) {
+  WireSocket socket(address);
+  return answer_to(socket, bytes);
+}
+
+WireClient::WireClient(const std::string& address, const std::string& target,
+                       const std::vector<std::string>& headers)
+    : WireClient(WireSocket(address), target, headers) {}
+
+WireClient::WireClient(WireSocket socket, const std::string& target,
+                       const std::vector<std::string>& headers)
+    : socket_(std::move(socket)) {
+  socket_.write(request_text("GET " + target, upgrade_headers(headers)));
+  answer_ = read_head(socket_, received_);
+  if (answer_.status != 101) FAIL("no upgrade but ", answer_.status);
+}
+
+HttpReply WireClient::upgrade(const std::string& address, const std::string& target,
+                              const std::vector<std::string>& headers) {
+  return answer_to(address, request_text("GET " + target, upgrade_headers(headers)));
 }
 
 void WireClient::send_frame(unsigned opcode, std::string_view payload, bool masked) {

@@ -26,11 +26,14 @@ HttpReply http(const std::string& address, const std::string& request,
 
 // The value of a line of /metrics; fails the test where it is missing.
 double metric_of(const std::string& address, const std::string& name);
+double metric_in(const std::string& page, const std::string& name);
+
 
 // A TCP connection to "127.0.0.1:8080" or "[::1]:8080".
 class WireSocket {
  public:
-  explicit WireSocket(const std::string& address);
+  // `receive_buffer` 0: what the system gives.
+  explicit WireSocket(const std::string& address, int receive_buffer = 0);
   WireSocket(WireSocket&&) noexcept;
   WireSocket& operator=(WireSocket&&) noexcept;
   ~WireSocket();
@@ -39,13 +42,20 @@ class WireSocket {
   // Appends what arrives. False when nothing came within `limit`; sets `ended` at the stream's end.
   bool read(std::string& into, std::chrono::milliseconds limit);
   bool ended() const { return ended_; }
+  int native() const { return descriptor_; }
+  void read_at_most(std::size_t bytes) { bytes_per_read_ = bytes; }  // at a time
   void close();
   void cut();  // closes with a reset, as when a machine dies
 
  private:
   int descriptor_ = -1;
+  std::size_t bytes_per_read_ = 65'536;
   bool ended_ = false;
 };
+
+// What these very bytes are answered with.
+HttpReply answer_to(WireSocket& socket, std::string_view bytes);
+HttpReply answer_to(const std::string& address, std::string_view bytes);
 
 struct WireFrame {
   unsigned opcode = 0;  // RFC 6455, 5.2: 1 text, 2 binary, 8 close, 9 ping, 10 pong
@@ -58,6 +68,8 @@ class WireClient {
 
   // Upgrades at `target`, with these header lines more. An answer that is not 101 fails the test.
   explicit WireClient(const std::string& address, const std::string& target = "/realtime/subscribe",
+                      const std::vector<std::string>& headers = {});
+  explicit WireClient(WireSocket socket, const std::string& target = "/realtime/subscribe",
                       const std::vector<std::string>& headers = {});
 
   // What an upgrade is answered with, whatever it is.
@@ -80,6 +92,8 @@ class WireClient {
 
   void close(unsigned code = 1000);  // sends the close frame; closed() then waits for the answer
   void cut() { socket_.cut(); }
+  const WireSocket& socket() const { return socket_; }
+  WireSocket& socket() { return socket_; }
 
   const HttpReply& answer() const { return answer_; }
   int pings() const { return pings_; }
