@@ -9,6 +9,7 @@
 #include "bridge/connection_limiter.hpp"
 #include "bridge/doorkeeper.hpp"
 #include "bridge/policy_keeper.hpp"
+#include "bridge/seldom.hpp"
 #include "bridge/shard.hpp"
 #include "capture/broadcaster.hpp"
 #include "capture/change_source.hpp"
@@ -64,7 +65,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void list(ConnectionQuery query, std::function<void(ConnectionPage)> done) override;
   void kick(ConnectionQuery query, std::function<void(std::size_t)> done) override;
   std::optional<std::string_view> page() override;
-  Admission admit(const std::string& address) override { return limiter_.admit(address); }
+  Admission admit(const std::string& address) override;
   void release(const std::string& address) override { limiter_.release(address); }
 
   enum class Stage { made, running, stopping };
@@ -78,6 +79,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void make_shards();
   Result<void> listen();
   void start_accepting();
+  void note_shortage();
   void stop_accepting();
   void halt();
   bool enqueue_broadcast(std::size_t bytes);
@@ -93,6 +95,10 @@ class BridgeCore : private ChangeSink, private Operator {
   std::string address_;
   std::string admin_address_;
   ConnectionLimiter limiter_;
+  Seldom says_full_;
+  Seldom says_full_address_;
+  Seldom says_shortage_;
+  std::atomic<std::uint64_t> accept_pauses_ = 0;
   std::unique_ptr<PolicyKeeper> policy_;
   std::shared_ptr<Authenticator> authenticator_;
   TrustedProxies trusted_proxies_{};

@@ -228,6 +228,9 @@ std::string to_prometheus(const BridgeFigures& figures) {
   const ShardFigures sum = sum_of(figures.shards);
   Page page;
   add_clients(page, sum);
+  page.counter("pgtide_accept_pauses_total",
+               "Times that no connection was accepted for want of descriptors or memory.",
+               figures.accept_pauses);
   add_events(page, sum);
   add_source(page, figures.source, figures.now_us);
   page.gauge("pgtide_problems", "What /readyz lists as wrong: closed collections, faulty tables.",

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <string>
 
 namespace pgtide {
@@ -17,19 +19,23 @@ double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-// proc(5): the second number of statm is the resident pages.
+// proc(5): the second number of statm is the resident pages. Without a descriptor for it, what was
+// read before.
 std::uint64_t read_resident_bytes() {
+  static std::atomic<std::uint64_t> last = 0;
   std::uint64_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  if (std::ifstream("/proc/self/statm") >> all >> resident) last = resident;
+  return last * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 // proc(5): the 22nd field of stat is the start in clock ticks since boot. The name before it may
 // hold spaces and brackets.
 double read_start_s() {
+  static std::mutex reading;
+  static std::string text;  // the figure stays the same, and later there may be no descriptor
+  const std::lock_guard lock(reading);
   std::ifstream file("/proc/self/stat");
-  std::string text;
-  std::getline(file, text);
+  if (std::string fresh; std::getline(file, fresh)) text = fresh;
   std::size_t at = text.rfind(')');
   for (int field = 2; field < 22 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
   timespec since_boot{}, now{};
@@ -41,9 +47,10 @@ double read_start_s() {
   return static_cast<double>(now.tv_sec - since_boot.tv_sec) + started;
 }
 
-std::uint64_t count_fds() {
+std::uint64_t count_fds(std::uint64_t max_fds) {
   std::error_code failure;
   const std::filesystem::directory_iterator entries("/proc/self/fd", failure);
+  if (failure == std::errc::too_many_files_open) return max_fds;  // that is how many there are
   if (failure) return 0;
   const auto count = std::distance(begin(entries), end(entries));
   return static_cast<std::uint64_t>(std::max<std::ptrdiff_t>(count - 1, 0));  // but for our own
@@ -59,9 +66,9 @@ ResourceFigures read_resource_figures() {
   }
   figures.started_at_s = std::floor(read_start_s());
   figures.resident_bytes = read_resident_bytes();
-  figures.open_fds = count_fds();
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.max_fds = limit.rlim_cur;
+  figures.open_fds = count_fds(figures.max_fds);
   return figures;
 }
 

@@ -80,6 +80,7 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
   }
 
   void wait_for_descriptors() {
+    if (on_shortage) on_shortage();
     pause.expires_after(pause_when_out_of_descriptors);
     pause.async_wait([self = shared_from_this()](boost::system::error_code error) {
       if (!error && self->acceptor.is_open()) self->accept_some();
@@ -90,6 +91,7 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
   asio::steady_timer pause;
   tcp::endpoint endpoint{};
   std::function<void(int)> take{};
+  std::function<void()> on_shortage{};
 };
 
 Result<std::unique_ptr<Acceptor>> Acceptor::listen(asio::io_context& context,
@@ -118,8 +120,9 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(asio::io_context& context,
 Acceptor::Acceptor(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Acceptor::~Acceptor() { stop(); }
 
-void Acceptor::start(std::function<void(int)> take) {
+void Acceptor::start(std::function<void(int)> take, std::function<void()> on_shortage) {
   state_->take = std::move(take);
+  state_->on_shortage = std::move(on_shortage);
   state_->wait();
 }
 

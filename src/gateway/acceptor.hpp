@@ -26,8 +26,9 @@ class Acceptor {
                                                   const std::string& host, std::uint16_t port);
   ~Acceptor();
 
-  // `take` gets each accepted native socket and owns it.
-  void start(std::function<void(int)> take);
+  // `take` gets each accepted native socket and owns it. `on_shortage` is called each time that the
+  // system has no descriptor or no memory for one.
+  void start(std::function<void(int)> take, std::function<void()> on_shortage = {});
   void stop();
   std::uint16_t port() const;   // the real one where 0 was asked for
   std::string address() const;  // "127.0.0.1:8080", "[::1]:8080"
