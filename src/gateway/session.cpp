@@ -3,11 +3,10 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <boost/beast/websocket/teardown.hpp>
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/uuid_io.hpp>
 #include <optional>
 #include <utility>
 
+#include "gateway/connection_id.hpp"
 #include "gateway/credential_clock.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/heartbeat.hpp"
@@ -53,11 +52,6 @@ constexpr std::chrono::milliseconds close_wait{2'000};
 // grows. (Beast's read of a whole message keeps 1.5 KiB ready, on each idle connection.)
 constexpr std::size_t first_bytes = 128;
 constexpr std::size_t further_bytes = 4'096;
-
-std::string make_uuid() {
-  thread_local boost::uuids::random_generator generate;
-  return boost::uuids::to_string(generate());
-}
 
 class WebSocketSession final : public Session,
                                public WireOwner,
@@ -179,7 +173,7 @@ void WebSocketSession::on_accepted(ErrorCode error) {
 
 void WebSocketSession::join() {
   const auto now = std::chrono::steady_clock::now();
-  ConnectionRecord record{.id = make_uuid(),
+  ConnectionRecord record{.id = make_connection_id(),
                           .remote_address = std::move(remote_address_),
                           .connected_at = std::chrono::system_clock::now()};
   if (identity_) {
