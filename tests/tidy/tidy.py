@@ -50,6 +50,8 @@ LITERAL = re.compile(r'R"(?P<mark>[^()\\\s]{0,16})\((?:.|\n)*?\)(?P=mark)"'
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
 
 
+TEST_TABLE = "tests/hostile_world.md"
+
 TEXT_LINE = "\f"  # ends a line that a literal of several lines takes: no code, so not counted
 
 
@@ -84,6 +86,13 @@ def words(identifier):
 
 def is_test(path):
     return path.parts[0] == "tests"
+
+
+def test_names(text):
+    """Of TEST_CASE("a name " "in parts"), the parts joined."""
+    for match in re.finditer(r'TEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', text):
+        parts = re.findall(r'"((?:[^"\\]|\\.)*)"', match.group(1))
+        yield "".join(parts).replace('\\"', '"')
 
 
 class Blocks:
@@ -157,6 +166,7 @@ class Tidy:
         self.root = root
         self.faults = []
         self.lengths = []
+        self.tests = set()  # their names
 
     def fault(self, path, line, what):
         self.faults.append((str(path), line, what))
@@ -170,6 +180,7 @@ class Tidy:
                 self.check_file_name(path)
                 if file.suffix in TEXT or file.name == "CMakeLists.txt":
                     self.check_text(path, file.read_text(encoding="utf-8"))
+        self.check_listed_tests()
         if self.lengths and median(self.lengths) >= MEDIAN_MAX:
             self.fault("src", 1, f"the median function has {median(self.lengths):.0f} lines; "
                                  f"it must have less than {MEDIAN_MAX}")
@@ -188,12 +199,26 @@ class Tidy:
         self.check_promises(path, text)
         if is_test(path):
             self.check_waiting(path, text)
+            self.tests.update(test_names(text))
         if path.suffix in CODE:
             code = blank(text)
             self.check_includes(path, text)
             self.check_purity(path, code)
             self.check_sizes(path, text, code)
             self.check_identifiers(path, code)
+
+    def check_listed_tests(self):
+        """Every row of the table of tests names tests, in backquotes, and all of them are there."""
+        table = self.root / TEST_TABLE
+        if not table.is_file():
+            return
+        for number, line in enumerate(table.read_text(encoding="utf-8").split("\n"), 1):
+            if not line.startswith("| ") or line.startswith("| what happens"):
+                continue
+            names = re.findall(r"`([^`]+)`", line.rstrip(" |").rsplit(" | ", 1)[-1])
+            for name in names or [""]:
+                if name not in self.tests:
+                    self.fault(TEST_TABLE, number, f"there is no test '{name}'")
 
     def check_promises(self, path, text):
         for match in PROMISE.finditer(text):

@@ -132,6 +132,16 @@ class Samples(unittest.TestCase):
             with self.subTest(why):
                 self.assertEqual([], faults_of(path, text))
 
+    def test_a_listed_test_is_there(self):
+        with tempfile.TemporaryDirectory() as root:
+            (Path(root) / "tests").mkdir()
+            (Path(root) / "tests/a_test.cpp").write_text('TEST_CASE("a: b "\n          "c") {}\n')
+            (Path(root) / "tests/hostile_world.md").write_text(
+                "| what happens | the tests |\n|---|---|\n"
+                "| x | `a: b c` |\n| y | `a: d` |\n| z | |\n")
+            self.assertEqual([(4, "there is no test 'a: d'"), (5, "there is no test ''")],
+                             [fault[1:] for fault in Tidy(Path(root)).run()])
+
     def test_the_median_function_is_short(self):
         with tempfile.TemporaryDirectory() as root:
             (Path(root) / "src/model").mkdir(parents=True)
