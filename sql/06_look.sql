@@ -131,11 +131,12 @@ $$;
 
 -- Keeps what was seen of a collection, writes its function anew where the key's columns were
 -- renamed, and logs an `s` where clients must read anew.
-create or replace function pgtide.record_look(was pgtide.collection, is_now pgtide.collection,
-                                              wrong text) returns void
+drop function if exists pgtide.record_look(pgtide.collection, pgtide.collection, text);
+create or replace function pgtide.record_look(was pgtide.collection, is_now pgtide.collection)
+returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  if wrong is distinct from was.reported and wrong is not null
+  if is_now.reported is distinct from was.reported and is_now.reported is not null
      or row(was.relation, was.key, was.columns, was.filenode, was.filenodes, was.partitions,
             was.guard)
         is distinct from row(is_now.relation, is_now.key, is_now.columns, is_now.filenode,
@@ -147,7 +148,7 @@ begin
      set relation = is_now.relation, table_schema = is_now.table_schema,
          table_name = is_now.table_name, key = is_now.key, columns = is_now.columns,
          filenode = is_now.filenode, filenodes = is_now.filenodes, partitions = is_now.partitions,
-         guard = is_now.guard, reported = wrong, looked_at = clock_timestamp()
+         guard = is_now.guard, reported = is_now.reported, looked_at = clock_timestamp()
    where w.id = was.id;
   if is_now.key <> was.key or is_now.relation <> was.relation then
     perform pgtide.regenerate(was.id);
@@ -175,9 +176,9 @@ begin
   for was in select * from pgtide.collection where id > past and id <= upto order by id loop
     is_now := pgtide.seen(was);
     select f.wrong, f.mend into look.wrong, look.mend from pgtide.fault(is_now) f;
-    is_now.reported := look.wrong;
+    is_now.reported := look.wrong || '; run: ' || look.mend;
     if writing and is_now is distinct from was then
-      perform pgtide.record_look(was, is_now, look.wrong);
+      perform pgtide.record_look(was, is_now);
     end if;
     if look.wrong is not null then
       look.collection := was.id;

@@ -11,8 +11,8 @@ namespace {
 // Arrays travel as one element per row: (collection, which array, place). The columns are those of
 // this moment; what pgtide.collection says of them is as old as the last look.
 constexpr const char* collections_sql =
-    "select id, name, table_schema || '.' || table_name, old_rows from pgtide.collection "
-    "order by id";
+    "select id, name, table_schema || '.' || table_name, old_rows, coalesce(reported, '') "
+    "from pgtide.collection order by id";
 constexpr const char* names_sql =
     "select id, 0, n, c from pgtide.collection, unnest(key) with ordinality as k(c, n) union all "
     "select id, 1, attnum, attname from pgtide.collection join pg_attribute "
@@ -129,6 +129,7 @@ std::vector<Collection> load_collections(DatabaseSession& session) {
     collection.name = text_of(row[1]);
     collection.table = text_of(row[2]);
     collection.old_rows = row[3].c_str()[0] == 't';
+    collection.fault = text_of(row[4]);
     collections.push_back(std::move(collection));
   }
   auto collection = collections.begin();
@@ -164,9 +165,6 @@ std::shared_ptr<const Catalog> CatalogLoader::load(DatabaseSession& session,
                                                    const std::vector<std::string>& listed_tables) {
   const ReadOnly at_one_moment(session);
   std::vector<Collection> collections = load_collections(session);
-  for (const auto& [id, fault] : faults_)
-    for (Collection& collection : collections)
-      if (collection.id == id) collection.fault = fault;
   std::vector<std::string> unwatched = load_unwatched(session, listed_tables);
   if (loaded_ && collections == collections_ && unwatched == unwatched_) return nullptr;
   loaded_ = true;
@@ -183,14 +181,7 @@ void CatalogLoader::look(DatabaseSession& session) {
   const std::int32_t past = looked_past_;
   const auto upto = static_cast<std::int32_t>(integer_of(some[0][0]));
   looked_past_ = integer_of(some[0][1]) == looked_at_once ? upto : 0;
-  const auto found =
-      session.run_with("select collection, wrong, mend from pgtide.look($1, $2)", past, upto);
-  std::erase_if(faults_, [&](const auto& fault) {
-    return fault.first > past && (looked_past_ == 0 || fault.first <= upto);
-  });
-  for (const auto& row : found)
-    faults_.emplace_back(static_cast<std::int32_t>(integer_of(row[0])),
-                         std::string(text_of(row[1])) + "; run: " + std::string(text_of(row[2])));
+  session.run_with("select from pgtide.look($1, $2)", past, upto);
 }
 
 }  // namespace pgtide

@@ -17,8 +17,8 @@ class CatalogLoader {
   std::shared_ptr<const Catalog> load(DatabaseSession& session,
                                       const std::vector<std::string>& listed_tables);
   // Lets the database look at the next watched tables (trigger, key, columns, files), log what
-  // clients must know of them, and say what is wrong; the next load() carries the faults. Where
-  // there are more than a few hundred it takes several calls to look at all. By the leader.
+  // clients must know of them, and keep what is wrong, which each bridge's next load() carries.
+  // Where there are more than a few hundred it takes several calls to look at all. By the leader.
   void look(DatabaseSession& session);
   // The last look came to the last table.
   bool has_looked_at_all() const { return looked_past_ == 0; }
@@ -26,7 +26,6 @@ class CatalogLoader {
  private:
   std::vector<Collection> collections_;
   std::vector<std::string> unwatched_;
-  std::vector<std::pair<std::int32_t, std::string>> faults_;
   bool loaded_ = false;
   std::int32_t looked_past_ = 0;  // the next look begins after this collection; 0: at the first
 };

@@ -133,6 +133,24 @@ TEST_CASE("tables: whatever is done to a watched table, it is named with its men
   }
 }
 
+TEST_CASE("tables: what is wrong with a table is named by bridges that follow, too") {
+  Posts posts;
+  posts.database.run("alter table posts disable trigger \"!pgtide\"");
+  Running leader(posts.database);
+  leader.wait_until_leading();
+  Running follower(posts.database);
+  eventually([&] { return follower.source->status().connected; });
+  for (const Running* one : {&leader, &follower}) {
+    eventually([&] {
+      REQUIRE(one->source->refresh_catalog(20s));
+      return holds(fault_of(one->sink, "posts"), "run: pgtide watch public.posts");
+    });
+  }
+  watch_in(posts.database, "posts");
+  for (const Running* one : {&leader, &follower})
+    eventually([&] { return fault_of(one->sink, "posts").empty(); });
+}
+
 TEST_CASE("tables: a partition that is attached is told of, and followed from its first row") {
   InstalledDatabase database;
   database.run("create table parts (id int primary key, t text) partition by range (id)");
