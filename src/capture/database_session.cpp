@@ -63,8 +63,9 @@ DatabaseSession::DatabaseSession(const std::string& connection_string,
 DatabaseSession::~DatabaseSession() = default;
 
 void DatabaseSession::settle() {
-  // The role's search_path might hold functions that are called like PostgreSQL's.
-  run("set search_path = pg_catalog, pg_temp");
+  // The role's search_path might hold functions that are called like PostgreSQL's, and its timeout
+  // be shorter than the statement that sets the rest.
+  run("set search_path = pg_catalog, pg_temp; set statement_timeout = 0");
   run(settings);
 }
 

@@ -253,7 +253,7 @@ TEST_CASE("database: a role that may not connect, and a schema it may not make, 
 TEST_CASE("database: what it sets for its applications does not end install, watch and status") {
   Database database;
   database.run("create table posts (id int primary key)");
-  for (const char* setting : {"statement_timeout = '3ms'", "lock_timeout = '1ms'",
+  for (const char* setting : {"statement_timeout = '20ms'", "lock_timeout = '1ms'",
                               "idle_in_transaction_session_timeout = '1ms'",
                               "default_transaction_read_only = on"})
     database.run("alter database " + database.name() + " set " + setting);
