@@ -103,7 +103,7 @@ TEST_CASE("administration: the slowest readers are listed by what waits for them
   CHECK(std::set<std::string>(ids.begin(), ids.begin() + 3) ==
         std::set<std::string>{clients[0].id(), clients[1].id(), clients[3].id()});
   CHECK(ids[3] == clients[2].id());
-  for (int i = 1; i < 4; ++i) {
+  for (std::size_t i = 1; i < 4; ++i) {
     CHECK(page.at("connections").at(i - 1).at("backlog_bytes") >=
           page.at("connections").at(i).at("backlog_bytes"));
   }

@@ -197,7 +197,7 @@ TEST_CASE("behaviour: a reset in the midst of anything concerns nobody else") {
   WireClient other(bridge.address());
   greet(other);
   const double fds = bridge.metric("process_open_fds");
-  const std::string log = bridge.serving.program->errors();
+  const std::string complaints = bridge.serving.complaints();
   int id = 0;
   for (const auto& way : ways) {
     CAPTURE(way.why);
@@ -219,7 +219,7 @@ TEST_CASE("behaviour: a reset in the midst of anything concerns nobody else") {
   eventually([&] { return bridge.metric("pgtide_connections") == 1; });
   eventually([&] { return bridge.metric("process_open_fds") <= fds; });
   CHECK(bridge.metric("pgtide_subscriptions") == 1);
-  CHECK(bridge.serving.program->errors() == log);
+  CHECK(bridge.serving.complaints() == complaints);
 }
 
 TEST_CASE("behaviour: out of descriptors it serves those it has, says so once, and accepts later" *

@@ -82,7 +82,7 @@ struct Case {
 };
 
 void check(const std::vector<Case>& cases) {
-  const std::string log = serving().program->errors();
+  const std::string complaints = serving().complaints();
   for (const Case& one : cases) {
     CAPTURE(one.why);
     const double before = refused(one.status);
@@ -93,7 +93,7 @@ void check(const std::vector<Case>& cases) {
     CHECK(refused(one.status) == before + 1);
     check_service();
   }
-  CHECK(serving().program->errors() == log);
+  CHECK(serving().complaints() == complaints);
 }
 
 }  // namespace

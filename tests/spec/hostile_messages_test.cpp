@@ -53,7 +53,7 @@ struct Case {
 
 // On one connection, which outlives all of them.
 void check(const std::vector<Case>& cases) {
-  const std::string log = serving().program->errors();
+  const std::string complaints = serving().complaints();
   WireClient client(serving().address());
   client.next();  // connected
   for (const Case& one : cases) {
@@ -72,7 +72,7 @@ void check(const std::vector<Case>& cases) {
   }
   client.send(R"({"type":"ping"})");
   CHECK(client.next() == R"({"type":"pong"})");
-  CHECK(serving().program->errors() == log);
+  CHECK(serving().complaints() == complaints);
 }
 
 }  // namespace

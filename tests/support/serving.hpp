@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,16 @@ class Serving {
   const std::string& address() const { return address_; }
   std::string url() const { return "ws://" + address_ + "/realtime/subscribe"; }
   bool leads() const { return holds(http(address_, "GET /readyz").body, "\"leader\":true"); }
+  // What the log says to an operator who should act: its lines above level info.
+  std::string complaints() const {
+    std::string complaints;
+    std::istringstream log(program->errors());
+    for (std::string line; std::getline(log, line);) {
+      const bool worse = holds(line, " warning ") || holds(line, " error ");
+      if (worse) complaints += line + "\n";
+    }
+    return complaints;
+  }
   void kill() {
     program->signal(SIGKILL);
     CHECK(program->wait().code == 128 + SIGKILL);
