@@ -11,7 +11,7 @@ set client_min_messages = warning;
 
 do $$
 declare
-  mine constant int := 1;
+  mine constant int := 2;
   theirs int;
   owner name;
 begin
@@ -175,6 +175,6 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
 $$;
 
 insert into pgtide.meta (schema_version, epoch, system_identifier, database_oid)
-select 1, pgtide.random_bigint(), system_identifier, d.oid
+select 2, pgtide.random_bigint(), system_identifier, d.oid
   from pg_control_system(), pg_database d where d.datname = current_database()
 on conflict do nothing;

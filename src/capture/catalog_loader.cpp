@@ -165,6 +165,10 @@ std::shared_ptr<const Catalog> CatalogLoader::load(DatabaseSession& session,
                                                    const std::vector<std::string>& listed_tables) {
   const ReadOnly at_one_moment(session);
   std::vector<Collection> collections = load_collections(session);
+  for (Collection& collection : collections) {
+    const auto seen = seen_faults_.find(collection.id);
+    if (collection.fault.empty() && seen != seen_faults_.end()) collection.fault = seen->second;
+  }
   std::vector<std::string> unwatched = load_unwatched(session, listed_tables);
   if (loaded_ && collections == collections_ && unwatched == unwatched_) return nullptr;
   loaded_ = true;
@@ -181,7 +185,11 @@ void CatalogLoader::look(DatabaseSession& session) {
   const std::int32_t past = looked_past_;
   const auto upto = static_cast<std::int32_t>(integer_of(some[0][0]));
   looked_past_ = integer_of(some[0][1]) == looked_at_once ? upto : 0;
-  session.run_with("select from pgtide.look($1, $2)", past, upto);
+  seen_faults_.erase(seen_faults_.upper_bound(past), seen_faults_.upper_bound(upto));
+  for (const auto& row :
+       session.run_with("select collection, wrong, mend from pgtide.look($1, $2)", past, upto))
+    seen_faults_[static_cast<std::int32_t>(integer_of(row[0]))] =
+        std::string(text_of(row[1])) + "; run: " + std::string(text_of(row[2]));
 }
 
 }  // namespace pgtide

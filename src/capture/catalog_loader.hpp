@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ class CatalogLoader {
  private:
   std::vector<Collection> collections_;
   std::vector<std::string> unwatched_;
+  // By collection: what the last look at it found, which it could not keep in the database while a
+  // `watch` was at work.
+  std::map<std::int32_t, std::string> seen_faults_;
   bool loaded_ = false;
   std::int32_t looked_past_ = 0;  // the next look begins after this collection; 0: at the first
 };

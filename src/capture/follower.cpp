@@ -53,9 +53,7 @@ void Follower::look() {
   look_due_ = Clock::now() + safety_poll;
   told_to_look_ = false;
   establish_position(session_, context_);
-  const auto taken =
-      session_.run(std::string("select pg_try_advisory_lock(") + leader_lock + ")");
-  leads_ = text_of(taken[0][0]) == "t";
+  leads_ = take_leadership(session_);
   if (leads_) {
     session_.run(std::string("select pg_advisory_unlock_shared(") + follower_lock + ")");
     return;

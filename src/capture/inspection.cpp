@@ -9,11 +9,15 @@
 namespace pgtide {
 namespace {
 
-// A transaction of another database matters once it writes: snapshots are the cluster's.
+// What pgtide.empty_log() waits for: whoever writes, in any database, since snapshots are the
+// cluster's; and whoever has a lock on the log itself. One that only reads holds up nobody.
 constexpr const char* oldest_transaction_sql =
     "select extract(epoch from clock_timestamp() - since)::bigint, who from ("
-    "select xact_start, format('process %s (%s)', pid, application_name) from pg_stat_activity "
-    "where pid <> pg_backend_pid() and (datname = current_database() or backend_xid is not null) "
+    "select xact_start, format('process %s (%s)', pid, application_name) from pg_stat_activity a "
+    "where pid <> pg_backend_pid() and (backend_xid is not null or exists (select from pg_locks l "
+    "where l.pid = a.pid and l.granted and l.relation in (to_regclass('pgtide.log0'), "
+    "to_regclass('pgtide.log1'), to_regclass('pgtide.log2')) and l.database = "
+    "(select oid from pg_database where datname = current_database()))) "
     "union all select prepared, format('prepared transaction %L', gid) from pg_prepared_xacts"
     ") open(since, who) where since is not null order by since limit 1";
 

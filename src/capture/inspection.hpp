@@ -26,8 +26,8 @@ struct DatabaseFacts {
   std::int64_t connections = 0;
   std::int64_t connections_max = 0;
   bool prepares_transactions = false;
-  // The oldest that may keep a log table from being emptied: of this database, or of another one
-  // where it writes. As far as our role may know; `sees_all`: it may know of every one.
+  // The oldest that keeps a log table from being emptied: one that writes, in any database, or
+  // has a lock on the log. As far as our role may know; `sees_all`: it may know of every one.
   std::chrono::seconds oldest_transaction{};
   std::string oldest_transaction_of{};  // "process 17 (psql)", "prepared transaction 'a'"
   bool sees_all = true;

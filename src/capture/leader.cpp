@@ -30,6 +30,13 @@ bool must_poll(DatabaseSession& session, Config::WakeUp wanted) {
 
 }  // namespace
 
+// In one statement, so that nobody sees the lock without the mark.
+bool take_leadership(DatabaseSession& session) {
+  const auto taken = session.run(std::string("select pg_try_advisory_lock(") + leader_lock +
+                                 ") and pg_try_advisory_lock(" + leader_mark + ") is not null");
+  return text_of(taken[0][0]) == "t";
+}
+
 Leader::Leader(SourceContext& context, DatabaseSession& session)
     : context_(context), session_(session), reader_(context, session),
       sleeper_(session, must_poll(session, context.options.wake_up)),
@@ -41,7 +48,6 @@ Leader::Leader(SourceContext& context, DatabaseSession& session)
   session_.prepare("stored_tick", stored_tick_statement());
   session_.listen("pgtide_wake");
   session_.listen("pgtide_catalog");
-  session_.run(std::string("select pg_try_advisory_lock(") + leader_mark + ")");
 }
 
 void Leader::run() {
@@ -63,7 +69,7 @@ void Leader::run() {
 
 void Leader::resign() {
   sleeper_.disarm();
-  for (const char* lock : {leader_mark, leader_lock})
+  for (const char* lock : {leader_lock, leader_mark})
     session_.run(std::string("select pg_advisory_unlock(") + lock + ")");
   session_.run("notify pgtide_tick, 'bye'");
 }
@@ -116,6 +122,7 @@ pqxx::result Leader::run_tick(std::uint64_t nonce, bool with_rows) {
 void Leader::keep_house() {
   const auto now = Clock::now();
   if (now >= look_due_) {
+    looked_at_ = now;
     look();
     const bool all = context_.catalogs.has_looked_at_all();
     look_due_ = now + (all ? look_interval : look_pause);
@@ -166,12 +173,15 @@ void Leader::wait(std::chrono::microseconds time) {
     context_.signal.clear();
     notices = session_.take_notices();
   }
+  bool catalog_changed = false;
   for (const DatabaseSession::Notice& notice : notices) {
     if (notice.payload == "follower") look_for_followers();
-    if (notice.channel != "pgtide_catalog") continue;
-    context_.refresh_catalog(session_);
-    look_due_ = Clock::now();  // what was wrong with a table may be mended
+    catalog_changed |= notice.channel == "pgtide_catalog";
   }
+  if (!catalog_changed) return;
+  context_.refresh_catalog(session_);
+  // What was wrong with a table may be mended. But anybody may notify, and as often as he likes.
+  look_due_ = std::min(look_due_, looked_at_ + look_pause);
 }
 
 }  // namespace pgtide

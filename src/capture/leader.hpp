@@ -14,6 +14,9 @@ inline constexpr const char* leader_lock = "1953064037, 1";
 inline constexpr const char* follower_lock = "1953064037, 2";
 inline constexpr const char* leader_mark = "1953064037, 3";
 
+// Takes the leader's lock, and with it the mark of a bridge, for `session`. False: it is taken.
+bool take_leadership(DatabaseSession& session);
+
 // The one bridge that makes ticks. It lives as long as the session that holds the leader's lock:
 // every tick and every setval goes through that very session, so who has lost the lock cannot tick.
 class Leader {
@@ -50,6 +53,7 @@ class Leader {
   std::string searched_;          // a snapshot with nothing in it that the last tick's lacks
   bool has_followers_ = false;
   Clock::time_point made_at_{};   // when the last tick was made
+  Clock::time_point looked_at_{};
   Clock::time_point look_due_{};
   std::string look_fault_;        // what has failed since the look began at the first table
 };

@@ -101,9 +101,7 @@ void PostgresSource::serve() {
   const SourceContext::Cancellable cancellable(*context_, session);
   require_installed(session);
   context_->refresh_catalog(session);
-  const auto taken =
-      session.run(std::string("select pg_try_advisory_lock(") + leader_lock + ")");
-  if (taken[0][0].as<bool>()) return lead(session);
+  if (take_leadership(session)) return lead(session);
   follow(session);
 }
 

@@ -4,7 +4,9 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "cli/terminal.hpp"
@@ -16,6 +18,9 @@ namespace {
 // at once, and each time the kernel's new pages cost more than the work: 8.6 ms instead of 0.3 ms
 // for a batch of 64 events with 64 distinct merged runs (measured 2026-11-24). So it keeps some.
 constexpr int kept_bytes = 64 * 1'048'576;
+
+// The drain's ten seconds (PROTOCOL 7), and a moment for its own end.
+constexpr std::chrono::milliseconds stop_time_max{10'500};
 
 void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, kept_bytes);
@@ -44,6 +49,17 @@ void reload(BridgeCore& bridge) {
   }
 }
 
+// A second signal ends it at once. And when the clients are gone and only the database keeps it (a
+// server that is frozen, a broadcast that waits for a lock), nobody is served by waiting for that:
+// the server ends the session and what it was about by itself.
+void end_at(const Signals& signals, std::chrono::steady_clock::time_point deadline) {
+  std::optional<int> signal = SIGHUP;
+  while (signal == SIGHUP) signal = signals.wait_until(deadline);
+  if (signal) std::_Exit(exit_failure);
+  spdlog::warn("stopped, without waiting any longer for the database");
+  std::_Exit(exit_fine);
+}
+
 }  // namespace
 
 Result<void> start(BridgeCore& bridge) {
@@ -59,11 +75,7 @@ void serve(BridgeCore& bridge, const Signals& signals) {
     reload(bridge);
   }
   spdlog::info("draining: no new connections, at most 10 s; again to stop at once");
-  std::thread([signals] {
-    while (signals.wait() == SIGHUP) {
-    }
-    std::_Exit(exit_failure);
-  }).detach();
+  std::thread(end_at, signals, std::chrono::steady_clock::now() + stop_time_max).detach();
   bridge.stop();
   spdlog::info("stopped");
 }

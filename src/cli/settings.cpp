@@ -1,15 +1,14 @@
 #include "cli/settings.hpp"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <regex>
 
 #include "bridge/text_file.hpp"
 #include "cli/log_formatter.hpp"
+#include "cli/log_sink.hpp"
 #include "config/config_file.hpp"
 
 namespace pgtide {
@@ -103,10 +102,13 @@ bool all_may_read(const std::string& path) {
   return !path.empty() && ::stat(path.c_str(), &found) == 0 && (found.st_mode & S_IROTH) != 0;
 }
 
-// In libpq's two ways of writing it.
+// In libpq's two ways of writing it: "password=..." and "scheme://user:password@host".
 bool has_password(const std::string& database_url) {
-  static const std::regex password("password *=|^[a-z]+://[^@/]*:[^@/]+@");
-  return std::regex_search(database_url, password);
+  if (database_url.find("password") != std::string::npos) return true;
+  const std::size_t user = database_url.find("://");
+  const std::size_t at = database_url.find('@');
+  if (user == std::string::npos || at == std::string::npos) return false;
+  return database_url.find(':', user + 3) < at;
 }
 
 // `of_file`: what the configuration file alone says.
@@ -171,10 +173,9 @@ Result<Config> load_settings(const SettingSources& sources, std::vector<std::str
 }
 
 void set_up_logging(const Config::Log& log) {
-  auto logger = spdlog::stderr_color_mt("pgtide");
+  auto logger = std::make_shared<spdlog::logger>("pgtide", make_log_sink());
   logger->set_level(spdlog::level::from_str(log.level));
   logger->set_formatter(make_log_formatter(log.format));
-  logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
 }
 

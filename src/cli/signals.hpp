@@ -1,6 +1,8 @@
 #pragma once
+#include <chrono>
 #include <csignal>
 #include <initializer_list>
+#include <optional>
 
 namespace pgtide {
 
@@ -12,6 +14,8 @@ class Signals {
   explicit Signals(std::initializer_list<int> signals);
   // The next one that arrives.
   int wait() const;
+  // The same; none: it was not there in time.
+  std::optional<int> wait_until(std::chrono::steady_clock::time_point time) const;
 
  private:
   sigset_t set_;

@@ -52,14 +52,18 @@ void print_collection(const nlohmann::json& collection) {
 }
 
 // No log table that was left after it began is emptied before it ends.
-void print_oldest(const nlohmann::json& oldest) {
-  const std::string text = oldest.is_null() ? "no transaction is open"
-                                            : text_of(oldest["of"]) + ", a transaction open for " +
-                                                  text_of(oldest["seconds"]) + " s";
-  std::printf("oldest     %s\n", text.c_str());
+std::string oldest_text(const Result<DatabaseFacts>& facts) {
+  if (!facts) return "unknown: " + facts.error().to_string();
+  if (!facts->oldest_transaction_of.empty()) {
+    return facts->oldest_transaction_of + ", a transaction open for " +
+           std::to_string(facts->oldest_transaction.count()) + " s";
+  }
+  if (facts->sees_all) return "no transaction that writes is open";
+  return "none that role " + facts->role + " sees; to see those of other roles: GRANT "
+         "pg_read_all_stats TO " + facts->role + ";";
 }
 
-void print_status(const nlohmann::json& status) {
+void print_status(const nlohmann::json& status, const std::string& oldest) {
   std::printf("schema     version %s\n", text_of(status["schema_version"]).c_str());
   const nlohmann::json& tick = status["last_tick"];
   const std::string last =
@@ -67,15 +71,13 @@ void print_status(const nlohmann::json& status) {
   std::printf("last tick  %s\n", last.c_str());
   std::printf("log        %s\n", size_of(status["log_bytes"]).c_str());
   std::printf("leader     %s\n", leader_of(status).c_str());
-  print_oldest(status["oldest_transaction"]);
+  std::printf("oldest     %s\n", harmless(oldest).c_str());
   std::printf("watched    %zu\n", status["collections"].size());
   for (const nlohmann::json& collection : status["collections"]) print_collection(collection);
   for (const nlohmann::json& fault : status["faults"]) print_fault(fault);
 }
 
-// Null: none, or it cannot be asked for, which has been told already.
-nlohmann::json find_oldest_transaction(const std::string& url) {
-  const auto facts = read_facts(url);
+nlohmann::json oldest_json(const Result<DatabaseFacts>& facts) {
   if (!facts || facts->oldest_transaction_of.empty()) return nullptr;
   return {{"of", facts->oldest_transaction_of}, {"seconds", facts->oldest_transaction.count()}};
 }
@@ -114,14 +116,15 @@ int status_command(const SettingSources& sources, bool as_json) {
   if (!status.is_object()) {
     return report_failure({ErrorKind::internal, "pgtide.status() returned no JSON object"});
   }
-  status["oldest_transaction"] = find_oldest_transaction(config->database.url);
+  const auto facts = read_facts(config->database.url);
+  status["oldest_transaction"] = oldest_json(facts);
   const std::vector<std::string> closing = find_closing(sources);
   if (as_json) {
     status["rules"] = {{"problems", closing}};
     constexpr auto on_bad_bytes = nlohmann::json::error_handler_t::replace;
     std::printf("%s\n", status.dump(2, ' ', false, on_bad_bytes).c_str());
   } else {
-    print_status(status);
+    print_status(status, oldest_text(facts));
     print_closing(closing);
   }
   return is_wrong(status) || !closing.empty() ? exit_failure : exit_fine;

@@ -86,9 +86,10 @@ void ConnectionLog::fault(LineLimit& limit, std::string_view connection_id,
   write_line(spdlog::level::info, connection_id, text + more);
 }
 
-void ConnectionLog::refused(std::string_view address, unsigned status, std::string_view why) {
-  fault(refusals_, "", "refused " + std::string(address) + " with HTTP " + std::to_string(status) +
-                           ": " + std::string(why));
+void ConnectionLog::refused(std::string_view address, std::string_view with,
+                            std::string_view why) {
+  fault(refusals_, "", "refused " + std::string(address) + " with " + std::string(with) + ": " +
+                           std::string(why));
 }
 
 void ConnectionLog::opened(const ConnectionRecord& record) {

@@ -15,8 +15,8 @@ namespace pgtide {
 // Owned by its shard's thread.
 class ConnectionLog {
  public:
-  // An upgrade that got an HTTP error. `address`: without a port.
-  void refused(std::string_view address, unsigned status, std::string_view why);
+  // Before it was a connection. `address`: without a port; `with`: "HTTP 403".
+  void refused(std::string_view address, std::string_view with, std::string_view why);
   void opened(const ConnectionRecord& record);
   // Broken frames (1002, 1007, 1009); `why` is the WebSocket layer's word.
   void broke_protocol(const ConnectionRecord& record, std::string_view why);

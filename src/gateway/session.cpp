@@ -87,7 +87,6 @@ class WebSocketSession final : public Session,
   const ConnectionRecord& record() const { return core_->broker.record(*number_); }
   void read_next();
   void on_read(ErrorCode error, std::size_t bytes);
-  void end_reading(ErrorCode error);
   void take_message();
   void close_by(SteadyTime until, CloseCode code, std::string_view reason);
   void send_close_frame();
@@ -112,6 +111,7 @@ class WebSocketSession final : public Session,
   CloseCode close_code_ = CloseCode::normal;
   std::string close_reason_{};
   bool close_frame_begun_ = false;
+  bool broken_ = false;  // by frames of the peer that are none
   std::optional<Identity> identity_{};  // until it joins
   const std::string bad_credential_;
 };
@@ -164,6 +164,7 @@ void WebSocketSession::on_accepted(ErrorCode error) {
     ++core_->traffic.counters.tokens_refused;
     wire_.send_reply(make_text_frame(
         error_message({.code = WireCode::invalid_token, .message = bad_credential_})));
+    core_->log.refused(address_, "close code 4401", bad_credential_);
     close(CloseCode::bad_credential, "invalid_token");
   } else {
     join();
@@ -206,7 +207,8 @@ void WebSocketSession::read_next() {
 
 void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
   if (stage_ == Stage::ended) return;
-  if (error) return end_reading(error);
+  if (error && broken_ && number_) core_->log.broke_protocol(record(), error.message());
+  if (error) return end();
   if (message_size_ == 0) message_.assign(first_.data(), bytes);
   message_size_ += bytes;
   if (stream_.is_message_done()) {
@@ -216,14 +218,6 @@ void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
     message_size_ = 0;
   }
   if (stage_ != Stage::ended) read_next();
-}
-
-// The peer has closed or gone, or has sent what is no frame.
-void WebSocketSession::end_reading(ErrorCode error) {
-  const bool broken = error.category() == make_error_code(websocket::error::closed).category() &&
-                      error != websocket::error::closed;
-  if (number_ && broken) core_->log.broke_protocol(record(), error.message());
-  end();
 }
 
 void WebSocketSession::take_message() {
@@ -334,9 +328,8 @@ void WebSocketSession::on_close_frame(unsigned code) {
   if (stage_ == Stage::ended) return;
   // The peer's own close, which is answered in kind, has left its reason in the stream.
   const bool answers = stream_.reason().code != websocket::close_code::none;
-  if (!close_frame_begun_ && !answers) {
-    ++core_->traffic.counters.closes[static_cast<CloseCode>(code)];
-  }
+  broken_ = stage_ == Stage::live && !answers;
+  if (broken_) ++core_->traffic.counters.closes[static_cast<CloseCode>(code)];
   stage_ = Stage::closing;
   close_frame_begun_ = true;
   wire_.stop_gating_replies();

@@ -244,8 +244,9 @@ void Visit::upgrade(const Verdict& verdict) {
 }
 
 void Visit::log_refusal(const HttpReply& reply) {
-  core_->log.refused(find_client().value_or(peer_.address().to_string()), reply.status,
-                     reply.body.substr(0, reply.body.find('\n')));
+  const std::string why = reply.body.substr(0, reply.body.find('\n'));
+  core_->log.refused(find_client().value_or(peer_.address().to_string()),
+                     "HTTP " + std::to_string(reply.status), why);
 }
 
 // A callback for the operator, from any thread: its answer goes out while this visit is there.

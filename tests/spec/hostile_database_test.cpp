@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "capture/schema.hpp"
 #include "support/odd_clock.hpp"
 #include "support/running_bridge.hpp"
 #include "support/serving.hpp"
@@ -120,7 +121,9 @@ const Outage outages[] = {
      },
      "is version 1000, newer than this program; use a newer pgtide",
      "is version 1000, newer than this program; use a newer pgtide",
-     [](Ordeal& here) { here.run("update pgtide.meta set schema_version = 1"); }},
+     [](Ordeal& here) {
+       here.run("update pgtide.meta set schema_version = " + std::to_string(schema_version));
+     }},
     {"its schema is an older program's",
      [](Ordeal& here) {
        here.run("update pgtide.meta set schema_version = 0");
@@ -306,7 +309,12 @@ TEST_CASE("database: whoever may not see all transactions does not say that ther
   CHECK(holds(blind.output, "note  transactions  none that role " + role.name() +
                                 " sees is open for long; to see those of other roles: "
                                 "GRANT pg_read_all_stats TO " + role.name() + ";"));
+  const std::vector<std::string> status{"status"};
+  CHECK(holds(on(stage, status, stage.database.url(role.name())).output,
+              "oldest     none that role " + role.name() + " sees; to see those of other roles: "));
   stage.database.run("grant pg_read_all_stats to " + role.name());
+  CHECK(holds(on(stage, status, stage.database.url(role.name())).output,
+              "oldest     no transaction that writes is open"));
   const ProgramEnd seeing = on(stage, {"doctor"}, stage.database.url(role.name()));
   CHECK(holds(seeing.output, "ok    transactions  none is open for long"));
 }

@@ -270,6 +270,26 @@ TEST_CASE("handshakes: what stands behind the upgrade is frames and nothing else
   CHECK(member(empty.next(), "type") == "connected");
 }
 
+TEST_CASE("handshakes: whoever is refused and goes on sending is cut off") {
+  Stage stage;
+  const Serving alone(stage, "port");
+  const auto held = [&] { return metric_of(alone.address(), "process_open_fds"); };
+  const double without = held();
+  WireSocket socket(alone.address());
+  socket.write("GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  std::string heard;
+  eventually([&] {
+    socket.write("x");
+    socket.read(heard, std::chrono::milliseconds(20));
+    return holds(heard, "404");
+  });
+  CHECK(held() > without);
+  eventually([&] {
+    socket.write("x");
+    return held() <= without;
+  });
+}
+
 TEST_CASE("handshakes: byte by byte they are served in time, and given up past it") {
   const auto send_slowly = [](WireSocket& socket, std::string& heard, int pause_ms) {
     for (const char byte : with("")) {

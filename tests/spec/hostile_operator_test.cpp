@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -85,6 +86,22 @@ bool takes_signals(const Program& program) {
     }
   }
   return false;
+}
+
+// A process and its children.
+std::vector<pid_t> family_of(pid_t parent) {
+  std::vector<pid_t> family{parent};
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string pid = entry.path().filename().string();
+    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    std::ifstream status(entry.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("PPid:") && std::stoi(line.substr(5)) == parent) {
+        family.push_back(std::stoi(pid));
+      }
+    }
+  }
+  return family;
 }
 
 // A port that takes connections and never says a word.
@@ -324,6 +341,47 @@ TEST_CASE("operator: SIGTERM ends it with 0 while the database is away, or is si
   }
 }
 
+TEST_CASE("operator: SIGTERM ends it with 0 while the database is frozen in the midst of it") {
+  PrivatePostgres server = make_cluster({});
+  Stage stage(server);
+  Serving serving(stage, "port");
+  WireClient client(serving.address());
+  client.next();
+  const auto signal_all = [&](int number) {
+    for (const pid_t pid : family_of(server.pid())) ::kill(pid, number);
+  };
+  signal_all(SIGSTOP);
+  // Somebody waits for it, and the leader soon does.
+  WireSocket broadcaster(serving.address());
+  broadcaster.write("POST /realtime/broadcast HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+                    "application/json\r\nContent-Length: 32\r\n\r\n"
+                    R"({"collection":"news","data":{ }})");
+  serving.program->signal(SIGTERM);
+  CHECK(client.closed() == 1001);
+  const ProgramEnd end = serving.program->wait(std::chrono::seconds(13));
+  signal_all(SIGCONT);
+  CHECK(end.code == 0);
+}
+
+TEST_CASE("operator: SIGTERM ends it with 0 while a broadcast waits for a lock") {
+  Stage stage;
+  stage.folder.write("rules.yaml", "version: 1\nall: public\n");
+  Serving serving(stage, "port");
+  Session holder(stage.database.url());
+  holder.run("begin; lock table pgtide.log0, pgtide.log1, pgtide.log2 in access exclusive mode");
+  WireSocket broadcaster(serving.address());
+  broadcaster.write("POST /realtime/broadcast_all HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+                    "application/json\r\nContent-Length: 11\r\n\r\n" R"({"data":{}})");
+  Session observer(stage.database.url());
+  eventually([&] {
+    return observer.value("select exists (select from pg_locks where not granted and relation in "
+                          "('pgtide.log0'::regclass, 'pgtide.log1'::regclass, "
+                          "'pgtide.log2'::regclass))") == "t";
+  });
+  serving.program->signal(SIGTERM);
+  CHECK(serving.program->wait(std::chrono::seconds(13)).code == 0);
+}
+
 TEST_CASE("operator: many SIGHUPs in a row are as good as one") {
   Stage stage;
   Serving serving(stage, "port");
@@ -358,6 +416,36 @@ TEST_CASE("operator: a log that cannot be written stops nothing") {
     }
     check_serves(stage, bridge);
   }
+}
+
+TEST_CASE("operator: a log whose reader rests stops nothing, and says later what is missing") {
+  Stage stage;
+  const std::string path = stage.folder.path("pipe");
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  const int pipe = ::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  REQUIRE(pipe >= 0);
+  const std::string nothing(4'096, '.');
+  while (::write(pipe, nothing.data(), nothing.size()) > 0) {
+  }
+  Redirected bridge(stage, "2>" + path, {"--log-level", "debug", "--log.format", "json"});
+  WireClient client(bridge.address());
+  client.next();
+  client.send(R"({"type":"subscribe","pattern":"posts.*"})");
+  client.next();
+  stage.database.run("insert into posts select n, 'x' from generate_series(1, 500) n");
+  for (int n = 1; n <= 500; ++n) CHECK(holds(client.next(), "record_event"));
+  std::string log;
+  eventually([&] {
+    bridge.program().signal(SIGHUP);
+    char bytes[65'536];
+    const ssize_t got = ::read(pipe, bytes, sizeof bytes);
+    if (got > 0) log.append(bytes, static_cast<std::size_t>(got));
+    return holds(log, " lines are missing here: nobody read them\"}\n{\"time\":");
+  });
+  bridge.program().signal(SIGTERM);
+  CHECK(client.closed() == 1001);
+  CHECK(bridge.program().wait().code == 0);
+  ::close(pipe);
 }
 
 TEST_CASE("operator: it needs no home, and no rights of root") {

@@ -92,7 +92,12 @@ TEST_CASE("install: over an older schema it upgrades, over a newer one it refuse
   REQUIRE(install(database.url()).ok());
   one_change_is_logged(database.url());
   database.run(
-      "update pgtide.meta set schema_version = 0; drop function pgtide.look(int, int);"
+      "update pgtide.meta set schema_version = 1; drop function pgtide.look(int, int);"
+      // As version 1 had them.
+      "create function pgtide.look() returns table (collection int, name text, wrong text, "
+      "mend text) language sql as 'select 1, null, null, null where false';"
+      "create function pgtide.record_look(was pgtide.collection, is_now pgtide.collection, "
+      "wrong text) returns void language sql as '';"
       "alter table pgtide.collection drop column reported;"
       "create or replace function pgtide.capture_1() returns trigger language plpgsql as "
       "'begin return null; end'");
@@ -101,6 +106,8 @@ TEST_CASE("install: over an older schema it upgrades, over a newer one it refuse
   CHECK(database.value("select count(*) from pgtide.log") == "2");
   CHECK(database.value("select schema_version from pgtide.meta") == std::to_string(schema_version));
   CHECK(database.value("select count(*) from pgtide.look()") == "0");
+  CHECK(database.value("select count(*) from pg_proc where pronamespace = 'pgtide'::regnamespace "
+                       "and proname in ('look', 'record_look')") == "2");
   database.run("update pgtide.meta set schema_version = 99");
   const auto refused = install(database.url());
   REQUIRE(!refused.ok());
