@@ -471,6 +471,27 @@ TEST_CASE("auth: a key set that changes is read anew; a bad one leaves the old k
   CHECK((!known(before) && known(after)));
 }
 
+TEST_CASE("auth: a key set behind symbolic links is read anew when one of them leads elsewhere") {
+  const Signer before("ES256");
+  const Signer after("ES256");
+  Folder folder;  // as Kubernetes mounts a secret
+  std::filesystem::create_directory(folder.path("first"));
+  std::filesystem::create_directory(folder.path("other"));
+  folder.write("first/keys.json", "{\"keys\":[" + before.jwk() + "]}");
+  folder.write("other/keys.json", "{\"keys\":[" + after.jwk() + "]}");
+  std::filesystem::create_symlink("first", folder.path("now"));
+  std::filesystem::create_symlink("now/keys.json", folder.path("keys.json"));
+  Config::Auth auth;
+  auth.jwt.algorithms = {"ES256"};
+  auth.jwt.jwks_file = folder.path("keys.json");
+  const auto checked = authenticator(auth);
+  std::filesystem::create_symlink("other", folder.path("soon"));
+  std::filesystem::rename(folder.path("soon"), folder.path("now"));
+  CHECK(*checked->reload_if_changed() == true);
+  CHECK(checked->verify_token(after.token(valid_payload), now).ok());
+  CHECK(!checked->verify_token(before.token(valid_payload), now).ok());
+}
+
 TEST_CASE("auth: what is wrong with the keys is told at the start, all at once") {
   const Signer rsa("RS256");
   Folder folder;

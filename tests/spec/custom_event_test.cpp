@@ -174,6 +174,11 @@ TEST_CASE("custom events: data over 1 MiB is refused on all four ways") {
         .status;
   };
   CHECK(in_sql(too_large) == "22023");
+  std::string wide = "\"";  // fewer characters, but not fewer bytes
+  while (wide.size() <= 1'048'576) wide += "\u00e4";
+  wide += "\"";
+  CHECK(in_sql(wide) == "22023");
+  CHECK(bridge.writer.attempt("select pgtide.broadcast_all($1)", {wide}).sqlstate == "22023");
   CHECK(bridge.realtime().broadcast("notifications", too_large).error().kind ==
         ErrorKind::too_large);
   CHECK(in_http(too_large) == 413);
@@ -182,6 +187,35 @@ TEST_CASE("custom events: data over 1 MiB is refused on all four ways") {
   CHECK(bridge.realtime().broadcast("notifications", largest).ok());
   CHECK(in_http(largest) == 202);
   CHECK(bridge.heard(client) == Frames(3, custom(R"("notifications")", largest)));
+}
+
+TEST_CASE("custom events: past so many that wait HTTP refuses them, and takes them again later") {
+  RunningBridge bridge(blog());
+  Session holder = bridge.database.session();
+  holder.run("begin");
+  holder.run("lock table pgtide.log0, pgtide.log1, pgtide.log2 in access exclusive mode");
+  const std::string body = R"({"data":)" + text_of(1'000'000) + "}";
+  std::vector<WireSocket> sockets;
+  for (int i = 0; i < 40; ++i) {  // 16 MiB may wait
+    sockets.emplace_back(bridge.address());
+    sockets.back().write("POST /realtime/broadcast_all HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                         "Content-Type: application/json\r\nContent-Length: " +
+                         std::to_string(body.size()) + "\r\n\r\n" + body);
+  }
+  const auto refused = [&] {
+    return bridge.metric("pgtide_http_refusals_total{status=\"503\"}");
+  };
+  eventually([&] { return refused() >= 24; });
+  CHECK(refused() == 24);
+  holder.run("commit");
+  int accepted = 0;
+  for (WireSocket& socket : sockets) {
+    std::string reply;
+    while (reply.find("\r\n\r\n") == std::string::npos) REQUIRE(socket.read(reply, patience));
+    accepted += reply.starts_with("HTTP/1.1 202") ? 1 : 0;
+  }
+  CHECK(accepted == 16);
+  CHECK(post(bridge, "/realtime/broadcast_all", body).status == 202);
 }
 
 TEST_CASE("custom events: HTTP wants POST, JSON, no foreign page, and loopback or a right") {

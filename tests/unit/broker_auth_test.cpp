@@ -89,6 +89,17 @@ TEST_CASE("broker: auth costs a request, and is refused where there is none left
   CHECK(!world.broker.record(number).user);
 }
 
+TEST_CASE("broker: auth that succeeds gives no request back") {
+  BrokerOptions options = knowing();
+  options.limits.requests_per_second = 3;
+  World world(open_policy(), options);
+  const auto number = world.open();
+  for (int i = 0; i < 3; ++i) {
+    CHECK(world.ask(number, auth("alice"))[0].starts_with(R"({"type":"authenticated")"));
+  }
+  CHECK(code_of_line(world.ask(number, auth("alice"))[0]) == "rate_limited");
+}
+
 TEST_CASE("broker: subscriptions live on through auth where they stay allowed") {
   World world(open_policy(), knowing());
   const auto number = world.subscriber({"posts.*"});
