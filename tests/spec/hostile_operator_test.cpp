@@ -314,6 +314,7 @@ TEST_CASE("operator: SIGTERM in the middle of a large transaction cuts no frame"
   };
   take(client.next());
   serving.program->signal(SIGTERM);
+  eventually([&] { return holds(serving.program->errors(), "draining"); });
   serving.program->signal(SIGHUP);  // which ends nothing
   std::optional<WireFrame> frame;
   while ((frame = client.next_frame()) && frame->opcode == 1) take(frame->payload);
