@@ -85,6 +85,10 @@ const State states[] = {
 TEST_CASE("sessions: ended while it lies idle, a session is made anew and nothing is lost") {
   Pair pair;
   for (const char* whose : {"in", "not in"}) {  // the leader's, the follower's
+    eventually([&] {
+      const SourceStatus one = pair.leader.source->status(), other = pair.follower.source->status();
+      return one.connected && other.connected && one.leader != other.leader;
+    });
     const auto before = pair.leader.source->status().reconnects +
                         pair.follower.source->status().reconnects;
     end_sessions(pair.posts.database.url(),
