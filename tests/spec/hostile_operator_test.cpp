@@ -76,8 +76,11 @@ void check_serves(Stage& stage, Redirected& bridge) {
 
 // Has it come so far that it takes signals itself? Then its threads leave them to the first one.
 bool takes_signals(const Program& program) {
-  const std::string tasks = "/proc/" + std::to_string(program.pid()) + "/task";
-  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+  const std::filesystem::path here = "/proc/" + std::to_string(program.pid());
+  // Until it is the program it is a copy of this one, which blocks signals while it is made.
+  if (std::filesystem::read_symlink(here / "exe") !=
+      std::filesystem::canonical(PGTIDE_PROGRAM)) return false;
+  for (const auto& task : std::filesystem::directory_iterator(here / "task")) {
     std::ifstream status(task.path() / "status");
     for (std::string line; std::getline(status, line);) {
       const bool blocked = line.starts_with("SigBlk:") &&
