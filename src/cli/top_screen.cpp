@@ -82,8 +82,8 @@ std::string database_line(const Interval& in) {
   const double lag = in.now("pgtide_lag_seconds");
   return coloured(connected ? Colour::green : Colour::red, connected ? "connected" : "AWAY") +
          (in.now("pgtide_leader") == 1 ? ", leads" : ", follows") + "; lag " +
-         (lag > 0 ? time_text(lag) : "none") + "; " + in.per_second("pgtide_ticks_total") +
-         " ticks; log " + in.bytes("pgtide_log_bytes");
+         (lag > 0 ? time_text(lag) : "none") + "; " + number_text(in.rate("pgtide_ticks_total")) +
+         " ticks/s; log " + in.bytes("pgtide_log_bytes");
 }
 
 std::string problems_line(const Interval& in) {
