@@ -5,6 +5,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/spdlog.h>
 
+#include <string>
 #include <string_view>
 
 #include "gateway/connection_log.hpp"
@@ -26,9 +27,11 @@ class JsonLogFormatter final : public spdlog::formatter {
                    fmt::gmtime(seconds), ms % 1000,
                    view(spdlog::level::to_string_view(line.level)));
     std::string_view message = view(line.payload);
-    if (const auto id = logged_connection(); !id.empty()) {
+    const std::string_view id = logged_connection();
+    const std::string begin = "connection " + std::string(id) + ": ";
+    if (!id.empty() && message.starts_with(begin)) {  // and is not what the sink says in between
       fmt::format_to(std::back_inserter(out), R"("connection":{},)", json_string(id));
-      message.remove_prefix(message.find(": ") + 2);
+      message.remove_prefix(begin.size());
     }
     fmt::format_to(std::back_inserter(out), R"("message":{}}})"
                                             "\n",

@@ -446,7 +446,7 @@ TEST_CASE("operator: a log whose reader rests stops nothing, and says later what
     const ssize_t got = ::read(pipe, bytes, sizeof bytes);
     if (got > 0) log.append(bytes, static_cast<std::size_t>(got));
     return holds(log, " lines are missing here: nobody read them\"}\n{\"time\":");
-  });
+  }, patience, [&] { return log.substr(log.rfind("....") + 1); });
   bridge.program().signal(SIGTERM);
   CHECK(client.closed() == 1001);
   CHECK(bridge.program().wait().code == 0);
