@@ -30,7 +30,7 @@ bool must_poll(DatabaseSession& session, Config::WakeUp wanted) {
 
 }  // namespace
 
-// In one statement, so that nobody sees the lock without the mark.
+// In one statement: the lock is without its mark for a moment only.
 bool take_leadership(DatabaseSession& session) {
   const auto taken = session.run(std::string("select pg_try_advisory_lock(") + leader_lock +
                                  ") and pg_try_advisory_lock(" + leader_mark + ") is not null");

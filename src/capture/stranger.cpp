@@ -1,20 +1,13 @@
 #include "capture/stranger.hpp"
 
 #include "capture/change_row.hpp"
-#include "capture/leader.hpp"
 
 namespace pgtide {
 
 std::string Stranger::look(DatabaseSession& session) {
   const auto holders = session.run(
-      std::string(
-          "with held as (select pid, classid, objid from pg_locks where locktype = 'advisory' "
-          "and granted and objsubid = 2 and database = "
-          "(select oid from pg_database where datname = current_database())) "
-          "select h.pid, coalesce(a.application_name, '') from held h "
-          "left join pg_stat_activity a using (pid) where (h.classid, h.objid) = (") +
-      leader_lock + ") and not exists (select from held m where m.pid = h.pid and " +
-      "(m.classid, m.objid) = (" + leader_mark + "))");
+      "select h.pid, coalesce(a.application_name, '') from pgtide.lock_holder h "
+      "left join pg_stat_activity a using (pid) where not h.is_bridge");
   const std::string found = holders.empty() ? "" : std::string(text_of(holders[0][0]));
   const bool stays = !found.empty() && found == last_;
   last_ = found;

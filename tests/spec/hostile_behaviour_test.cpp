@@ -37,16 +37,6 @@ void greet(WireClient& client) {
   REQUIRE(member(client.next(), "type") == "subscribed");
 }
 
-// How often `part` stands in the program's log.
-std::size_t lines_with(const Serving& serving, const std::string& part) {
-  const std::string log = serving.program->errors();
-  std::size_t lines = 0;
-  for (std::size_t at = log.find(part); at != std::string::npos; at = log.find(part, at + 1)) {
-    ++lines;
-  }
-  return lines;
-}
-
 struct Bridge {
   explicit Bridge(const std::vector<std::string>& arguments = {})
       : serving(stage, "port", arguments) {}
@@ -167,7 +157,7 @@ TEST_CASE("behaviour: peers that are dead are given up, however they died") {
   CHECK(silent.closed() == 4408);
   bridge.insert(2'001, 2'001, 1);
   CHECK(member(next_event(), "record_id") == "2001");
-  CHECK(lines_with(bridge.serving, "error") == 0);
+  CHECK(bridge.serving.lines_with("error").size() == 0);
 }
 
 TEST_CASE("behaviour: a reset in the midst of anything concerns nobody else") {
@@ -200,7 +190,7 @@ TEST_CASE("behaviour: a reset in the midst of anything concerns nobody else") {
   WireClient other(bridge.address());
   greet(other);
   const double fds = bridge.metric("process_open_fds");
-  const std::string complaints = bridge.serving.complaints();
+  const auto complaints = bridge.serving.complaints();
   int id = 0;
   for (const auto& way : ways) {
     CAPTURE(way.why);
@@ -253,7 +243,7 @@ TEST_CASE("behaviour: out of descriptors it serves those it has, says so once, a
   CHECK(member(held.next(), "record_id") == "1");
   held.send(R"({"type":"ping"})");
   CHECK(held.next() == R"({"type":"pong"})");
-  CHECK(lines_with(bridge.serving, says) == 1);
+  CHECK(bridge.serving.lines_with(says).size() == 1);
   CHECK(metric("process_open_fds") == static_cast<double>(little.rlim_cur));
   CHECK(metric("process_start_time_seconds") == doctest::Approx(started).epsilon(1e-6));
   CHECK(metric("process_resident_memory_bytes") > 0);
@@ -268,7 +258,7 @@ TEST_CASE("behaviour: out of descriptors it serves those it has, says so once, a
   CHECK(metric("pgtide_connections") == 41);
   bridge.insert(2, 2, 10);
   CHECK(member(held.next(), "record_id") == "2");
-  CHECK(lines_with(bridge.serving, says) == 1);
+  CHECK(bridge.serving.lines_with(says).size() == 1);
 }
 
 TEST_CASE("behaviour: past limits.connections clients are told to come again, operators once") {
@@ -290,12 +280,12 @@ TEST_CASE("behaviour: past limits.connections clients are told to come again, op
   }
   CHECK(bridge.metric("pgtide_handshakes_refused_total") == 20);
   CHECK(bridge.metric("pgtide_http_refusals_total{status=\"503\"}") == 20);
-  CHECK(lines_with(bridge.serving, says) == 1);
+  CHECK(bridge.serving.lines_with(says).size() == 1);
   bridge.insert(1, 1, 10);  // those that are in are served
   CHECK(member(first.next(), "record_id") == "1");
   second.cut();
   eventually([&] { return answer_to(bridge.address(), handshake).status == 101; });
-  CHECK(lines_with(bridge.serving, says) == 1);
+  CHECK(bridge.serving.lines_with(says).size() == 1);
 }
 
 TEST_CASE("behaviour: past limits.connections_per_address others are still let in") {
@@ -313,10 +303,11 @@ TEST_CASE("behaviour: past limits.connections_per_address others are still let i
     CHECK(holds(refused.body, "too many connections from this address"));
   }
   CHECK(bridge.metric("pgtide_http_refusals_total{status=\"503\"}") == 20);
-  CHECK(lines_with(bridge.serving,
-                   "192.0.2.1 has the 2 connections of limits.connections_per_address: further "
-                   "ones get 503; raise it where many clients share an address, or name their "
-                   "proxy in server.trusted_proxies") == 1);
+  const std::string says =
+      "192.0.2.1 has the 2 connections of limits.connections_per_address: further ones get 503; "
+      "raise it where many clients share an address, or name their proxy in "
+      "server.trusted_proxies";
+  CHECK(bridge.serving.lines_with(says).size() == 1);
   WireClient other(bridge.address(), path, from("192.0.2.2"));
   greet(other);
   second.cut();

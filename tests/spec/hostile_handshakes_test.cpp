@@ -82,7 +82,7 @@ struct Case {
 };
 
 void check(const std::vector<Case>& cases) {
-  const std::string complaints = serving().complaints();
+  const auto complaints = serving().complaints();
   for (const Case& one : cases) {
     CAPTURE(one.why);
     const double before = refused(one.status);

@@ -53,7 +53,7 @@ struct Case {
 
 // On one connection, which outlives all of them.
 void check(const std::vector<Case>& cases) {
-  const std::string complaints = serving().complaints();
+  const auto complaints = serving().complaints();
   WireClient client(serving().address());
   client.next();  // connected
   for (const Case& one : cases) {

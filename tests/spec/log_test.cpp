@@ -10,20 +10,11 @@ using namespace pgtide::test;
 
 namespace {
 
-std::vector<std::string> lines_with(const std::string& log, const std::string& part) {
-  std::vector<std::string> lines;
-  std::istringstream text(log);
-  for (std::string line; std::getline(text, line);) {
-    if (holds(line, part)) lines.push_back(line);
-  }
-  return lines;
-}
-
 // Waits for a line that has `part`, and returns the first.
 std::string awaited_line(const Serving& serving, const std::string& part) {
-  eventually([&] { return !lines_with(serving.program->errors(), part).empty(); }, patience,
+  eventually([&] { return !serving.lines_with(part).empty(); }, patience,
              [&] { return serving.program->errors(); });
-  return lines_with(serving.program->errors(), part).front();
+  return serving.lines_with(part).front();
 }
 
 std::string id_in(const std::string& connected) {
@@ -51,7 +42,7 @@ TEST_CASE("log: at debug level one change can be followed from its tick to the s
   REQUIRE(std::regex_search(read, found, std::regex(R"(tick (\d+): 1 changes .*change (\d+)\))")));
   const std::string tick = found[1], change = found[2];
   awaited_line(serving, "tick " + tick + ": shard ");
-  CHECK(lines_with(serving.program->errors(), "has 1 changes for 1 connections").size() == 1);
+  CHECK(serving.lines_with("has 1 changes for 1 connections").size() == 1);
   CHECK(holds(awaited_line(serving, "connection " + id + ": 1 events, "),
               "given to the socket: create of posts '17' (tick " + tick + ", change " + change +
                   ")"));
@@ -139,7 +130,7 @@ TEST_CASE("log: a client's fault is one line with its connection's id") {
     each.act(client);
     client.closed();
     awaited_line(serving, "connection " + id + ": " + each.line);
-    CHECK(lines_with(serving.program->errors(), id).size() == 1);
+    CHECK(serving.lines_with(id).size() == 1);
   }
 }
 
@@ -163,7 +154,7 @@ TEST_CASE("log: whoever is refused a thousand times fills no disk") {
                               {"Origin: https://elsewhere.example"}).status == 403);
   }
   CHECK(metric_of(serving.address(), "pgtide_handshakes_refused_total") == 1'000);
-  const auto lines = lines_with(serving.program->errors(), "refused 127.0.0.1 with HTTP 403");
+  const auto lines = serving.lines_with("refused 127.0.0.1 with HTTP 403");
   const auto periods = (std::chrono::steady_clock::now() - begun) / std::chrono::seconds(10) + 1;
   CHECK(lines.size() >= 10);
   CHECK(lines.size() <= 10 * static_cast<std::size_t>(periods));

@@ -54,14 +54,20 @@ class Serving {
   const std::string& address() const { return address_; }
   std::string url() const { return "ws://" + address_ + "/realtime/subscribe"; }
   bool leads() const { return holds(http(address_, "GET /readyz").body, "\"leader\":true"); }
-  // What the log says to an operator who should act: its lines above level info.
-  std::string complaints() const {
-    std::string complaints;
+  // Those lines of its log, so far, that have `part`.
+  std::vector<std::string> lines_with(const std::string& part) const {
+    std::vector<std::string> lines;
     std::istringstream log(program->errors());
     for (std::string line; std::getline(log, line);) {
-      const bool worse = holds(line, " warning ") || holds(line, " error ");
-      if (worse) complaints += line + "\n";
+      if (holds(line, part)) lines.push_back(line);
     }
+    return lines;
+  }
+  // What the log says to an operator who should act: its lines above level info.
+  std::vector<std::string> complaints() const {
+    std::vector<std::string> complaints = lines_with(" warning ");
+    const std::vector<std::string> errors = lines_with(" error ");
+    complaints.insert(complaints.end(), errors.begin(), errors.end());
     return complaints;
   }
   void kill() {
