@@ -82,7 +82,9 @@ class Crowd {
                             .new_row = row + std::to_string(tick_) + "\"}",
                             .old_row = row + "before\"}",
                             .timestamp = "2026-11-24T10:15:30.123456Z"});
-    return broker_.deliver(batch).size();
+    std::size_t receivers = 0;
+    broker_.deliver(batch, [&](const Delivery&) { ++receivers; });
+    return receivers;
   }
 
   static constexpr std::size_t first_user = 1'000'000;

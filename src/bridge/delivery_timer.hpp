@@ -22,10 +22,10 @@ struct ShardTimes {
 // Times what a shard does with each batch. Owned by its thread.
 class DeliveryTimer {
  public:
-  void note(const DeliveryTimes& delivery, std::chrono::nanoseconds send) {
+  void note(const DeliveryTimes& delivery) {
     match_.Observe(seconds(delivery.match));
     encode_.Observe(seconds(delivery.encode));
-    send_.Observe(seconds(send));
+    send_.Observe(seconds(delivery.send));
   }
   // After the frames of the batch went out. (Clocks of two machines may differ.)
   void note_latency(const Event& last_change) {

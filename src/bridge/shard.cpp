@@ -17,7 +17,8 @@
 
 // A shard's queue holds what came from the source and waits for its turn, in stream order. One
 // piece is taken per turn of the loop, so that reads, replies and heartbeats get theirs between the
-// pieces of a large batch. The next is taken when no connection has more than half its backlog
+// pieces of a large batch; of one that very many see differently, between its stretches
+// (Broker::deliver). The next is taken when no connection has more than half its backlog
 // waiting, or after `pace_limit`: healthy readers set the pace of a burst. Who was waited for
 // `waits_in_vain_max` times in a row is excused: a stuck reader, or one that means to stand in the
 // way, delays the others by a second and no more.
@@ -28,6 +29,7 @@ namespace {
 
 constexpr std::chrono::milliseconds pace_limit{100};  // ARCHITECTURE, "Write in bulk"
 constexpr int waits_in_vain_max = 10;
+constexpr std::size_t receivers_per_look = 64;  // at the account of memory, during a delivery
 
 // Until begin_at() brings the real one.
 std::shared_ptr<const Policy> denying_policy() {
@@ -47,11 +49,16 @@ void run_loop(asio::io_context& context) {
 }  // namespace
 
 struct Shard::State {
-  using Piece = std::shared_ptr<const Batch>;
+  // What is left of a piece: its events from this place on.
+  struct Piece {
+    std::shared_ptr<const Batch> batch;
+    std::size_t next = 0;
+  };
   using Turn = std::variant<Piece, std::function<void()>>;
 
   State(Operator& op, ShardOptions options)
       : number(options.number),
+        memory(options.gateway.memory),
         broker(options.broker, denying_policy(), Cursor{}),
         gateway(context, broker, op, std::move(options.gateway)),
         pace_timer(context),
@@ -70,28 +77,35 @@ struct Shard::State {
     }
   }
 
-  // True when it was a piece.
+  // True when it was a piece, or a stretch of one.
   bool take_turn() {
-    const Turn turn = std::move(queue.front());
+    Turn turn = std::move(queue.front());
     queue.pop_front();
-    const auto* piece = std::get_if<Piece>(&turn);
+    auto* piece = std::get_if<Piece>(&turn);
     if (piece == nullptr) {
       std::get<std::function<void()>>(turn)();
       return false;
     }
-    take_piece(**piece);
+    if (piece->next == 0) gate.leave(piece->batch->bytes());
+    take_stretch(*piece);
+    if (piece->next < piece->batch->events.size()) queue.push_front(std::move(turn));
     return true;
   }
 
-  void take_piece(const Batch& piece) {
-    gate.leave(piece.bytes());
-    const auto deliveries = broker.deliver(piece);
-    follow(piece, deliveries.size());
-    const auto begun = std::chrono::steady_clock::now();
-    for (const Delivery& delivery : deliveries) gateway.send(delivery);
-    const auto sent = std::chrono::steady_clock::now();
-    if (!piece.events.empty()) times.note(broker.last_times(), sent - begun);
-    if (!deliveries.empty()) times.note_latency(piece.events.back());
+  void take_stretch(Piece& piece) {
+    const Batch& batch = *piece.batch;
+    std::size_t receivers = 0;
+    const std::size_t from = piece.next;
+    const Broker::Send send = [&](const Delivery& delivery) {
+      gateway.send(delivery);
+      if (++receivers % receivers_per_look == 0) look_at_memory();
+    };
+    dropped_in_vain = false;
+    piece.next = broker.deliver(batch, from, send);
+    look_at_memory();
+    follow(batch, piece.next - from, receivers);
+    if (piece.next > from) times.note(broker.last_times());
+    if (receivers > 0) times.note_latency(batch.events[piece.next - 1]);
     if (number != 0) return;  // all shards see every event; the first one logs
     for (const std::string& name : broker.take_unlisted()) {
       spdlog::warn(
@@ -101,13 +115,19 @@ struct Shard::State {
     }
   }
 
+  // What waits is dropped as soon as memory runs short, but once a stretch where that is no mend.
+  void look_at_memory() {
+    if (memory == nullptr || dropped_in_vain || !memory->over()) return;
+    dropped_in_vain = !gateway.drop_backlogs();
+  }
+
   // At debug level: between what the source has read and what a connection is given.
-  void follow(const Batch& piece, std::size_t connections) const {
+  void follow(const Batch& piece, std::size_t changes, std::size_t connections) const {
     if (!spdlog::should_log(spdlog::level::debug)) return;
     const auto us = [](std::chrono::nanoseconds time) { return time.count() / 1'000; };
     spdlog::debug("tick {}: shard {} has {} changes for {} connections; {} us to match, {} us to "
                   "write frames",
-                  piece.tick, number, piece.events.size(), connections,
+                  piece.tick, number, changes, connections,
                   us(broker.last_times().match), us(broker.last_times().encode));
   }
 
@@ -152,12 +172,14 @@ struct Shard::State {
   }
 
   const unsigned number;
+  MemoryAccount* const memory;
   asio::io_context context{1};
   Broker broker;
   Gateway gateway;
   PieceGate gate;
   DeliveryTimer times;
   std::deque<Turn> queue;
+  bool dropped_in_vain = false;  // in this stretch: no backlog is left whose end eases memory
   bool waiting = false;         // between a piece and the next turn
   std::size_t wait_number = 0;  // names the wait that is under way
   int waits_in_vain = 0;        // in a row
@@ -241,7 +263,7 @@ void Shard::replace_policy(std::shared_ptr<const Policy> policy) {
 void Shard::deliver(std::shared_ptr<const Batch> piece) {
   if (!state_->gate.enter(piece->bytes())) return;
   asio::post(state_->context, [state = state_.get(), piece = std::move(piece)] {
-    state->enqueue(piece);
+    state->enqueue(State::Piece{piece});
   });
 }
 

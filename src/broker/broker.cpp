@@ -1,6 +1,7 @@
 #include "broker/broker.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "broker/broker_state.hpp"
@@ -45,7 +46,7 @@ Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> polic
     : options(std::move(options_)),
       policy(std::move(policy_)),
       position(position_),
-      fan_out(options.limits.event_bytes, options.clock) {}
+      fan_out(options.limits, options.clock, options.memory) {}
 
 Connection& Broker::State::at(ConnectionNumber number) {
   PGTIDE_ASSERT(number < connections.size() && connections[number]);
@@ -106,21 +107,32 @@ void Broker::close(ConnectionNumber number) {
   state.free_numbers.push_back(number);
 }
 
-std::span<const Delivery> Broker::deliver(const Batch& batch) {
+std::size_t Broker::deliver(const Batch& batch, std::size_t from, const Send& send) {
   State& state = *state_;
-  const auto deliveries = state.fan_out.deliver(batch, *state.policy, state.index);
-  for (const Delivery& delivery : deliveries) {
+  const Send note_and_send = [&](const Delivery& delivery) {
     state.heard[delivery.connection] = 1;
     state.counters.deliveries += delivery.run->events;
-  }
-  state.counters.events_in += batch.events.size();
-  state.collections.note(batch, *state.policy);
+    send(delivery);
+  };
+  const std::size_t end =
+      state.fan_out.deliver(batch, from, {*state.policy, state.index, note_and_send});
+  const auto events = std::span(batch.events).subspan(from, end - from);
+  state.counters.events_in += events.size();
+  state.collections.note(events, *state.policy);
   state.counters.events_truncated = state.fan_out.events_truncated();
   state.counters.events_unlisted += state.fan_out.unlisted().size();
   for (const std::string_view name : state.fan_out.unlisted()) state.unlisted.note(name);
-  state.position = batch.cursor_end();
+  const bool whole = end == batch.events.size();
+  state.position = whole ? batch.cursor_end() : batch.cursor_after(events.back());
   ++state.moves;
-  return deliveries;
+  return end;
+}
+
+void Broker::deliver(const Batch& batch, const Send& send) {
+  std::size_t next = 0;
+  do {
+    next = deliver(batch, next, send);
+  } while (next < batch.events.size());
 }
 
 const DeliveryTimes& Broker::last_times() const {

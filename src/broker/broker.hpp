@@ -6,7 +6,6 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +29,8 @@ struct BrokerLimits {
   std::size_t refusals_in_a_row = 100;
   std::size_t event_bytes = 1'048'576;  // a whole frame
   std::size_t scanned_filters = 1'000;  // per collection: filters that no index serves
+  // What one stretch of a batch may make: bytes of frames, each class's own.
+  std::size_t stretch_bytes = 33'554'432;
 };
 
 struct BrokerOptions {
@@ -40,6 +41,7 @@ struct BrokerOptions {
   bool auth_required = false;  // the anonymous may only send `auth`, and are sent no event
   // What deliver() is timed by; empty: it is not.
   std::function<std::chrono::steady_clock::time_point()> clock{};
+  MemoryAccount* memory = nullptr;  // of frames and subscriptions; outlives them. Null: none
 };
 
 // What the server says in answer to one message: whole text frames, and perhaps the end.
@@ -49,7 +51,7 @@ struct Reply {
   bool authenticated = false;  // the connection's user and expires_at are new
 };
 
-// A run of frames for one connection. The views into a DeliverySet hold until the next deliver().
+// A run of frames for one connection.
 struct Delivery {
   ConnectionNumber connection = 0;
   SharedRun run{};
@@ -90,11 +92,12 @@ struct BrokerCounters {
   std::array<std::uint64_t, wire_codes> errors{};  // sent, by WireCode
 };
 
-// What a deliver() took: to find who sees what and write each event's text once, and to put the
-// texts together for each set of receivers.
+// What a deliver() took: to find who sees what and write each event's text once, to put the texts
+// together for each set of receivers, and in what it called with them.
 struct DeliveryTimes {
   std::chrono::nanoseconds match{};
   std::chrono::nanoseconds encode{};
+  std::chrono::nanoseconds send{};
 };
 
 // A shard's connections, their subscriptions, and what each of them gets: the heart of pgtide.
@@ -122,8 +125,15 @@ class Broker {
   // One text frame of a client, in valid UTF-8.
   Reply receive(ConnectionNumber number, std::string_view text, Clock::time_point now);
 
-  // What a piece of a batch brings to whom. Each connection at most once; moves the position.
-  std::span<const Delivery> deliver(const Batch& batch);
+  // What a stretch of a batch's events brings to whom: from place `from` on, one event at least and
+  // as many as limits.stretch_bytes allows; returns the place after it. `send` is called once for
+  // each connection that gets something, and must not call the broker. It keeps what it wants to:
+  // a run goes when everyone has been given it and has let go of it, before the next is made. The
+  // position moves to the stretch's end, so that anything may be done between two stretches.
+  using Send = std::function<void(const Delivery&)>;
+  std::size_t deliver(const Batch& batch, std::size_t from, const Send& send);
+  // All of it.
+  void deliver(const Batch& batch, const Send& send);
   const DeliveryTimes& last_times() const;
 
   // Rules or catalog have changed: every subscription is decided anew. Returns, per connection

@@ -225,9 +225,11 @@ std::string try_change(const RuleCase& one, const std::shared_ptr<const Policy>&
   if (!one.has_change()) return "subscribed";
   Batch batch{.epoch = epoch, .tick = 1, .nonce = 1};
   batch.events.push_back(make_event(one, policy->catalog().find(one.collection)));
-  const auto deliveries = broker.deliver(batch);
-  if (deliveries.empty()) return "nothing";
-  return seen_in(deliveries.front().run->frames, one.columns.has_value());
+  std::string seen = "nothing";
+  broker.deliver(batch, [&](const Delivery& delivery) {
+    seen = seen_in(delivery.run->frames, one.columns.has_value());
+  });
+  return seen;
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string_view>
 
-#include "model/batch.hpp"
+#include "pgtide/event.hpp"
 #include "rules/policy.hpp"
 #include "rules/text_map.hpp"
 
@@ -12,10 +13,10 @@ namespace pgtide {
 // left out: such names could be made at random.
 class CollectionCounts {
  public:
-  void note(const Batch& batch, const Policy& policy) {
+  void note(std::span<const Event> events, const Policy& policy) {
     std::uint64_t* count = nullptr;
     std::string_view name;
-    for (const Event& event : batch.events) {
+    for (const Event& event : events) {
       if (event.to_everyone) continue;
       if (count == nullptr || event.collection != name) {
         if (event.collection_id == 0 && !policy.lists(event.collection)) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <tuple>
 
 #include "model/frame.hpp"
@@ -21,12 +22,18 @@
 //    set. Classes that got nothing do not count: who holds "posts.*" and a record of its own shares
 //    the run of "posts.*" as long as the record rests.
 //
+// Runs are made, given away and let go of class by class, the sets that begin with a class after
+// it: what a crowd of classes gets out of one statement is never there at the same time, but where
+// readers have not fetched it. What is there for all classes at once is their picks; so a batch is
+// taken in stretches, each of which ends once its picks stand for `stretch_bytes` of frames.
+//
 // (Rejected: a queue of single frames per connection, which costs as much per delivery as the whole
 // of this costs per event; measured in ARCHITECTURE, "Write in bulk".)
 namespace pgtide {
 namespace {
 
 constexpr std::size_t picks_kept = 65'536;
+constexpr std::size_t sets_kept = 64;
 
 const Projection whole_projection{};
 
@@ -51,38 +58,40 @@ bool has_columns(const Row& row, const Collection& table) {
   return true;
 }
 
-// What an event is to who sees its rows like this.
+}  // namespace
+
 Action action_of(const Event& event, Visible visible) {
   if (!changes_row(event.action)) return event.action;
   if (!visible.after) return Action::delete_;
   return visible.before ? Action::update : Action::create;
 }
 
-}  // namespace
-
 std::size_t FanOut::SetHash::operator()(const std::vector<std::uint32_t>& set) const {
   return TextHash{}({reinterpret_cast<const char*>(set.data()), set.size() * sizeof(set[0])});
 }
 
-std::span<const Delivery> FanOut::deliver(const Batch& batch, const Policy& policy,
-                                          SubscriptionIndex& index) {
+std::size_t FanOut::deliver(const Batch& batch, std::size_t from, const Audience& to) {
   const auto begun = now();
   forget(batch);
-  policy_ = &policy;
-  for (std::uint32_t i = 0; i < batch.events.size(); ++i) {
-    look_at(batch.events[i]);
-    events_.push_back(&batch.events[i]);
-    if (is_strange()) estrange(i);
-    match(i, index);
+  policy_ = &to.policy;
+  std::size_t end = from;
+  for (; end < batch.events.size() && stretch_bytes_ < stretch_bytes_max_; ++end) {
+    const auto event = static_cast<std::uint32_t>(events_.size());
+    look_at(batch.events[end]);
+    events_.push_back(&batch.events[end]);
+    first_variants_.push_back(none);
+    if (is_strange()) estrange(event);
+    match(event, to.index);
   }
   const auto matched = now();
+  times_ = {.match = matched - begun};
   if (touched_.size() == 1) {
-    deliver_to_class(*touched_.front().in);
+    deliver_to_class(*touched_.front().in, to.send);
   } else if (!touched_.empty()) {
-    deliver_to_classes();
+    deliver_to_classes(to.send);
   }
-  times_ = {matched - begun, now() - matched};
-  return deliveries_;
+  times_.send = now() - matched - times_.encode;
+  return end;
 }
 
 void FanOut::forget(const Batch& batch) {
@@ -95,15 +104,14 @@ void FanOut::forget(const Batch& batch) {
   notices_.clear();
   events_.clear();
   estranged_.clear();
-  first_variants_.assign(batch.events.size(), none);
+  first_variants_.clear();
   variants_.clear();
   touched_.clear();
   picks_.clear();
   if (picks_.capacity() > picks_kept) picks_.shrink_to_fit();
   order_.clear();
   links_.clear();
-  merged_.clear();
-  deliveries_.clear();
+  stretch_bytes_ = 0;
 }
 
 // Events of one collection come in rows: it is looked up once for each of them.
@@ -137,8 +145,8 @@ bool FanOut::is_strange() {
          (old_row != nullptr && !has_columns(*old_row, *look_.collection));
 }
 
-// Instead of the first such row of the batch its subscribers are told to read anew, and instead of
-// the others nothing.
+// Instead of the first such row of the stretch its subscribers are told to read anew, and instead
+// of the others nothing.
 void FanOut::estrange(std::uint32_t event) {
   const Event& row = rows_.event();
   const bool first = std::find(estranged_.begin(), estranged_.end(), row.collection) ==
@@ -185,6 +193,7 @@ void FanOut::match(std::uint32_t event, SubscriptionIndex& index) {
 void FanOut::note(DeliveryClass& in, const Pick& pick) {
   const auto place = static_cast<std::uint32_t>(picks_.size());
   picks_.push_back({pick});
+  stretch_bytes_ += pick.text == none ? sizeof(ChainedPick) : texts_.frame_bytes(pick.text);
   if (in.touched_in != batch_) {
     in.touched_in = batch_;
     in.touched = static_cast<std::uint32_t>(touched_.size());
@@ -219,23 +228,49 @@ std::uint32_t FanOut::text_of(std::uint32_t event, SeenEvent seen) {
   return variants_.back().text;
 }
 
-void FanOut::deliver_to_class(const DeliveryClass& only) {
-  const SharedRun& run = class_run(0);
+void FanOut::deliver_to_class(const DeliveryClass& only, const Broker::Send& send) {
+  const SharedRun run = class_run(0);
   if (run->frames.empty()) return;
-  deliveries_.reserve(only.members.size());
-  for (const auto& member : only.members) deliveries_.push_back({member.connection, run});
+  for (const auto& member : only.members) send({member.connection, run});
 }
 
-void FanOut::deliver_to_classes() {
+// A connection stands where the first of its classes put it, so that all who share that one stand
+// side by side.
+void FanOut::deliver_to_classes(const Broker::Send& send) {
   for (std::uint32_t i = 0; i < touched_.size(); ++i) {
     for (const auto& member : touched_[i].in->members) reach(member.connection, i);
   }
-  deliveries_.reserve(order_.size());
-  for (const ConnectionNumber connection : order_) {
-    const Reached& reached = reached_[connection];
-    const bool one = reached.further == none;
-    const SharedRun& run = one ? class_run(reached.first) : merged_run(reached);
-    if (!run->frames.empty()) deliveries_.push_back({connection, run});
+  for (auto at = order_.begin(); at != order_.end();) {
+    const std::uint32_t first = reached_[*at].first;
+    const auto end = std::find_if(at, order_.end(), [&](ConnectionNumber connection) {
+      return reached_[connection].first != first;
+    });
+    deliver_to_those({at, end}, send);
+    at = end;
+  }
+}
+
+void FanOut::deliver_to_those(std::span<const ConnectionNumber> same_first,
+                              const Broker::Send& send) {
+  waiting_.clear();
+  if (sets_.size() > sets_kept) sets_ = {};  // clear() visits every bucket that there ever was
+  sets_.clear();
+  SharedRun run;
+  for (const ConnectionNumber connection : same_first) {
+    if (reached_[connection].further != none) {
+      wait_for_set(connection);
+      continue;
+    }
+    if (!run) run = class_run(reached_[connection].first);
+    if (!run->frames.empty()) send({connection, run});
+  }
+  for (const auto& [set, last] : sets_) {
+    run = nullptr;  // before the next one takes its memory
+    run = merged_run(set);
+    if (run->frames.empty()) continue;
+    for (std::uint32_t at = last; at != none; at = waiting_[at].next) {
+      send({waiting_[at].connection, run});
+    }
   }
 }
 
@@ -251,128 +286,32 @@ void FanOut::reach(ConnectionNumber connection, std::uint32_t touched) {
   reached.further = static_cast<std::uint32_t>(links_.size() - 1);
 }
 
-const SharedRun& FanOut::class_run(std::uint32_t touched) {
-  Touched& only = touched_[touched];
-  if (only.run) return only.run;
-  showings_.clear();
-  append_showings(only);
-  only.run = make_run(showings_);
-  return only.run;
-}
-
-const SharedRun& FanOut::merged_run(const Reached& reached) {
+// Several classes reach it: it waits among those whom the same ones reach.
+void FanOut::wait_for_set(ConnectionNumber connection) {
+  const Reached& reached = reached_[connection];
   set_.assign(1, reached.first);
   for (std::uint32_t at = reached.further; at != none; at = links_[at].next) {
     set_.push_back(links_[at].touched);
   }
-  SharedRun& run = merged_[set_];
-  if (run) return run;
+  const auto [held, fresh] = sets_.try_emplace(set_, none);
+  waiting_.push_back({connection, held->second});
+  held->second = static_cast<std::uint32_t>(waiting_.size() - 1);
+}
+
+SharedRun FanOut::class_run(std::uint32_t touched) {
   showings_.clear();
-  for (const std::uint32_t touched : set_) append_showings(touched_[touched]);
+  append_showings(touched_[touched]);
+  return make_run(showings_);
+}
+
+SharedRun FanOut::merged_run(const std::vector<std::uint32_t>& set) {
+  showings_.clear();
+  for (const std::uint32_t touched : set) append_showings(touched_[touched]);
   std::sort(showings_.begin(), showings_.end(), [](const Showing& left, const Showing& right) {
     if (left.pick.event != right.pick.event) return left.pick.event < right.pick.event;
     return stands_before(*left.by, *right.by);
   });
-  run = make_run(showings_);
-  return run;
-}
-
-// `showings` in the order of their events.
-SharedRun FanOut::make_run(std::span<const Showing> showings) {
-  const auto run = std::make_shared<Run>();
-  run->frames.reserve(bytes_of(showings));
-  while (!showings.empty()) {
-    std::size_t same = 1;
-    while (same < showings.size() && showings[same].pick.event == showings[0].pick.event) ++same;
-    run->events += append_frames(run->frames, showings.first(same));
-    showings = showings.subspan(same);
-  }
-  return run;
-}
-
-// At least what the frames take where no two patterns differ about an event, so that a run is
-// allocated once.
-std::size_t FanOut::bytes_of(std::span<const Showing> showings) const {
-  std::size_t bytes = 0;
-  std::uint32_t counted = none;
-  for (const auto& [pick, by] : showings) {
-    if (pick.text == none) continue;
-    if (pick.text != counted) bytes += texts_.frame_bytes(pick.text) + frame_header_bytes_max;
-    if (by->group != nullptr) bytes += by->quoted().size() + 1;
-    counted = pick.text;
-  }
-  return bytes;
-}
-
-// What one connection gets of one event: a frame that names all its patterns; or, where continuity
-// is lost, a notice for each of them. How many frames that was.
-std::size_t FanOut::append_frames(std::string& out, std::span<const Showing> same_event) {
-  const Event& event = *events_[same_event[0].pick.event];
-  if (event.action == Action::schema_changed) {
-    for (const Showing& showing : same_event) {
-      append_text_frame(out, resync_message(showing.by->text(), ResyncReason::schema_changed));
-    }
-    return same_event.size();
-  }
-  if (event.action != Action::custom) return append_change(out, same_event) ? 1 : 0;
-  const std::uint32_t text = same_event[0].pick.text;
-  if (text == none) return 0;
-  texts_.append_frame(out, text, {});
-  return 1;
-}
-
-// False where nothing is to be seen.
-bool FanOut::append_change(std::string& out, std::span<const Showing> same_event) {
-  const Pick& first = same_event[0].pick;
-  const Event& event = *events_[first.event];
-  Visible together{};
-  bool alike = true;
-  for (const Showing& showing : same_event) {
-    together.before |= showing.pick.visible.before;
-    together.after |= showing.pick.visible.after;
-    alike = alike && showing.pick.text == first.text;
-  }
-  const Action action = action_of(event, together);
-  std::uint32_t text = first.text;
-  if (!alike) {
-    // One pattern at least gains or loses the row: that is told though all that is seen rests.
-    rows_.look_at(event, nullptr);
-    text = text_of(first.event, {.action = action,
-                                 .projection = first.projection,
-                                 .collection = policy_->catalog().find(event.collection),
-                                 .unchanged = true});
-  }
-  if (text == none) return false;
-  list_patterns(same_event, action);
-  texts_.append_frame(out, text, patterns_);
-  return true;
-}
-
-// The patterns that show the row, for a delete those that showed it; then those that no longer do.
-void FanOut::list_patterns(std::span<const Showing> same_event, Action action) {
-  patterns_.clear();
-  const auto list = [&](auto&& is_listed) {
-    bool first = true;
-    for (const auto& [pick, by] : same_event) {
-      if (!is_listed(pick.visible)) continue;
-      if (!first) patterns_ += ',';
-      first = false;
-      patterns_ += by->quoted();
-    }
-    return !first;
-  };
-  if (action == Action::delete_) {
-    list([](Visible visible) { return visible.before; });
-    return;
-  }
-  list([](Visible visible) { return visible.after; });
-  const auto has_left = [](Visible visible) { return visible.before && !visible.after; };
-  const bool any_left = std::any_of(same_event.begin(), same_event.end(), [&](const Showing& s) {
-    return has_left(s.pick.visible);
-  });
-  if (action != Action::update || !any_left) return;
-  patterns_ += "],\"left\":[";
-  list(has_left);
+  return make_run(showings_);
 }
 
 }  // namespace pgtide

@@ -21,27 +21,38 @@
 
 namespace pgtide {
 
-// Turns a batch into runs of frames and says who gets which (the design comment tops fan_out.cpp).
-// Remembers nothing from batch to batch but its memory.
+// What an event is to who sees its rows like this.
+Action action_of(const Event& event, Visible visible);
+
+// Turns a stretch of a batch into runs of frames and says who gets which (the design comment tops
+// fan_out.cpp). Remembers nothing from one to the next but its memory.
 class FanOut {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
-  FanOut(std::size_t event_bytes, Clock clock) : texts_(event_bytes), clock_(std::move(clock)) {}
+  FanOut(const BrokerLimits& limits, Clock clock, MemoryAccount* memory)
+      : texts_(limits.event_bytes),
+        clock_(std::move(clock)),
+        memory_(memory),
+        stretch_bytes_max_(limits.stretch_bytes) {}
 
-  // Each connection at most once; the result holds until the next call.
-  std::span<const Delivery> deliver(const Batch& batch, const Policy& policy,
-                                    SubscriptionIndex& index);
+  struct Audience {
+    const Policy& policy;
+    SubscriptionIndex& index;
+    const Broker::Send& send;
+  };
+  // Broker::deliver(): each connection at most once; returns where the next stretch begins.
+  std::size_t deliver(const Batch& batch, std::size_t from, const Audience& to);
 
-  // Names of the batch's custom events that the rules do not list, one per event. They hold as long
-  // as the batch does.
+  // Names of the stretch's custom events that the rules do not list, one per event. They hold as
+  // long as the batch does.
   std::span<const std::string_view> unlisted() const { return unlisted_; }
   std::uint64_t events_truncated() const { return texts_.truncated(); }
   const DeliveryTimes& times() const { return times_; }
 
  private:
   static constexpr std::uint32_t none = 0xffffffff;
-  // A collection as this batch's events see it.
+  // A collection as these events see it.
   struct Look {
     std::string_view name{};
     std::shared_ptr<const Projection> projection{};  // null: it is closed, nobody sees anything
@@ -68,12 +79,16 @@ class FanOut {
     std::uint32_t touched = none;
     std::uint32_t next = none;
   };
+  // Who gets a merged run, and the one before that gets the same.
+  struct Waiting {
+    ConnectionNumber connection = 0;
+    std::uint32_t next = none;
+  };
   // A class that gets something, and the chain of what it gets.
   struct Touched {
     const DeliveryClass* in = nullptr;
     std::uint32_t first = none;
     std::uint32_t last = none;
-    SharedRun run{};  // made when first needed
   };
   struct ChainedPick {
     Pick pick{};
@@ -101,11 +116,13 @@ class FanOut {
   const Projection* projection_of(const DeliveryClass& seen_by) const;
   void note(DeliveryClass& in, const Pick& pick);
   void append_showings(const Touched& touched);
-  void deliver_to_class(const DeliveryClass& only);
-  void deliver_to_classes();
+  void deliver_to_class(const DeliveryClass& only, const Broker::Send& send);
+  void deliver_to_classes(const Broker::Send& send);
+  void deliver_to_those(std::span<const ConnectionNumber> same_first, const Broker::Send& send);
   void reach(ConnectionNumber connection, std::uint32_t touched);
-  const SharedRun& class_run(std::uint32_t touched);
-  const SharedRun& merged_run(const Reached& reached);
+  void wait_for_set(ConnectionNumber connection);
+  SharedRun class_run(std::uint32_t touched);
+  SharedRun merged_run(const std::vector<std::uint32_t>& set);
   SharedRun make_run(std::span<const Showing> showings);
   std::size_t bytes_of(std::span<const Showing> showings) const;
   std::size_t append_frames(std::string& out, std::span<const Showing> same_event);
@@ -114,12 +131,14 @@ class FanOut {
 
   EventTexts texts_;
   Clock clock_;  // empty: nothing is timed
+  MemoryAccount* memory_;  // null: none is kept
+  std::size_t stretch_bytes_max_;
   DeliveryTimes times_{};
   EventRows rows_{};
-  const Batch* now_ = nullptr;      // the batch that is being delivered ...
+  const Batch* now_ = nullptr;      // what is being delivered is of this batch ...
   const Policy* policy_ = nullptr;  // ... under this policy
   std::deque<Event> notices_{};     // that stand for rows which must not be decided
-  std::vector<const Event*> events_{};  // the batch's, or a notice instead
+  std::vector<const Event*> events_{};  // the stretch's, or a notice instead
   std::vector<std::string_view> estranged_{};  // collections that have one
   Look look_{};
   bool looked_ = false;
@@ -134,12 +153,14 @@ class FanOut {
   std::vector<Reached> reached_{};         // by connection number
   std::vector<ConnectionNumber> order_{};  // of connections, as they were reached
   std::vector<Link> links_{};
-  std::vector<std::uint32_t> set_{};       // scratch of merged_run()
+  std::vector<std::uint32_t> set_{};       // scratch of wait_for_set()
+  std::vector<Waiting> waiting_{};         // for a merged run
   std::vector<Showing> showings_{};        // scratch of the runs
   std::string patterns_{};                 // scratch of list_patterns()
-  std::unordered_map<std::vector<std::uint32_t>, SharedRun, SetHash> merged_{};
-  std::vector<Delivery> deliveries_{};
-  std::uint64_t batch_ = 0;
+  // Sets of touched classes, and the last of `waiting_` who is in exactly those.
+  std::unordered_map<std::vector<std::uint32_t>, std::uint32_t, SetHash> sets_{};
+  std::uint64_t batch_ = 0;  // counts the stretches
+  std::size_t stretch_bytes_ = 0;  // of frames that this one makes, before merging
 };
 
 }  // namespace pgtide

@@ -36,7 +36,7 @@ void Outbox::push_reply(std::string frames) {
   if (frames.empty()) return;
   const std::size_t size = frames.size();
   reply_bytes_ += size;
-  items_.push_back({.own = std::move(frames), .end = size});
+  items_.push_back({.own = std::move(frames), .reply = true, .end = size});
 }
 
 void Outbox::push_control(std::string frame, std::size_t ticket) {
@@ -73,8 +73,10 @@ std::size_t Outbox::consume(std::size_t bytes) {
   if (control_is_next()) return consume_control(bytes);
   Item& item = items_.front();
   item.at += bytes;
-  (item.run ? run_bytes_ : reply_bytes_) -= bytes;
-  if (item.at == item.end) items_.pop_front();
+  (item.reply ? reply_bytes_ : run_bytes_) -= bytes;
+  if (item.at < item.end) return 0;
+  if (!item.reply && !item.run) rest_bytes_ = 0;
+  items_.pop_front();
   return 0;
 }
 
@@ -104,6 +106,12 @@ void Outbox::fall_behind() {
   items_.swap(kept);
 }
 
+bool Outbox::give_up_backlog() {
+  if (behind_ || run_bytes_ == 0) return false;
+  fall_behind();
+  return true;
+}
+
 void Outbox::cut_at_boundary(Item& item) {
   item.find_boundary();
   run_bytes_ -= item.end - item.boundary;
@@ -111,6 +119,15 @@ void Outbox::cut_at_boundary(Item& item) {
     at += frame_size_at(item.text().substr(at));
   }
   item.end = item.boundary;
+  if (item.at < item.end) keep_rest(item);
+}
+
+// There is one at most: of the run that is half on the wire.
+void Outbox::keep_rest(Item& item) {
+  item.own = item.text().substr(item.at, item.end - item.at);
+  item.run = nullptr;
+  item.at = 0;
+  item.end = item.boundary = rest_bytes_ = item.own.size();
 }
 
 }  // namespace pgtide

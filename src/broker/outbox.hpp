@@ -15,7 +15,8 @@ namespace pgtide {
 // reader is too slow; replies and notices, which are never dropped and are bounded by not reading
 // further requests; and control frames (pong, close) of the WebSocket layer, which may overtake
 // whole frames but never cut one. A run is cut at frame boundaries only: what is half on the wire
-// is finished.
+// is finished, and copied where the rest of its run is dropped, so that a stuck reader keeps one
+// frame at most and not the run.
 //
 // A connection whose event backlog passes its limit *falls behind*: waiting events are dropped,
 // later ones refused, and when the rest has drained, take_recovered() says so once; the caller
@@ -43,21 +44,27 @@ class Outbox {
   // or 0.
   std::size_t consume(std::size_t bytes);
 
+  // Falls behind where an event waits, whatever its limit: memory runs short. False: none waits.
+  bool give_up_backlog();
+
   // True once after a fall, when nothing waits any more.
   bool take_recovered();
 
   bool behind() const { return behind_; }
   std::size_t backlog_bytes() const { return run_bytes_; }  // of events
   std::size_t reply_bytes() const { return reply_bytes_; }
+  // What waiting takes beside the runs and the replies.
+  std::size_t queue_bytes() const { return items_.size() * sizeof(Item) + rest_bytes_; }
   bool over_half() const { return !behind_ && run_bytes_ * 2 > backlog_bytes_max_; }
   // Events that this connection was spared, dropped or refused, since it was made.
   std::size_t dropped_events() const { return dropped_events_; }
 
  private:
-  // Frames in the stream: a run's, or a reply's own.
+  // Frames in the stream: a run's, or their own: a reply, or the rest of a run that was dropped.
   struct Item {
     SharedRun run{};
     std::string own{};
+    bool reply = false;
     std::size_t at = 0;        // bytes already written
     std::size_t end = 0;       // bytes to write; less than there are where the rest was dropped
     std::size_t boundary = 0;  // a frame starts here; what is known of where frames start
@@ -74,12 +81,14 @@ class Outbox {
   std::size_t consume_control(std::size_t bytes);
   void fall_behind();
   void cut_at_boundary(Item& item);
+  void keep_rest(Item& item);
 
   std::deque<Item> items_{};
   std::vector<Control> controls_{};  // rarely one, hardly ever two
   std::size_t backlog_bytes_max_;
   std::size_t run_bytes_ = 0;
   std::size_t reply_bytes_ = 0;
+  std::size_t rest_bytes_ = 0;  // of the frame that is kept of a dropped run
   std::size_t dropped_events_ = 0;
   bool behind_ = false;
 };

@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include "broker/memory_account.hpp"
+
 namespace pgtide {
 
 // Whole WebSocket frames, ready to send, shared by everyone who gets them: what one delivery class
@@ -10,6 +12,7 @@ namespace pgtide {
 struct Run {
   std::string frames{};
   std::size_t events = 0;  // frames in it
+  MemoryCharge charge{};   // of `frames`, until the last reader has it
 };
 using SharedRun = std::shared_ptr<const Run>;
 

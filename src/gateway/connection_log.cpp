@@ -114,6 +114,13 @@ void ConnectionLog::fell_behind(const ConnectionRecord& record, std::size_t back
             from(record));
 }
 
+void ConnectionLog::lost_backlog(const ConnectionRecord& record) {
+  fault(laggards_, record.id,
+        "memory runs short (limits.memory_bytes), and it has one of the largest backlogs: what "
+        "waited is dropped and it gets resync_required; " +
+            from(record));
+}
+
 void ConnectionLog::ended(const ConnectionRecord& record, unsigned peers_close_code) {
   if (!follows()) return;
   write_line(spdlog::level::debug, record.id,

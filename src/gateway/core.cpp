@@ -59,6 +59,15 @@ Session* GatewayCore::find(ConnectionNumber number) const {
   return number < seats_.size() ? seats_[number] : nullptr;
 }
 
+std::vector<ConnectionNumber> GatewayCore::waiting() const {
+  std::vector<ConnectionNumber> found;
+  for (ConnectionNumber number = 0; number < seats_.size(); ++number) {
+    const Session* session = seats_[number];
+    if (session != nullptr && session->backlog_bytes() > 0) found.push_back(number);
+  }
+  return found;
+}
+
 void GatewayCore::drain(std::chrono::milliseconds limit, std::function<void()> done) {
   draining = true;
   drained_ = std::move(done);

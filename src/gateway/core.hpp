@@ -31,6 +31,7 @@ class Session : public Guest {
   virtual bool is_live() const = 0;  // not closing
   virtual std::uint64_t events_sent() const = 0;  // with those that wait
   virtual std::size_t backlog_bytes() const = 0;  // of events
+  virtual bool drop_backlog() = 0;  // falls behind; false where nothing waits
   // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
   // not long.
   virtual void close(CloseCode code, std::string_view reason) = 0;
@@ -47,6 +48,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   void seat(ConnectionNumber number, Session& session);
   void unseat(ConnectionNumber number);
   Session* find(ConnectionNumber number) const;  // null: gone
+  std::vector<ConnectionNumber> waiting() const;  // those with a backlog
   void drain(std::chrono::milliseconds limit, std::function<void()> done);
   void stop();
 

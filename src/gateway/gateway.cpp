@@ -96,6 +96,22 @@ void Gateway::close(ConnectionNumber connection, CloseCode code, std::string_vie
   if (auto* session = state_->find(connection)) session->close(code, reason);
 }
 
+bool Gateway::drop_backlogs() {
+  if (state_->options.memory == nullptr) return false;
+  MemoryAccount& memory = *state_->options.memory;
+  auto waiting = state_->waiting();
+  std::sort(waiting.begin(), waiting.end(), [&](ConnectionNumber left, ConnectionNumber right) {
+    return state_->find(left)->backlog_bytes() > state_->find(right)->backlog_bytes();
+  });
+  for (const ConnectionNumber number : waiting) {
+    if (memory.eased()) break;
+    if (!state_->find(number)->drop_backlog()) continue;
+    memory.note(MemoryStep::backlog_dropped);
+    state_->log.lost_backlog(state_->broker.record(number));
+  }
+  return memory.eased();
+}
+
 std::vector<ListedConnection> Gateway::list(const ConnectionQuery& query) const {
   std::vector<ListedConnection> listed;
   const auto numbers =

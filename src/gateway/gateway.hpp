@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/broker.hpp"
+#include "broker/memory_account.hpp"
 #include "gateway/entrance.hpp"
 #include "gateway/gatekeeper.hpp"
 #include "gateway/operator.hpp"
@@ -37,6 +38,7 @@ struct GatewayOptions {
   bool auth_required = false;  // the anonymous have handshake_timeout to send `auth`
   bool query_token = false;    // ?token= is looked at
   std::chrono::milliseconds leeway{30'000};  // from a token's end to the connection's
+  MemoryAccount* memory = nullptr;  // outlives every connection; null: none is kept
 };
 
 struct GatewayCounters {
@@ -73,6 +75,10 @@ class Gateway {
   void send(const Delivery& delivery);
   void send_reply(ConnectionNumber connection, std::string frames);
   void close(ConnectionNumber connection, CloseCode code, std::string_view reason);
+
+  // Lets the largest backlogs fall behind, until the account of memory is eased. False where all
+  // of them were not enough, or none waits.
+  bool drop_backlogs();
 
   // Those meant, ordered by id; and their end, by an administrator: how many were still open.
   std::vector<ListedConnection> list(const ConnectionQuery& query) const;

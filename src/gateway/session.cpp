@@ -52,6 +52,8 @@ constexpr std::chrono::milliseconds close_wait{2'000};
 // grows. (Beast's read of a whole message keeps 1.5 KiB ready, on each idle connection.)
 constexpr std::size_t first_bytes = 128;
 constexpr std::size_t further_bytes = 4'096;
+// A connection without what waits and what it subscribes to: this, Beast's and the broker's part.
+constexpr std::size_t connection_bytes = 8'192;
 
 class WebSocketSession final : public Session,
                                public WireOwner,
@@ -66,6 +68,7 @@ class WebSocketSession final : public Session,
   bool is_live() const override { return stage_ == Stage::live; }
   std::uint64_t events_sent() const override { return wire_.events_sent(); }
   std::size_t backlog_bytes() const override { return wire_.backlog_bytes(); }
+  bool drop_backlog() override { return wire_.drop_backlog(); }
   void close(CloseCode code, std::string_view reason) override;
   void drain(SteadyTime until) override;
   void end() override;
@@ -114,10 +117,11 @@ class WebSocketSession final : public Session,
   bool broken_ = false;  // by frames of the peer that are none
   std::optional<Identity> identity_{};  // until it joins
   const std::string bad_credential_;
+  MemoryCharge held_;
 };
 
 WireLimits limits_of(const GatewayOptions& options) {
-  return {options.backlog_bytes, options.reply_bytes, options.frames_per_second};
+  return {options.backlog_bytes, options.reply_bytes, options.frames_per_second, options.memory};
 }
 
 WebSocketSession::WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake& handshake)
@@ -129,7 +133,8 @@ WebSocketSession::WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake&
       address_(handshake.address),
       heartbeat_(core_->options.heartbeat_interval, core_->options.heartbeat_timeout),
       identity_(std::move(handshake.identity)),
-      bad_credential_(std::move(handshake.bad_credential)) {
+      bad_credential_(std::move(handshake.bad_credential)),
+      held_(core_->options.memory, MemoryKind::connections, connection_bytes) {
   wire_.set_owner(*this);
 }
 
@@ -198,6 +203,7 @@ void WebSocketSession::read_next() {
   boost::asio::mutable_buffer where = boost::asio::buffer(first_);
   if (message_size_ > 0) {
     message_.resize(message_size_ + further_bytes);
+    held_.set(connection_bytes + message_.capacity());
     where = boost::asio::buffer(message_) + message_size_;
   }
   stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
@@ -216,6 +222,7 @@ void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
     if (stage_ == Stage::live) take_message();
     message_ = std::string();
     message_size_ = 0;
+    held_.set(connection_bytes);
   }
   if (stage_ != Stage::ended) read_next();
 }

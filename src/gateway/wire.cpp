@@ -13,6 +13,9 @@ namespace pgtide {
 namespace {
 
 constexpr std::string_view ping_frame("\x89\x00", 2);
+// A client that lets as many times limits.reply_bytes of replies wait, of which notices come
+// unasked, will not read them: it is cut off.
+constexpr std::size_t unread_replies_max = 16;
 constexpr char close_frame_start = '\x88';
 
 // What a close frame of ours says; 0: nothing (RFC 6455, 5.5.1).
@@ -32,7 +35,9 @@ Wire::Wire(Socket socket, std::string leftover, WireLimits limits, Traffic& traf
       outbox_(limits.backlog_bytes),
       gate_(socket_.get_executor()),
       frame_tokens_(limits.frames_per_second),
-      tokens_at_(Clock::now()) {}
+      tokens_at_(Clock::now()),
+      queue_charge_(limits.memory, MemoryKind::backlogs),
+      reply_charge_(limits.memory, MemoryKind::replies) {}
 
 Wire::~Wire() { cut(); }
 
@@ -47,6 +52,7 @@ void Wire::send_reply(std::string frames) {
   if (!open_ || finished_ || frames.empty()) return;
   outbox_.push_reply(std::move(frames));
   pump();
+  if (open_ && outbox_.reply_bytes() > unread_replies_max * limits_.reply_bytes) break_off();
 }
 
 void Wire::send_ping() {
@@ -109,9 +115,13 @@ void Wire::send_front() {
   } else if (errno == EAGAIN) {
     wait_writable();
   } else if (errno != EINTR) {
-    cut();
-    boost::asio::post(get_executor(), [keep = owner_->keep()] { keep->on_broken(); });
+    break_off();
   }
+}
+
+void Wire::break_off() {
+  cut();
+  boost::asio::post(get_executor(), [keep = owner_->keep()] { keep->on_broken(); });
 }
 
 void Wire::wait_writable() {
@@ -125,6 +135,8 @@ void Wire::wait_writable() {
 
 void Wire::account() {
   auto& counters = traffic_.counters;
+  queue_charge_.set(open_ ? outbox_.queue_bytes() : 0);
+  reply_charge_.set(open_ ? outbox_.reply_bytes() : 0);
   const auto backlog = open_ ? outbox_.backlog_bytes() : 0;
   counters.backlog_bytes += backlog - counted_backlog_;
   counted_backlog_ = backlog;
@@ -140,6 +152,12 @@ void Wire::account() {
   } else {
     traffic_.fell_below_half(over_half_round_);
   }
+}
+
+bool Wire::drop_backlog() {
+  if (!open_ || !outbox_.give_up_backlog()) return false;
+  account();
+  return true;
 }
 
 void Wire::cut() {

@@ -34,6 +34,7 @@ struct WireLimits {
   std::size_t backlog_bytes = 0;
   std::size_t reply_bytes = 0;
   double frames_per_second = 0;
+  MemoryAccount* memory = nullptr;
 };
 
 // The stream below the WebSocket layer, and the one place where a connection's bytes leave.
@@ -72,6 +73,8 @@ class Wire {
   // An empty ping; not a second one while the first waits.
   void send_ping();
 
+  // Falls behind now; false where no event waits.
+  bool drop_backlog();
   // Closes the socket; what waits is dropped. No call of its owner comes after it.
   void cut();
   bool open() const { return open_; }
@@ -116,6 +119,7 @@ class Wire {
   void finish_write(ErrorCode error);
   void pump();
   void send_front();
+  void break_off();
   void take_ticket(std::size_t ticket);
   void wait_writable();
   void account();
@@ -139,6 +143,8 @@ class Wire {
   std::uint64_t events_given_ = 0;   // those that were dropped as well
   std::size_t counted_backlog_ = 0;  // what account() has told `traffic_`
   std::size_t counted_dropped_ = 0;
+  MemoryCharge queue_charge_;
+  MemoryCharge reply_charge_;
   bool counted_over_half_ = false;
   std::uint64_t over_half_round_ = 0;
   bool counted_behind_ = false;

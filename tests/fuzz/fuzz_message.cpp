@@ -24,11 +24,11 @@ void fuzz_message(std::string_view text) {
               .timestamp = "2026-11-24T10:15:30.123456Z"};
   Batch batch{.epoch = 9, .tick = 1, .nonce = 5};
   batch.events.push_back(std::move(event));
-  for (const Delivery& delivery : broker.deliver(batch)) {
+  broker.deliver(batch, [](const Delivery& delivery) {
     for (const std::string& payload : payloads(delivery.run->frames)) {
       PGTIDE_ASSERT(check_json(payload).ok());
     }
-  }
+  });
   broker.close(number);
   PGTIDE_ASSERT(broker.subscription_count() == 0);
 }

@@ -157,7 +157,7 @@ class Rig {
       batch.events.push_back(std::move(event));
       ++from;
     }
-    for (const auto& delivery : broker.deliver(batch)) gateway->send(delivery);
+    broker.deliver(batch, [this](const Delivery& delivery) { gateway->send(delivery); });
   }
 
   GatewayCounters counters() {

@@ -305,10 +305,10 @@ TEST_CASE("broker: one class shares one run, and so does each set of classes wit
   const auto c = world.subscriber({"posts.*", "posts.1"});
   const auto d = world.subscriber({"posts.1", "posts.*", "comments.*"});
   const auto runs = [&](const Batch& batch) {
-    std::map<ConnectionNumber, const Run*> by_connection;
-    for (const Delivery& each : world.broker.deliver(batch)) {
-      CHECK(by_connection.emplace(each.connection, each.run.get()).second);
-    }
+    std::map<ConnectionNumber, SharedRun> by_connection;
+    world.broker.deliver(batch, [&](const Delivery& each) {
+      CHECK(by_connection.emplace(each.connection, each.run).second);
+    });
     return by_connection;
   };
   auto got = runs(world.batch({created("posts", "2", post), created("posts", "3", post)}));

@@ -132,11 +132,11 @@ class World {
   }
   void deliver(std::vector<Event> events) { deliver(batch(std::move(events))); }
   void deliver(const Batch& made) {
-    for (const Delivery& delivery : broker.deliver(made)) {
+    broker.deliver(made, [this](const Delivery& delivery) {
       for (auto& line : payloads(delivery.run->frames)) {
         got[delivery.connection].push_back(std::move(line));
       }
-    }
+    });
   }
   void take(const std::vector<Broker::Notice>& notices) {
     for (const auto& notice : notices) {

@@ -340,3 +340,34 @@ TEST_CASE("outbox: random traffic leaves as a naive list of frames sends it") {
     for (int i = 0; i < 400; ++i) traffic.step();
   }
 }
+
+TEST_CASE("outbox: who falls behind within a run keeps the frame it is in, and not the run") {
+  Outbox outbox(1'000'000);
+  SharedRun first = run({std::string(1'000, 'a'), std::string(100'000, 'b')});
+  const std::string frame_in_work = frame(std::string(1'000, 'a'));
+  CHECK(outbox.push_run(first));
+  CHECK(outbox.push_run(run({"later"})));
+  const std::string begun = take(outbox, 10);
+  CHECK(outbox.give_up_backlog());
+  CHECK(first.use_count() == 1);
+  CHECK(outbox.behind());
+  CHECK(outbox.dropped_events() == 2);
+  CHECK(outbox.backlog_bytes() == frame_in_work.size() - 10);
+  CHECK(outbox.queue_bytes() >= frame_in_work.size() - 10);
+  CHECK(outbox.reply_bytes() == 0);
+  CHECK(begun + drain(outbox, 7) == frame_in_work);
+  CHECK(outbox.backlog_bytes() == 0);
+  CHECK(outbox.queue_bytes() == 0);
+  CHECK(outbox.take_recovered());
+}
+
+TEST_CASE("outbox: a backlog is given up once, and only where events wait") {
+  Outbox outbox(1'000);
+  CHECK_FALSE(outbox.give_up_backlog());
+  outbox.push_reply(frame("reply"));
+  CHECK_FALSE(outbox.give_up_backlog());
+  CHECK(outbox.push_run(run({"one"})));
+  CHECK(outbox.give_up_backlog());
+  CHECK_FALSE(outbox.give_up_backlog());
+  CHECK(drain(outbox) == frame("reply"));
+}

@@ -281,7 +281,8 @@ class Traffic {
         world_(make_policy_of(model_.policy = make_spec()),
                {.limits = {.subscriptions_per_connection = limit_,
                            .requests_per_second = 0,
-                           .event_bytes = event_bytes_}}) {}
+                           .event_bytes = event_bytes_,
+                           .stretch_bytes = below(2) == 0 ? 1'000'000 : 1 + below(2'000)}}) {}
 
   void step() {
     const std::size_t dice = below(100);

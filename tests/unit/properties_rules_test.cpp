@@ -382,9 +382,9 @@ class LeakWorld {
       change.cursor = to_string(batch.cursor_after(batch.events.back()));
     }
     std::map<ConnectionNumber, Lines> got;
-    for (const Delivery& delivery : broker_->deliver(batch)) {
+    broker_->deliver(batch, [&](const Delivery& delivery) {
       got[delivery.connection] = payloads(delivery.run->frames);
-    }
+    });
     for (auto& [number, member] : members_) check_stream(member, made, got[number]);
   }
   void check_stream(Member& member, const std::vector<Change>& made, const Lines& got) {

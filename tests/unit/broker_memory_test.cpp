@@ -1,0 +1,106 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "broker/memory_account.hpp"
+#include "unit/broker_fixture.hpp"
+
+// What a broker holds, and for how long.
+using namespace pgtide;
+using namespace pgtide::test;
+
+namespace {
+
+const std::string titled_row =
+    R"({"id":1,"title":"a title of some length","email":"e@example.com"})";
+
+Event titled(const std::string& id) {
+  return {.collection_id = 1, .collection = "posts", .record_id = id, .new_row = titled_row};
+}
+
+std::vector<Event> statement(int rows) {
+  std::vector<Event> events;
+  for (int i = 0; i < rows; ++i) events.push_back(titled(std::to_string(i)));
+  return events;
+}
+
+std::shared_ptr<const Policy> typed_policy() {
+  Collection posts = posts_table();
+  using enum ColumnKind;
+  posts.types = {{number, json, "bigint"}, {text, json, "text"}, {text, json, "text"}};
+  return make_policy({public_rule("posts")}, {posts});
+}
+
+// Clients who each have a filter of their own, that all rows pass: a class each.
+struct OwnClasses {
+  explicit OwnClasses(std::size_t clients) {
+    for (std::size_t i = 0; i < clients; ++i) {
+      const auto number = world.open();
+      world.say(number, R"({"type":"subscribe","pattern":"posts.*","filter":"record.title != 'x)" +
+                            std::to_string(i) + R"('"})");
+      REQUIRE(world.patterns(number).size() == 1);
+      world.got[number].clear();
+    }
+  }
+
+  MemoryAccount memory{0};
+  World world{typed_policy(), {.limits = {.stretch_bytes = 100'000}, .memory = &memory}};
+};
+
+}  // namespace
+
+TEST_CASE("broker: one class's run is there at a time, however many classes see a batch") {
+  OwnClasses crowd(200);
+  const Batch batch = crowd.world.batch(statement(300));
+  std::size_t most = 0;
+  std::size_t total = 0;
+  std::size_t deliveries = 0;
+  crowd.world.broker.deliver(batch, [&](const Delivery& delivery) {
+    most = std::max(most, crowd.memory.used(MemoryKind::frames));
+    total += delivery.run->frames.size();
+    deliveries += delivery.run->events;
+  });
+  CHECK(deliveries == 200 * 300);
+  CHECK(total > 10'000'000);
+  CHECK(most < 100'000);
+  CHECK(crowd.memory.used(MemoryKind::frames) == 0);
+}
+
+TEST_CASE("broker: between two stretches of a batch the position is that of the last event sent") {
+  OwnClasses crowd(50);
+  const Batch batch = crowd.world.batch(statement(100));
+  std::size_t stretches = 0;
+  std::size_t events_got = 0;
+  const auto first = crowd.world.broker.select({}).front();
+  const auto take = [&](const Delivery& delivery) {
+    if (delivery.connection == first) events_got += delivery.run->events;
+  };
+  for (std::size_t next = 0; next < batch.events.size(); ++stretches) {
+    const std::size_t from = next;
+    next = crowd.world.broker.deliver(batch, from, take);
+    REQUIRE(next > from);
+    CHECK(events_got == next);
+    const bool whole = next == batch.events.size();
+    CHECK(crowd.world.broker.position() ==
+          (whole ? batch.cursor_end() : batch.cursor_after(batch.events[next - 1])));
+  }
+  CHECK(stretches > 10);
+  CHECK(crowd.world.broker.counters().events_in == 100);
+}
+
+TEST_CASE("broker: a run counts once in the account of memory, until its last holder lets go") {
+  MemoryAccount memory(0);
+  World world(open_policy(), {.memory = &memory});
+  for (int i = 0; i < 5; ++i) world.subscriber({"posts.*"});
+  std::vector<SharedRun> held;
+  world.broker.deliver(world.batch(statement(1)),
+                       [&](const Delivery& delivery) { held.push_back(delivery.run); });
+  REQUIRE(held.size() == 5);
+  const std::size_t bytes = memory.used(MemoryKind::frames);
+  CHECK(bytes >= held.front()->frames.size());
+  CHECK(bytes < 2 * held.front()->frames.size() + sizeof(Run));
+  held.resize(1);
+  CHECK(memory.used(MemoryKind::frames) == bytes);
+  held.clear();
+  CHECK(memory.used(MemoryKind::frames) == 0);
+}
