@@ -23,7 +23,7 @@ begin
   if pg_sequence_last_value('pgtide.current') is null then
     raise exception 'sequence pgtide.current has no value: the writers would not know their table';
   end if;
-  update pgtide.meta set schema_version = 2;
+  update pgtide.meta set schema_version = 3;
 end $$;
 reset role;
 reset client_min_messages;

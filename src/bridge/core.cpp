@@ -279,6 +279,10 @@ Result<void> BridgeCore::take_rules(std::shared_ptr<const Rules> rules) {
   return {};
 }
 
+void BridgeCore::use_cursor_key(const CursorKey& key) {
+  for (const auto& shard : shards_) shard->use_cursor_key(key);
+}
+
 void BridgeCore::begin_at(const Cursor& position, std::shared_ptr<const Catalog> catalog,
                           std::optional<ResyncReason> why) {
   const std::lock_guard lock(publishing_);

@@ -53,6 +53,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void close_connection(std::size_t shard, const std::string& id);
 
  private:
+  void use_cursor_key(const CursorKey& key) override;
   void begin_at(const Cursor& position, std::shared_ptr<const Catalog> catalog,
                 std::optional<ResyncReason> why) override;
   void catalog_changed(std::shared_ptr<const Catalog> catalog) override;

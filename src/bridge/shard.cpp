@@ -12,6 +12,7 @@
 #include <utility>
 #include <variant>
 
+#include "auth/sealed_cursors.hpp"
 #include "bridge/delivery_timer.hpp"
 #include "bridge/piece_gate.hpp"
 
@@ -34,6 +35,11 @@ constexpr std::size_t receivers_per_look = 64;  // at the account of memory, dur
 // Until begin_at() brings the real one.
 std::shared_ptr<const Policy> denying_policy() {
   return Policy::bind(std::make_shared<Rules>(), std::make_shared<Catalog>(), nullptr);
+}
+
+BrokerOptions with_sealer(BrokerOptions options, std::shared_ptr<CursorSealer> sealer) {
+  options.sealer = std::move(sealer);
+  return options;
 }
 
 // Nothing is expected to get here but the end of memory; then the program ends, and says so.
@@ -59,7 +65,7 @@ struct Shard::State {
   State(Operator& op, ShardOptions options)
       : number(options.number),
         memory(options.gateway.memory),
-        broker(options.broker, denying_policy(), Cursor{}),
+        broker(with_sealer(std::move(options.broker), cursors), denying_policy(), Cursor{}),
         gateway(context, broker, op, std::move(options.gateway)),
         pace_timer(context),
         work(asio::make_work_guard(context)),
@@ -173,6 +179,7 @@ struct Shard::State {
 
   const unsigned number;
   MemoryAccount* const memory;
+  const std::shared_ptr<SealedCursors> cursors = std::make_shared<SealedCursors>();
   asio::io_context context{1};
   Broker broker;
   Gateway gateway;
@@ -239,6 +246,12 @@ void Shard::drain(std::chrono::steady_clock::time_point until, std::function<voi
   asio::post(state_->context, [state = state_.get(), until, done = std::move(done)] {
     state->drain(until, done);
   });
+}
+
+void Shard::use_cursor_key(CursorKey key) {
+  State* state = state_.get();
+  const auto act = [state, key] { state->cursors->use_key(key); };
+  asio::post(state->context, [state, act] { state->enqueue(std::function<void()>(act)); });
 }
 
 void Shard::begin_at(Cursor position, std::shared_ptr<const Policy> policy,

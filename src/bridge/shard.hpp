@@ -52,6 +52,7 @@ class Shard {
   void halt();
 
   // From the source's thread, in stream order. deliver() waits while the shard is behind.
+  void use_cursor_key(CursorKey key);
   void begin_at(Cursor position, std::shared_ptr<const Policy> policy,
                 std::optional<ResyncReason> why);
   void replace_policy(std::shared_ptr<const Policy> policy);

@@ -44,9 +44,10 @@ std::size_t Connection::find(std::string_view pattern) const {
 Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> policy_,
                      Cursor position_)
     : options(std::move(options_)),
+      sealer(options.sealer ? options.sealer : std::make_shared<PlainCursors>()),
       policy(std::move(policy_)),
       position(position_),
-      fan_out(options.limits, options.clock, options.memory) {}
+      fan_out(options.limits, *sealer, options.clock, options.memory) {}
 
 Connection& Broker::State::at(ConnectionNumber number) {
   PGTIDE_ASSERT(number < connections.size() && connections[number]);
@@ -158,11 +159,15 @@ std::string Broker::position_frame(ConnectionNumber number) {
   const bool heard = std::exchange(state.heard[number], std::uint8_t{0}) != 0;
   if (!connection.admitted(state.options) || heard || connection.told == state.moves) return {};
   connection.told = state.moves;
-  return make_text_frame(position_message(state.position));
+  return make_text_frame(position_message(state.sealer->seal(state.position)));
 }
 
 Cursor Broker::position() const {
   return state_->position;
+}
+
+Result<Cursor> Broker::open_cursor(std::string_view text) const {
+  return state_->sealer->open(text);
 }
 
 std::size_t Broker::connection_count() const {

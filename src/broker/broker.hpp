@@ -12,6 +12,7 @@
 
 #include "broker/run.hpp"
 #include "model/batch.hpp"
+#include "model/cursor_sealer.hpp"
 #include "model/identity.hpp"
 #include "model/wire_code.hpp"
 #include "pgtide/result.hpp"
@@ -42,6 +43,7 @@ struct BrokerOptions {
   // What deliver() is timed by; empty: it is not.
   std::function<std::chrono::steady_clock::time_point()> clock{};
   MemoryAccount* memory = nullptr;  // of frames and subscriptions; outlives them. Null: none
+  std::shared_ptr<CursorSealer> sealer{};  // of this broker alone; null: cursors hide nothing
 };
 
 // What the server says in answer to one message: whole text frames, and perhaps the end.
@@ -154,6 +156,8 @@ class Broker {
   std::string position_frame(ConnectionNumber number);
 
   Cursor position() const;
+  // What a client's cursor means; ErrorKind::invalid where it was not given out here.
+  Result<Cursor> open_cursor(std::string_view text) const;
   std::size_t connection_count() const;
   std::size_t subscription_count() const;
   const ConnectionRecord& record(ConnectionNumber number) const;

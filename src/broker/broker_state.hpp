@@ -47,6 +47,7 @@ struct Connection {
 
 struct Broker::State {
   BrokerOptions options;
+  std::shared_ptr<CursorSealer> sealer;
   std::shared_ptr<const Policy> policy;
   Cursor position;
   std::uint64_t moves = 1;  // of the position

@@ -45,6 +45,7 @@ bool has_rows(const SeenEvent& seen, bool whole, EventRows& rows) {
 void EventTexts::clear() {
   texts_.clear();
   arena_.clear();
+  sealed_.clear();  // under another key, perhaps
   if (arena_.capacity() > arena_bytes_kept) arena_.shrink_to_fit();
 }
 
@@ -176,11 +177,19 @@ void EventTexts::begin_middle(Parts& parts) {
   parts.middle = arena_.size();
 }
 
+const std::string& EventTexts::sealed(const Cursor& cursor) {
+  if (sealed_.empty() || sealed_cursor_ != cursor) {
+    sealed_ = sealer_->seal(cursor);
+    sealed_cursor_ = cursor;
+  }
+  return sealed_;
+}
+
 void EventTexts::write_tail(Parts& parts, const SeenEvent& seen) {
   parts.middle_bytes = arena_.size() - parts.middle;
   if (parts.has_patterns) arena_ += ']';
   arena_ += ",\"cursor\":\"";
-  arena_ += to_string(seen.cursor);
+  arena_ += sealed(seen.cursor);
   arena_ += "\"}";
   parts.tail_bytes = arena_.size() - parts.middle - parts.middle_bytes;
 }

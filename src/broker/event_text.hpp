@@ -8,6 +8,7 @@
 
 #include "broker/event_rows.hpp"
 #include "model/batch.hpp"
+#include "model/cursor_sealer.hpp"
 #include "rules/projection.hpp"
 
 namespace pgtide {
@@ -29,7 +30,9 @@ struct SeenEvent {
 // truncated where those make them longer than `event_bytes`.
 class EventTexts {
  public:
-  explicit EventTexts(std::size_t event_bytes) : event_bytes_(event_bytes) {}
+  // `sealer` outlives it.
+  EventTexts(std::size_t event_bytes, CursorSealer& sealer)
+      : event_bytes_(event_bytes), sealer_(&sealer) {}
 
   // Forgets all texts; what add() returns counts from 0 again.
   void clear();
@@ -80,11 +83,15 @@ class EventTexts {
   void write_record(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows);
   void write_extras(const SeenEvent& seen, Form form, EventRows& rows);
   void begin_middle(Parts& parts);
+  const std::string& sealed(const Cursor& cursor);
   void write_tail(Parts& parts, const SeenEvent& seen);
   const Parts& fitting(Text& text, std::string_view patterns);
   bool fits(const Parts& parts, std::string_view patterns) const;
 
   std::size_t event_bytes_;
+  CursorSealer* sealer_;
+  Cursor sealed_cursor_{};  // the last one, however many ways its event is seen in ...
+  std::string sealed_{};    // ... and its text; empty: none yet in this batch
   std::string arena_{};    // one string for all texts of a batch: no allocation per event
   std::string changed_{};  // of the event that is being written
   EventRows rows_anew_{};  // of one that is written in a shorter form

@@ -30,8 +30,9 @@ class FanOut {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
-  FanOut(const BrokerLimits& limits, Clock clock, MemoryAccount* memory)
-      : texts_(limits.event_bytes),
+  // `sealer` outlives it.
+  FanOut(const BrokerLimits& limits, CursorSealer& sealer, Clock clock, MemoryAccount* memory)
+      : texts_(limits.event_bytes, sealer),
         clock_(std::move(clock)),
         memory_(memory),
         stretch_bytes_max_(limits.stretch_bytes) {}

@@ -196,7 +196,7 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
   subscription = std::move(wanted);
   index.join(subscription.seat, request.number, pattern, std::move(traits));
   connection.told = moves;
-  request.say(subscribed_message(request.id, item.pattern, position));
+  request.say(subscribed_message(request.id, item.pattern, sealer->seal(position)));
 }
 
 void Broker::State::answer(Request& request, const UnsubscribeMessage& message) {

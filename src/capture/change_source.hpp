@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/batch.hpp"
+#include "model/cursor_sealer.hpp"
 #include "model/catalog.hpp"
 #include "model/wire_code.hpp"
 #include "pgtide/config.hpp"
@@ -33,6 +34,8 @@ struct SourceStatus {
 class ChangeSink {
  public:
   virtual ~ChangeSink() = default;
+  // What cursors are sealed with from now on; before begin_at(), and again after each connection.
+  virtual void use_cursor_key(const CursorKey&) {}
   // First call after start(), and again when history has ended (a restore into another cluster,
   // an expired position): from here on batches follow `position` without a gap. `why` is empty on
   // the first call.

@@ -1,5 +1,6 @@
 #include "capture/position.hpp"
 
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -31,17 +32,32 @@ std::optional<Tick> find_tick(DatabaseSession& session, std::uint64_t n) {
 struct History {
   std::uint64_t epoch = 0;
   std::uint64_t horizon = 0;
+  CursorKey cursor_key{};
   std::optional<Tick> newest{};
 };
+
+// From PostgreSQL's hexadecimal text, which encode() makes whatever bytea_output says.
+CursorKey read_cursor_key(const pqxx::field& field) {
+  CursorKey key{};
+  const std::string_view digits = field.is_null() ? std::string_view() : text_of(field);
+  if (digits.size() != 2 * key.size())
+    throw CaptureFault(ErrorKind::conflict,
+                       "pgtide.meta has no cursor_key of 32 bytes; run: pgtide install");
+  for (std::size_t i = 0; i < key.size(); ++i)
+    std::from_chars(digits.data() + 2 * i, digits.data() + 2 * i + 2, key[i], 16);
+  return key;
+}
 
 // The horizon is read last: what was emptied before it was read is at or below it.
 History read_history(DatabaseSession& session) {
   History history;
   auto newest = select_ticks(session, "order by n desc limit 1");
   if (!newest.empty()) history.newest = std::move(newest.front());
-  const auto row = session.run("select epoch, horizon from pgtide.meta")[0];
+  const auto row = session.run(
+      "select epoch, horizon, pg_catalog.encode(cursor_key, 'hex') from pgtide.meta")[0];
   history.epoch = bits_of(row[0]);
   history.horizon = bits_of(row[1]);
+  history.cursor_key = read_cursor_key(row[2]);
   return history;
 }
 
@@ -141,6 +157,7 @@ void establish_position(DatabaseSession& session, SourceContext& context) {
     throw CaptureFault(ErrorKind::unavailable, "waiting for the leading bridge's first tick");
   const Progress present{history.epoch, *history.newest};
   Feed& feed = context.feed;
+  context.sink.use_cursor_key(history.cursor_key);
   if (feed.has_begun()) {
     const Progress& progress = feed.progress();
     if (is_continued(session, history, progress)) return;

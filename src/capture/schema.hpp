@@ -17,7 +17,7 @@
 namespace pgtide {
 
 // The version of the schema that this program installs and reads (sql/01_schema.sql).
-inline constexpr int schema_version = 2;
+inline constexpr int schema_version = 3;
 
 // Is given each warning of the server, with its hint.
 using WarningSink = std::function<void(std::string_view)>;

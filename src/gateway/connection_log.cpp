@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "model/cursor.hpp"
 #include "model/frame.hpp"
 #include "model/server_message.hpp"
 #include "model/wording.hpp"
@@ -40,7 +39,7 @@ std::string_view payload_of(std::string_view frame) {
 }
 
 // "create of posts 17 (tick 57, change 1012)"
-std::string name_of_event(std::string_view message) {
+std::string name_of_event(std::string_view message, const Broker& broker) {
   const auto event = nlohmann::json::parse(message, nullptr, false);
   if (!event.is_object()) return "?";
   const auto text = [&event](const char* key) {
@@ -51,19 +50,19 @@ std::string name_of_event(std::string_view message) {
   const std::string collection = text("collection");
   name += collection.empty() ? " to all" : " of " + collection;
   if (event.contains("record_id")) name += " " + pgtide::quoted(text("record_id"));
-  if (const auto cursor = parse_cursor(text("cursor"))) {
+  if (const auto cursor = broker.open_cursor(text("cursor"))) {
     name += " (tick " + std::to_string(cursor->tick) + ", change " + std::to_string(cursor->id) +
             ")";
   }
   return name;
 }
 
-std::string names_of(const Run& run) {
+std::string names_of(const Run& run, const Broker& broker) {
   std::string names;
   std::string_view frames = run.frames;
   for (std::size_t i = 0; i < run.events && i < events_named_max; ++i) {
     const std::size_t size = frame_size_at(frames);
-    names += (i == 0 ? "" : ", ") + name_of_event(payload_of(frames.substr(0, size)));
+    names += (i == 0 ? "" : ", ") + name_of_event(payload_of(frames.substr(0, size)), broker);
     frames.remove_prefix(size);
   }
   if (run.events <= events_named_max) return names;
@@ -150,7 +149,7 @@ void ConnectionLog::sent(const ConnectionRecord& record, const Run& run,
                                 : "queued; " + std::to_string(waiting_bytes) + " bytes wait";
   const std::string what =
       std::to_string(run.events) + " events, " + std::to_string(run.frames.size()) + " bytes, ";
-  write_line(spdlog::level::debug, record.id, what + where + ": " + names_of(run));
+  write_line(spdlog::level::debug, record.id, what + where + ": " + names_of(run, broker_));
 }
 
 }  // namespace pgtide

@@ -15,6 +15,9 @@ namespace pgtide {
 // Owned by its shard's thread.
 class ConnectionLog {
  public:
+  // `broker`, which outlives it, knows what the cursors mean.
+  explicit ConnectionLog(const Broker& broker) : broker_(broker) {}
+
   // Before it was a connection. `address`: without a port; `with`: "HTTP 403".
   void refused(std::string_view address, std::string_view with, std::string_view why);
   void opened(const ConnectionRecord& record);
@@ -36,6 +39,7 @@ class ConnectionLog {
  private:
   void fault(LineLimit& limit, std::string_view connection_id, const std::string& text);
 
+  const Broker& broker_;
   LineLimit refusals_{lines_max, period}, protocol_faults_{lines_max, period},
       closes_{lines_max, period}, laggards_{lines_max, period};
   static constexpr unsigned lines_max = 10;

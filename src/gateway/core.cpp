@@ -33,6 +33,7 @@ GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
              .auth_required = options.auth_required,
              .query_token = options.query_token},
       traffic(io),
+      log(shard_broker),
       deadlines(std::make_shared<Deadlines>(io)) {}
 
 void GatewayCore::add(std::shared_ptr<Guest> guest) {

@@ -58,7 +58,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   const GatewayOptions options;
   const RouteRules routes;
   Traffic traffic;
-  ConnectionLog log{};
+  ConnectionLog log;
   std::shared_ptr<Deadlines> deadlines;
   bool draining = false;
 

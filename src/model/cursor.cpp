@@ -1,19 +1,16 @@
 #include "model/cursor.hpp"
 
-#include <array>
-
 // A cursor's four numbers as 32 bytes, most significant first, in base64url without padding
 // (RFC 4648, 5): 43 characters. The last one carries four bits only; its two spare bits must be
 // zero, so that each cursor has one text.
 namespace pgtide {
 namespace {
 
-constexpr std::size_t cursor_bytes = 32;
 constexpr std::size_t cursor_characters = 43;
 constexpr std::string_view alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-using Bytes = std::array<std::uint8_t, cursor_bytes>;
+using Bytes = CursorBytes;
 
 void put(Bytes& bytes, std::size_t at, std::uint64_t number) {
   for (std::size_t i = 0; i < 8; ++i) {
@@ -41,14 +38,20 @@ std::string to_base64url(const Bytes& bytes) {
 
 }  // namespace
 
-std::string to_string(const Cursor& cursor) {
+CursorBytes to_bytes(const Cursor& cursor) {
   Bytes bytes{};
   put(bytes, 0, cursor.epoch);
   put(bytes, 8, cursor.tick);
   put(bytes, 16, cursor.nonce);
   put(bytes, 24, cursor.id);
-  return to_base64url(bytes);
+  return bytes;
 }
+
+Cursor from_bytes(const CursorBytes& bytes) {
+  return {take(bytes, 0), take(bytes, 8), take(bytes, 16), take(bytes, 24)};
+}
+
+std::string to_string(const Cursor& cursor) { return to_base64url(to_bytes(cursor)); }
 
 Result<Cursor> parse_cursor(std::string_view text) {
   const Error malformed{ErrorKind::invalid, "not a cursor that this server gave out"};
@@ -67,7 +70,7 @@ Result<Cursor> parse_cursor(std::string_view text) {
     bytes[filled++] = static_cast<std::uint8_t>(window >> bits);
   }
   if ((window & ((1U << bits) - 1U)) != 0) return malformed;
-  return Cursor{take(bytes, 0), take(bytes, 8), take(bytes, 16), take(bytes, 24)};
+  return from_bytes(bytes);
 }
 
 }  // namespace pgtide

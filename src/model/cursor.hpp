@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -23,7 +24,12 @@ struct Cursor {
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 
-// 43 characters of base64url: opaque to clients, 64 bytes at most (PROTOCOL 2).
+// The four numbers, each with its most significant byte first.
+using CursorBytes = std::array<std::uint8_t, 32>;
+CursorBytes to_bytes(const Cursor& cursor);
+Cursor from_bytes(const CursorBytes& bytes);
+
+// 43 characters of base64url. Clients get a sealed one instead (cursor_sealer.hpp).
 std::string to_string(const Cursor& cursor);
 
 // Total over any bytes; ErrorKind::invalid on what to_string() cannot have printed.

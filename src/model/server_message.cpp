@@ -60,9 +60,9 @@ std::string connected_message(const Greeting& greeting) {
   return print(message);
 }
 
-std::string subscribed_message(std::string_view id, std::string_view pattern, const Cursor& at) {
-  return print_with_id({{"type", "subscribed"}, {"pattern", pattern}, {"cursor", to_string(at)}},
-                       id);
+std::string subscribed_message(std::string_view id, std::string_view pattern,
+                               std::string_view cursor) {
+  return print_with_id({{"type", "subscribed"}, {"pattern", pattern}, {"cursor", cursor}}, id);
 }
 
 std::string unsubscribed_message(std::string_view id, std::string_view pattern,
@@ -79,8 +79,8 @@ std::string authenticated_message(std::string_view id, const Identity& identity)
 
 std::string pong_message(std::string_view id) { return print_with_id({{"type", "pong"}}, id); }
 
-std::string position_message(const Cursor& at) {
-  return print({{"type", "position"}, {"cursor", to_string(at)}});
+std::string position_message(std::string_view cursor) {
+  return print({{"type", "position"}, {"cursor", cursor}});
 }
 
 std::string resync_message(std::string_view pattern, ResyncReason reason) {

@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "model/cursor.hpp"
 #include "model/identity.hpp"
 #include "model/wire_code.hpp"
 
@@ -28,12 +27,14 @@ struct ErrorReply {
 };
 
 std::string connected_message(const Greeting& greeting);
-std::string subscribed_message(std::string_view id, std::string_view pattern, const Cursor& at);
+// `cursor` as it is sealed.
+std::string subscribed_message(std::string_view id, std::string_view pattern,
+                               std::string_view cursor);
 std::string unsubscribed_message(std::string_view id, std::string_view pattern,
                                  std::size_t removed);
 std::string authenticated_message(std::string_view id, const Identity& identity);
 std::string pong_message(std::string_view id);
-std::string position_message(const Cursor& at);
+std::string position_message(std::string_view cursor);
 // `pattern` is empty where the whole connection is concerned.
 std::string resync_message(std::string_view pattern, ResyncReason reason);
 std::string error_message(const ErrorReply& reply);

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "support/running_bridge.hpp"
 
 // What a change of a row looks like to a client: whole frames.
@@ -225,6 +227,21 @@ TEST_CASE("events: what is rolled back sends nothing, a savepoint included") {
       "insert into posts values (3, 'a'); rollback to s; insert into posts values (4, 'a'); "
       "commit");
   CHECK(members(bridge.raw_heard(client), "record_id") == Frames{"2", "4"});
+}
+
+TEST_CASE("events: a cursor tells nobody how much others write") {
+  RunningBridge bridge(blog());
+  Subscriber client = bridge.connect({"posts.*"});
+  bridge.run("insert into posts values (1, 'a')");
+  bridge.run("insert into posts values (2, 'a')");
+  const Frames cursors = members(bridge.raw_heard(client), "cursor");
+  REQUIRE(cursors.size() == 2);
+  // Next to each other in the log, and nothing of the one stands in the other at the same place.
+  std::size_t alike = 0;
+  for (std::size_t at = 0; at < std::min(cursors[0].size(), cursors[1].size()); ++at) {
+    if (cursors[0][at] == cursors[1][at]) ++alike;
+  }
+  CHECK(alike < 16);  // by chance one of 64, of 64 characters
 }
 
 TEST_CASE("events: each has a cursor of its own") {

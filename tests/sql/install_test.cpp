@@ -115,6 +115,41 @@ TEST_CASE("install: over an older schema it upgrades, over a newer one it refuse
   CHECK(holds(refused.error().message, "newer pgtide"));
 }
 
+TEST_CASE("install: the cursors' key is made once, kept by upgrades, and read by members only") {
+  const Role member;
+  const Role stranger;
+  Database database;
+  REQUIRE(text_of(install(database.url())) == "ok");
+  const char* const key = "select encode(cursor_key, 'hex') from pgtide.meta";
+  const auto made = database.value(key);
+  REQUIRE(made.has_value());
+  CHECK(made->size() == 64);
+  REQUIRE(text_of(install(database.url())) == "ok");
+  CHECK(database.value(key) == made);
+  // As version 2 had it.
+  database.run("alter table pgtide.meta drop column cursor_key; "
+               "update pgtide.meta set schema_version = 2");
+  REQUIRE(text_of(install(database.url())) == "ok");
+  const auto anew = database.value(key);
+  REQUIRE(anew.has_value());
+  CHECK(anew->size() == 64);
+  CHECK(*anew != *made);
+  Database another;
+  REQUIRE(text_of(install(another.url())) == "ok");
+  CHECK(another.value(key) != anew);
+
+  database.run("grant postgres to " + member.name());
+  const auto read_as = [&](const Role& role) {
+    return database.value("select has_schema_privilege('" + role.name() + "', 'pgtide', 'usage')"
+                          " and has_column_privilege('" + role.name() +
+                          "', 'pgtide.meta', 'cursor_key', 'select')");
+  };
+  CHECK(read_as(member) == "t");
+  CHECK(read_as(stranger) == "f");
+  CHECK(database.value("select bool_or(has_column_privilege(rolname, 'pgtide.meta', 'cursor_key', "
+                       "'select')) from pg_roles where rolname like 'pgtide_capture%'") == "f");
+}
+
 TEST_CASE("install: the way of PostgreSQL 13 and 14 takes logged sequences") {
   Database database;
   const char* const persistence =

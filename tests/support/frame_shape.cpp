@@ -28,7 +28,7 @@ void replace(Json& message, const char* key, const char* form, const char* place
 std::string shape(std::string_view frame) {
   Json message = parsed(frame);
   if (!message.is_object()) FAIL("no object: ", std::string(frame));
-  replace(message, "cursor", "[A-Za-z0-9_-]{43}", "<cursor>");
+  replace(message, "cursor", "[A-Za-z0-9_-]{64}", "<cursor>");
   replace(message, "timestamp",
           "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9](:[0-5][0-9]){2}\\.[0-9]{6}Z", "<time>");
   replace(message, "connection_id", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<uuid>");

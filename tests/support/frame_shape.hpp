@@ -8,7 +8,7 @@ namespace pgtide::test {
 // A frame as a test compares it: keys in the order of the alphabet, and what no test can foretell
 // replaced after its form was checked (a wrong form stays as it is, so that the comparison shows
 // it):
-//   "cursor" -> "<cursor>"              43 characters of base64url
+//   "cursor" -> "<cursor>"              64 characters of base64url
 //   "timestamp" -> "<time>"             "2026-11-23T10:15:30.123456Z"
 //   "connection_id" -> "<uuid>"
 //   "message" of an error -> "<text>"   not empty

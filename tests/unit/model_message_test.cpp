@@ -3,6 +3,7 @@
 #include <random>
 
 #include "model/client_message.hpp"
+#include "model/cursor.hpp"
 #include "model/server_message.hpp"
 
 using namespace pgtide;
@@ -116,12 +117,12 @@ TEST_CASE("server message: the texts are those of the contract") {
   CHECK(connected_message({"c", &user, std::chrono::milliseconds(1'500)}) ==
         R"({"type":"connected","connection_id":"c","user":{"id":"17","roles":["admin"]},)"
         R"("expires_at":null,"heartbeat_interval":1.5,"server":"pgtide/)" PGTIDE_VERSION "\"}");
-  CHECK(subscribed_message("1.50", "a.*", at) ==
+  CHECK(subscribed_message("1.50", "a.*", cursor) ==
         R"({"type":"subscribed","pattern":"a.*","cursor":")" + cursor + R"(","id":1.50})");
   CHECK(unsubscribed_message("", "a.*", 0) ==
         R"({"type":"unsubscribed","pattern":"a.*","removed":0})");
   CHECK(pong_message("\"x\"") == R"({"type":"pong","id":"x"})");
-  CHECK(position_message(at) == R"({"type":"position","cursor":")" + cursor + "\"}");
+  CHECK(position_message(cursor) == R"({"type":"position","cursor":")" + cursor + "\"}");
   CHECK(resync_message("", ResyncReason::fell_behind) ==
         R"({"type":"resync_required","reason":"fell_behind"})");
   CHECK(resync_message("a.*", ResyncReason::schema_changed) ==

@@ -468,7 +468,7 @@ class Traffic {
       connection.held.push_back(item);
     }
     connection.told = moves_;
-    return subscribed_message({}, item.pattern, world_.broker.position());
+    return subscribed_message({}, item.pattern, to_string(world_.broker.position()));
   }
 
   void unsubscribe() {
@@ -529,7 +529,7 @@ class Traffic {
     auto& connection = open_[number];
     Lines expected;
     if (!connection.heard && connection.told != moves_) {
-      expected = {position_message(world_.broker.position())};
+      expected = {position_message(to_string(world_.broker.position()))};
       connection.told = moves_;
     }
     connection.heard = false;

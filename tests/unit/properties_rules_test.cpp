@@ -171,7 +171,7 @@ class LeakWorld {
       check_silence(number, item);
       return;
     }
-    REQUIRE(lines[0] == subscribed_message({}, item.pattern, broker_->position()));
+    REQUIRE(lines[0] == subscribed_message({}, item.pattern, to_string(broker_->position())));
     for (leak::Held& held : member.held) {
       if (held.pattern == item.pattern) {
         held = item;
