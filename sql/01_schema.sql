@@ -88,7 +88,8 @@ alter table pgtide.collection
   add column if not exists filenodes oid[] not null default '{}',
   add column if not exists guard text not null default '',
   add column if not exists looked_at timestamptz not null default clock_timestamp(),
-  add column if not exists reported text;
+  add column if not exists reported text,
+  add column if not exists shape text not null default '';
 
 create sequence if not exists pgtide.change_id as bigint cache 1;
 

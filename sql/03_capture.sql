@@ -175,29 +175,6 @@ begin
                         null, 0, null, null, null, null);
 end $$;
 
--- The text of one key column's value as to_json prints it. The cast says the same for these types
--- and costs less; for the others (char(n), timestamps, inet, domains with a cast of their own) it
--- does not.
-create or replace function pgtide.key_text(variable text, col text, kind oid) returns text
-language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select case when kind in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype,
-                            'text'::regtype, 'varchar'::regtype, 'uuid'::regtype)
-              then format('%s.%I::text', variable, col)
-              else format('(to_json(%s.%I) #>> E''{}'')', variable, col) end
-$$;
-
-create or replace function pgtide.record_text(variable text, cols text[], kinds oid[]) returns text
-language sql immutable set search_path = pg_catalog, pg_temp as $$
-  select string_agg(
-    case when cardinality(cols) = 1
-           or k.kind in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype)
-         then pgtide.key_text(variable, k.col, k.kind)
-         else format('replace(replace(%s, E''\\'', E''\\\\''), E'','', E''\\,'')',
-                     pgtide.key_text(variable, k.col, k.kind)) end,
-    ' || E'','' || ' order by k.n)
-  from unnest(cols, kinds) with ordinality k(col, kind, n)
-$$;
-
 -- The INSERT into the current log table, in static branches: EXECUTE costs a third of the commits.
 create or replace function pgtide.insert_source(c int, act text, was_tid text, now_tid text,
                                                 o text, n text) returns text
@@ -233,36 +210,43 @@ $$;
 --
 -- In a transaction of one row each PL/pgSQL expression costs about a point of the commits, and one
 -- that holds a query costs a query, whatever stands before an `and` in it. So there are few, and
--- conditions that spare a query have an IF of their own.
+-- conditions that spare a query have an IF of their own. So too the guard (sql/02_types.sql) is
+-- part of the expression that it comes before: what was altered raises, and the handler writes the
+-- row the slow way.
 create or replace function pgtide.capture_source(c int, repairing boolean default true) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $outer$
 declare
   t pgtide.collection;
-  kinds oid[];
+  trusted oid[];
   plain boolean;      -- equal key values have equal texts, so that <> may decide
-  key_object text;
-  new_id text;
-  old_id text;
+  new_key record;
+  old_key record;
+  new_row text := 'to_json(new)';
+  old_row text := 'to_json(old)';
   key_changes text;
   superseded text := '';
   later_life text := '';
+  -- Raises: no planner evaluates it before its turn.
+  raising constant text := 'clock_timestamp()::text::int::text';
+  written text;
 begin
   select * into strict t from pgtide.collection where id = c;
-  select array_agg(case when y.typtype = 'd' then y.typbasetype else y.oid end order by k.n),
-         bool_and(y.oid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype))
-    into kinds, plain
-    from unnest(t.key) with ordinality k(col, n)
-    join pg_attribute a on a.attrelid = t.relation and a.attname = k.col
-    join pg_type y on y.oid = a.atttypid;
-  new_id := pgtide.record_text('new', t.key, kinds);
-  old_id := pgtide.record_text('old', t.key, kinds);
-  select format('json_build_object(%s)',
-                string_agg(format('%L, old.%I', k.col, k.col), ', ' order by k.n)),
+  trusted := pgtide.trusted_types(t.relation);
+  select bool_and(a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
+                                 'uuid'::regtype)),
          string_agg(format('old.%I <> new.%I', k.col, k.col), ' or ' order by k.n)
-    into key_object, key_changes from unnest(t.key) with ordinality k(col, n);
+    into plain, key_changes
+    from unnest(t.key) with ordinality k(col, n)
+    join pg_attribute a on a.attrelid = t.relation and a.attname = k.col;
+  select * into new_key from pgtide.key_source('new', t.relation, t.key, trusted);
+  select * into old_key from pgtide.key_source('old', t.relation, t.key, trusted);
   if not plain then
     -- The column's collation may take different texts for equal.
-    key_changes := format('(%s) collate "C" <> rec', old_id);
+    key_changes := format('(%s) collate "C" <> rec', old_key.id);
+  end if;
+  if not pgtide.is_trusted(t.relation, trusted) then
+    new_row := pgtide.row_source('new', t.relation, trusted);
+    old_row := pgtide.row_source('old', t.relation, trusted);
   end if;
   if repairing then
     superseded := format($x$
@@ -270,6 +254,7 @@ begin
     end if;$x$, pgtide.repair_source(c, '= new.ctid', 'new.ctid'));
     later_life := pgtide.repair_source(c, 'is null', 'null');
   end if;
+  written := format('pgtide.written(tg_relid, %L, %L, %%s) w', t.key, trusted);
   return format($body$
 declare
   rec text;
@@ -282,47 +267,54 @@ begin
     -- very transaction: a chain of versions must not have a gap.
     if old *= new and age(old.xmin) > 0 then return null; end if;
     begin
-      rec := %1$s;
-      if %2$s then was := %3$s; end if;%4$s
-      n := to_json(new);
-      if octet_length(n::text)%5$s > 536870912 then o := null; n := null; end if;
-    exception when others then o := null; n := null;
+      rec := case when %1$s then %2$s else %3$s end;
+      if %4$s then was := %5$s;%6$s end if;%7$s
+      n := %8$s;
+      if pg_column_size(n)%9$s > 536870912 then o := null; n := null; end if;
+    exception when others then
+      select w.id, w.doc into rec, n from %10$s;
+      select w.id, w.%11$s into was, o from %12$s;
+      if was is not distinct from rec then was := null;%13$s end if;
+      if pg_column_size(n)::bigint + pg_column_size(o) > 536870912 then
+        o := null; n := null;
+      end if;
     end;
-    if was is not null then%6$s
-      perform pgtide.rename_record(%7$s, was, rec, old.ctid, new.ctid, o, n, %8$s);
+    if was is not null then
+      perform pgtide.rename_record(%14$s, was, rec, old.ctid, new.ctid, o, n, %15$s);
       return null;
-    end if;%9$s%10$s
+    end if;%16$s%17$s
   elsif tg_op = 'INSERT' then
     begin
-      rec := %1$s;
-      n := to_json(new);
-      if octet_length(n::text) > 536870912 then n := null; end if;
-    exception when others then n := null;
-    end;%11$s%10$s
+      rec := case when %1$s then %2$s else %3$s end;
+      n := %8$s;
+      if pg_column_size(n) > 536870912 then n := null; end if;
+    exception when others then
+      select w.id, w.doc into rec, n from %10$s;
+    end;%18$s%17$s
   else
     begin
-      rec := %3$s;
-      o := %12$s;
-      if octet_length(o::text) > 536870912 then o := null; end if;
-    exception when others then o := null;
-    end;%13$s%14$s
+      rec := case when %19$s then %5$s else %3$s end;
+      o := %20$s;
+      if pg_column_size(o) > 536870912 then o := null; end if;
+    exception when others then
+      select w.id, w.%11$s into rec, o from %12$s;
+    end;%21$s%22$s
   end if;
   if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
     perform pgtide.wake();
   end if;
   return null;
 end $body$,
-    new_id, key_changes, old_id,
-    case when t.old_rows then ' o := to_json(old);' else '' end,
-    case when t.old_rows then '::bigint + octet_length(o::text)' else '' end,
-    case when t.old_rows then '' else format($x$
-      begin
-        o := %s;
-      exception when others then o := null;
-      end;$x$, key_object) end,
+    pgtide.guard_source('new', t.relation), new_key.id, raising, key_changes, old_key.id,
+    case when t.old_rows then '' else format(' o := %s;', old_key.object) end,
+    case when t.old_rows then format(' o := %s;', old_row) else '' end, new_row,
+    case when t.old_rows then '::bigint + pg_column_size(o)' else '' end,
+    format(written, 'new'), case when t.old_rows then 'doc' else 'key_doc' end,
+    format(written, 'old'), case when t.old_rows then '' else ' o := null;' end,
     c, repairing::text,
     pgtide.insert_source(c, 'u', 'old.ctid', 'new.ctid', 'o', 'n'), superseded,
     pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n'),
-    case when t.old_rows then 'to_json(old)' else key_object end,
+    pgtide.guard_source('old', t.relation),
+    case when t.old_rows then old_row else old_key.object end,
     pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life);
 end $outer$;

@@ -169,9 +169,13 @@ $$;
 -- Writes the trigger functions of a collection anew; the triggers stay.
 create or replace function pgtide.regenerate(c int) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+<<regenerate>>
 declare
   money boolean;
+  shape text;
 begin
+  -- Before the source is made: what is altered in between is seen by the next look.
+  select pgtide.shape_of(w.relation) into shape from pgtide.collection w where w.id = c;
   select bool_or(a.atttypid in ('money'::regtype, 'money[]'::regtype)) into money
     from pg_attribute a join pgtide.collection w on a.attrelid = w.relation
    where w.id = c and a.attnum > 0 and not a.attisdropped;
@@ -186,6 +190,7 @@ begin
     'language plpgsql security definer set search_path = pg_catalog, pg_temp as '
     '''begin perform pgtide.log_truncate(%1$s, tg_argv[0], tg_relid); return null; end''', c);
   perform pgtide.hand_over(format('pgtide.truncate_%s()', c)::regprocedure);
+  update pgtide.collection w set shape = regenerate.shape where w.id = c;
 end $$;
 
 -- Puts one of the two triggers on a table where it is not there yet, and sets it ENABLE ALWAYS.

@@ -113,6 +113,7 @@ begin
     join pg_attribute a on a.attrelid = c.relation and a.attnum = k.col and not a.attisdropped;
   c.columns := pgtide.columns_of(c.relation);
   c.guard := pgtide.guard_of(c.id, c.relation);
+  c.shape := pgtide.shape_of(c.relation);
   select relfilenode into c.filenode from pg_class where oid = c.relation;
   select p.partitions, p.filenodes into c.partitions, c.filenodes
     from pgtide.partitions_of(c.relation) p;
@@ -129,8 +130,8 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
                     and l.action in ('t', 's') and l.at > was.looked_at)
 $$;
 
--- Keeps what was seen of a collection, writes its function anew where the key's columns were
--- renamed, and logs an `s` where clients must read anew.
+-- Keeps what was seen of a collection, writes its function anew where columns, their types or who
+-- is trusted with them have changed, and logs an `s` where clients must read anew.
 drop function if exists pgtide.record_look(pgtide.collection, pgtide.collection, text);
 create or replace function pgtide.record_look(was pgtide.collection, is_now pgtide.collection)
 returns void
@@ -150,7 +151,7 @@ begin
          filenode = is_now.filenode, filenodes = is_now.filenodes, partitions = is_now.partitions,
          guard = is_now.guard, reported = is_now.reported, looked_at = clock_timestamp()
    where w.id = was.id;
-  if is_now.key <> was.key or is_now.relation <> was.relation then
+  if is_now.key <> was.key or is_now.relation <> was.relation or is_now.shape <> was.shape then
     perform pgtide.regenerate(was.id);
   end if;
 end $$;

@@ -11,7 +11,10 @@ begin
   for f in select p.oid::regprocedure::text from pg_proc p
             where p.pronamespace = 'pgtide'::regnamespace
               and p.proname in ('append', 'repair', 'follow', 'move', 'bury', 'wake',
-                                'rename_record', 'log_truncate', 'is_collection_name') loop
+                                'rename_record', 'log_truncate', 'is_collection_name', 'written',
+                                'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
+                                'value_source', 'fields_source', 'row_source', 'key_text',
+                                'key_value', 'key_source') loop
     if (select capture_role from pgtide.meta) is not null then
       execute format('grant execute on function %s to %I', f,
                      (select capture_role from pgtide.meta));

@@ -155,25 +155,23 @@ TEST_CASE("capture: tables are altered while others write: no writer fails, no c
   CHECK(running.source->status().changes_skipped == 0);
 }
 
-TEST_CASE("capture: a key whose type is altered harms no writer, and watch mends the stream") {
+TEST_CASE("capture: a key whose type is altered harms no writer and loses no change") {
   Posts posts;
   Running running(posts.database);
   running.wait_until_leading();
   Inserter inserter(posts.database);
   inserter.wait_for_more();
+  // The writer's session has planned for a bigint.
   posts.database.run("alter table posts alter column id type numeric");
-  inserter.wait_for_more();
-  // The writer's session has planned for a bigint: its changes have no key.
-  eventually([&] { return running.source->status().changes_skipped > 0; });
-  watch_in(posts.database, "posts");
-  const std::string mended = std::to_string(inserter.committed + 20);
   inserter.wait_for_more();
   inserter.stop();
   CHECK(inserter.failure == "");
+  const std::string last = std::to_string(inserter.committed);
   eventually([&] {
     const std::vector<std::string> ids = created_in(running.sink);
-    return std::find(ids.begin(), ids.end(), mended) != ids.end();
+    return std::find(ids.begin(), ids.end(), last) != ids.end();
   });
+  CHECK(running.source->status().changes_skipped == 0);
 }
 
 TEST_CASE("capture: with logged sequences, as PostgreSQL 13 and 14 need, it sleeps and wakes") {

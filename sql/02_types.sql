@@ -1,0 +1,292 @@
+-- Whose code a value's JSON would run, and how a row is written without it.
+--
+-- to_json() looks for a cast to json of every type that was not built in: of enums, ranges and base
+-- types, inside arrays, composites and domains too. Who owns such a type defines that cast, and it
+-- would run with the rights of the capture functions. So would any cast or operator that a
+-- statement's text names (x::text, x = y), even as it is planned: the planner inlines and folds.
+--
+-- A type is trusted where no one but a superuser can have a say in it: it was built in; or it
+-- belongs to a superuser, and so does the function of each cast from it (a cast stays when its type
+-- changes hands), and all that it consists of is trusted. A row of trusted types is to_json(row).
+-- Of others the text is made column by column, of what calls no foreign code: output functions
+-- (format('%s', x), concat(x)), which belong to superusers; pg_typeof(); fields and elements.
+--
+-- A catalog is read by a snapshot, and a row is as new as its table: where the snapshot is the
+-- transaction's, what it says of a type may be past. So each value is asked for its type
+-- (pg_typeof) before to_json() gets it, and what is trusted comes from a look that is not older.
+
+-- The types from oid 16384 (the first that no initdb gives) on that the relation's rows may hold,
+-- each with the type that holds it and what is known of it alone.
+create or replace function pgtide.reachable_types(relation oid)
+returns table (holder oid, kind oid, sound boolean)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive edge(holder, kind) as (
+    select null::oid, a.atttypid from pg_attribute a
+     where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped and a.atttypid >= 16384
+    union
+    select e.kind, m.kind from edge e join pg_type y on y.oid = e.kind
+     cross join lateral (
+       select y.typelem where y.typoutput = 'array_out'::regproc
+       union all select y.typbasetype where y.typtype = 'd'
+       union all select a.atttypid from pg_attribute a
+        where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
+          and not a.attisdropped) m(kind)
+     where m.kind >= 16384)
+  select e.holder, e.kind,
+         y.typtype = 'd' or y.typoutput = 'array_out'::regproc
+         or o.rolsuper and not exists (
+              select from pg_cast c join pg_proc p on p.oid = c.castfunc
+                join pg_roles f on f.oid = p.proowner
+               where c.castsource = e.kind and not f.rolsuper)
+    from edge e join pg_type y on y.oid = e.kind join pg_roles o on o.oid = y.typowner
+$$;
+
+-- Those of them that are trusted, in order.
+create or replace function pgtide.trusted_types(relation oid) returns oid[]
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_attribute a
+                  where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+                    and a.atttypid >= 16384) then
+    return '{}';
+  end if;
+  return (
+    with recursive r as materialized (select * from pgtide.reachable_types(relation)),
+    bad(kind) as (
+      select r.kind from r where not r.sound
+      union
+      select r.holder from r join bad b on b.kind = r.kind where r.holder is not null)
+    select coalesce(array_agg(distinct r.kind order by r.kind), '{}') from r
+     where r.kind not in (select b.kind from bad b));
+end $$;
+
+-- Whether a row of the relation holds trusted types alone.
+create or replace function pgtide.is_trusted(relation oid, trusted oid[]) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return not exists (
+    select from pg_attribute a
+     where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+       and a.atttypid >= 16384 and a.atttypid <> all (trusted));
+end $$;
+
+-- What the text of a capture function rests on, to see that it is out of date: names and types of
+-- the columns, and of what is inside them, and who is trusted.
+create or replace function pgtide.shape_of(relation oid) returns text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  shape text;
+begin
+  select md5(string_agg(format('%s %s %s', a.attnum, a.atttypid, a.attname), ','
+                        order by a.attnum)) into shape
+    from pg_attribute a where a.attrelid = relation and a.attnum > 0;
+  if exists (select from pg_attribute a
+              where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+                and a.atttypid >= 16384) then
+    select shape || md5(pgtide.trusted_types(relation)::text || string_agg(format('%s %s %s',
+             k.kind, y.typtype, (select string_agg(format('%s %s', a.atttypid, a.attname), ','
+                                                   order by a.attnum)
+                                   from pg_attribute a
+                                  where y.typtype = 'c' and a.attrelid = y.typrelid
+                                    and a.attnum > 0 and not a.attisdropped)), ';'
+             order by k.kind)) into shape
+      from (select distinct r.kind from pgtide.reachable_types(relation) r) k
+      join pg_type y on y.oid = k.kind;
+  end if;
+  return coalesce(shape, '');
+end $$;
+
+create or replace function pgtide.base_type(kind oid) returns oid
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  base oid;
+begin
+  loop
+    select y.typbasetype into base from pg_type y where y.oid = kind and y.typtype = 'd';
+    if not found then return kind; end if;
+    kind := base;
+  end loop;
+end $$;
+
+-- The expression that is the JSON of value `x` as text, 'null' for NULL. `room` is how many bytes
+-- of source may still be spent: past it, and where to_json() would have to be called, a value is
+-- printed as its type's text. IS NOT DISTINCT FROM NULL, since IS NULL looks into composites.
+create or replace function pgtide.value_source(
+  x text, kind oid, trusted oid[], depth int, inout room int, out source text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  as_text constant text := format('to_json(format(''%%s'', %s))::text', x);
+  y pg_type;
+  part text;
+  rest text;
+begin
+  select t.* into y from pg_type t
+   where t.oid = case when kind = any (trusted) then kind else pgtide.base_type(kind) end;
+  if kind < 16384 or kind = any (trusted) then
+    source := format('when pg_typeof(%s) = ''%s'' then to_json(%s)::text else %s', x, kind, x,
+                     as_text);
+  elsif y.typtype = 'c' and room > 0 then
+    select p.source, p.room into part, room
+      from pgtide.fields_source(x, y.typrelid, trusted, depth, room) p;
+    source := 'else ' || part;
+  elsif y.typoutput = 'array_out'::regproc and room > 0 then
+    select case when e.typdelim = ',' then format('to_json(format(''%%s'', %s)::text[])::text', x)
+                else as_text end into rest
+      from pg_type e where e.oid = y.typelem;
+    if exists (select from pg_type e where e.oid = pgtide.base_type(y.typelem)
+                  and (e.typtype = 'c' or e.typoutput = 'array_out'::regproc)) then
+      select p.source, p.room into part, room
+        from pgtide.value_source(format('((%s)[s%s])', x, depth), y.typelem, trusted, depth + 1,
+                                 room) p;
+      source := format('when array_ndims(%1$s) = 1 then (select concat(''['', '
+        'string_agg(%2$s, '','' order by s%3$s), '']'') '
+        'from generate_subscripts(%1$s, 1) s%3$s) else %4$s',
+        x, part, depth, rest);
+    else
+      source := 'else ' || rest;
+    end if;
+  else
+    source := 'else ' || as_text;
+  end if;
+  room := room - length(source);
+  if room < 0 then source := 'else ' || as_text; end if;
+  source := format('case when %s is not distinct from null then ''null'' %s end', x, source);
+end $$;
+
+-- The same of all columns of the relation, from a row that is not NULL.
+create or replace function pgtide.fields_source(
+  x text, relation oid, trusted oid[], depth int, inout room int, out source text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  a record;
+  part text;
+  parts text[] := '{}';
+begin
+  for a in select t.attname, t.atttypid from pg_attribute t
+            where t.attrelid = relation and t.attnum > 0 and not t.attisdropped
+            order by t.attnum loop
+    exit when room < 0;
+    select p.source, p.room into part, room
+      from pgtide.value_source(format('(%s).%I', x, a.attname), a.atttypid, trusted, depth,
+                               room) p;
+    parts := parts || format('%L, %s', case when parts = '{}' then '{' else ',' end
+                             || to_json(a.attname::text)::text || ':', part);
+  end loop;
+  if parts = '{}' then
+    source := '''{}''';
+  else
+    source := format('array_to_string(array[%s, ''}''], '''')', array_to_string(parts, ', '));
+  end if;
+end $$;
+
+-- The row `variable` of the relation as JSON, column by column: one that needs too much source gets
+-- its type's text, by itself.
+create or replace function pgtide.row_source(variable text, relation oid, trusted oid[])
+returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  source text;
+begin
+  select '(array_to_string(array[' || string_agg(format('%L, %s',
+           case when n = 1 then '{' else ',' end || to_json(a.attname)::text || ':', v.source), ', '
+           order by n) || ', ''}''], ''''))::json' into source
+    from (select t.attname::text, t.atttypid, row_number() over (order by t.attnum) as n
+            from pg_attribute t
+           where t.attrelid = relation and t.attnum > 0 and not t.attisdropped) a,
+         pgtide.value_source(format('%s.%I', variable, a.attname), a.atttypid, trusted, 1,
+                             20000) v;
+  return coalesce(source, '''{}''::json');
+end $$;
+
+-- Whether the row `variable` is still one of the columns and types that the text was written for.
+-- It costs no query, and sees the present at any isolation level. pg_describe_object() knows
+-- dropped columns, so that one column cannot make room for another; before PostgreSQL 14 it raises
+-- for a column that is not there, and partitions number theirs as they like: there the row is
+-- compared with one of the known columns, which raises where their number differs.
+create or replace function pgtide.guard_source(variable text, relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select concat_ws(' and ',
+      string_agg(format('pg_typeof(%s.%I) = ''%s''', variable, a.attname, a.atttypid), ' and '
+                 order by a.attnum) filter (where not a.attisdropped),
+      case when c.relkind = 'p' or current_setting('server_version_num')::int < 140000
+             then format('%s *= row(%s)', variable,
+                         string_agg(format('%s.%I', variable, a.attname), ', ' order by a.attnum)
+                           filter (where not a.attisdropped))
+             else format('tg_relid = ''%s'' and pg_describe_object(1259, tg_relid, %s) is null',
+                         c.oid, c.relnatts + 1) end)
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+   where c.oid = $2 group by c.oid, c.relkind, c.relnatts
+$$;
+
+create or replace function pgtide.key_value(x text, kind oid, trusted oid[]) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when kind < 16384 or kind = any (trusted)
+              then format('case when pg_typeof(%1$s) = ''%2$s'' then to_json(%1$s) '
+                          'else to_json(format(''%%s'', %1$s)) end', x, kind)
+              else format('(%s)::json', v.source) end
+    from pgtide.value_source(x, kind, trusted, 1, 20000) v
+$$;
+
+-- The text of one key column's value as to_json prints it. For these types their own text is the
+-- same and costs less; for the others (char(n), timestamps, inet) it is not.
+create or replace function pgtide.key_text(x text, kind oid, trusted oid[]) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when pgtide.base_type(kind) in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
+                  'numeric'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype)
+              then format('concat(%s)', x)
+              else format('(%s #>> E''{}'')', pgtide.key_value(x, kind, trusted)) end
+$$;
+
+-- The record id of the row `variable`, and the key alone as a JSON object.
+create or replace function pgtide.key_source(
+  variable text, relation oid, key text[], trusted oid[], out id text, out object text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when count(*) = cardinality(key) then string_agg(
+           case when cardinality(key) = 1
+                  or a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
+                                    'uuid'::regtype)
+                then pgtide.key_text(f.x, a.atttypid, trusted)
+                else format('replace(replace(%s, E''\\'', E''\\\\''), E'','', E''\\,'')',
+                            pgtide.key_text(f.x, a.atttypid, trusted)) end,
+           ' || E'','' || ' order by k.n) end,
+         format('json_build_object(%s)',
+                string_agg(format('%L, %s', k.col, pgtide.key_value(f.x, a.atttypid, trusted)),
+                           ', ' order by k.n))
+    from unnest(key) with ordinality k(col, n)
+    join pg_attribute a on a.attrelid = relation and a.attname = k.col
+   cross join lateral format('%s.%I', variable, k.col) f(x)
+$$;
+
+-- The slow way, for a row that is not as the capture function knows rows: its table was altered and
+-- not looked at since, or this server process still has the plan from before. `trusted` is what
+-- the last look has found; where each statement sees the present, the catalog is asked instead.
+create or replace function pgtide.written(
+  relation oid, key text[], trusted oid[], r record, out id text, out doc json, out key_doc json)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  sources record;
+begin
+  if r is not distinct from null then return; end if;
+  if current_setting('transaction_isolation') = 'read committed' then
+    trusted := pgtide.trusted_types(relation);
+  end if;
+  begin
+    select * into sources from pgtide.key_source('($1)', relation, key, trusted);
+    execute format('select %s, %s', sources.id, sources.object) into id, key_doc using r;
+    if id is null then return; end if;
+  exception when others then
+    id := null;
+    return;
+  end;
+  begin
+    if current_setting('transaction_isolation') = 'read committed'
+       and pgtide.is_trusted(relation, trusted) then
+      doc := to_json(r);
+    else
+      execute 'select ' || pgtide.row_source('($1)', relation, trusted) into doc using r;
+    end if;
+    if octet_length(doc::text) > 536870912 then doc := null; end if;
+  exception when others then
+    doc := null;
+  end;
+end $$;

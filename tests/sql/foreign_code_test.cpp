@@ -1,0 +1,312 @@
+// A role that owns a watched table and its types, and would have its code run by the capture
+// functions. What it defines counts in a sequence, which no rollback takes back.
+#include <doctest/doctest.h>
+
+#include "support/installed_database.hpp"
+
+using namespace pgtide;
+using namespace pgtide::test;
+
+namespace {
+
+std::string lines(const std::vector<Row>& rows) {
+  std::string text;
+  for (const Row& row : rows) {
+    for (const std::string& value : row) text += value + ' ';
+    text += '\n';
+  }
+  return text;
+}
+
+// Casts of a type to json, text, integer and xml, by functions of the two kinds: one that runs, and
+// one that the planner puts in place of its call and evaluates.
+std::string trap(const std::string& type) {
+  std::string sql;
+  for (const char* target : {"json", "jsonb", "text", "int8"}) {
+    const std::string name = "trap_" + type + "_" + target;
+    const std::string value = std::string(target) == "int8" ? "7" : "'\"trapped\"'";
+    sql += "create function " + name + "(" + type + ") returns " + target +
+           " language plpgsql as $$ begin perform nextval('public.trapped'); return " + value +
+           "; end $$; create cast (" + type + " as " + target + ") with function " + name + "(" +
+           type + ") as implicit;";
+  }
+  const std::string folded = "folded_" + type;
+  return sql + "create function " + folded +
+         "() returns varchar immutable language plpgsql as "
+         "$$ begin perform nextval('public.trapped'); return 'trapped'; end $$; create function " +
+         folded + "(" + type + ") returns varchar immutable language sql as 'select " + folded +
+         "()'; create cast (" + type + " as varchar) with function " + folded + "(" + type +
+         ") as implicit;";
+}
+
+// A database with pgtide and a hostile role in it, that may create things in the schema public.
+struct Hostile {
+  Hostile() : mallory(role.name()) {
+    database.run(
+        "create sequence trapped; grant usage on sequence trapped to public; "
+        "grant create on schema public to " +
+        mallory);
+    session.emplace(database.session(mallory));
+  }
+  void watch_table(bool old_rows = true) {
+    const auto done = watch(database.url(), {.table = "t", .old_rows = old_rows});
+    REQUIRE_MESSAGE(done.ok(), (done.ok() ? "" : done.error().message));
+  }
+  bool trapped() { return database.value("select is_called from trapped") == "t"; }
+  // The changes in the log, a line for each.
+  std::string log() {
+    return lines(database.run(
+        "select action, record, old_row, new_row from pgtide.log where action in ('c', 'u', 'd') "
+        "order by id"));
+  }
+
+  const Role role;
+  InstalledDatabase database;
+  const std::string mallory;
+  std::optional<Session> session;
+};
+
+const std::string moods = "create type mood as enum ('sad', 'so so');";
+
+struct Attack {
+  std::string why;
+  std::string before;     // by the owner, before the table t is watched
+  std::string superuser;  // and by a superuser
+  std::string after;      // by the owner, after it
+  std::string change;
+  std::vector<Row> logged;  // action, record, old_row, new_row
+};
+
+const std::vector<Attack>& attacks() {
+  static const std::vector<Attack> all = {
+      {"an enum",
+       moods + trap("mood") + "create table t (id int primary key, m mood)",
+       "",
+       "",
+       "insert into t values (1, 'so so'), (2, null)",
+       {{"c", "1", "NULL", R"({"id":1,"m":"so so"})"}, {"c", "2", "NULL", R"({"id":2,"m":null})"}}},
+      {"an enum that is updated and deleted",
+       moods + trap("mood") + "create table t (id int primary key, m mood)",
+       "",
+       "",
+       "insert into t values (1, 'sad'); update t set m = 'so so'; update t set id = 2; "
+       "delete from t",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad"})"},
+        {"u", "1", R"({"id":1,"m":"sad"})", R"({"id":1,"m":"so so"})"},
+        {"d", "1", R"({"id":1,"m":"so so"})", "NULL"},
+        {"c", "2", "NULL", R"({"id":2,"m":"so so"})"},
+        {"d", "2", R"({"id":2,"m":"so so"})", "NULL"}}},
+      {"a range",
+       "create type span as range (subtype = int);" + trap("span") +
+           "create table t (id int primary key, r span)",
+       "",
+       "",
+       "insert into t values (1, '[1,5)')",
+       {{"c", "1", "NULL", R"x({"id":1,"r":"[1,5)"})x"}}},
+      {"arrays of an enum, one of two dimensions",
+       moods + trap("mood") + "create table t (id int primary key, m mood[], n mood[])",
+       "",
+       "",
+       R"(insert into t values (1, '{sad,"so so",null}', '{{sad},{"so so"}}'), (2, '{}', null))",
+       {{"c", "1", "NULL", R"({"id":1,"m":["sad","so so",null],"n":[["sad"],["so so"]]})"},
+        {"c", "2", "NULL", R"({"id":2,"m":[],"n":null})"}}},
+      {"composites that hold an enum, and arrays of them",
+       moods + trap("mood") + "create type pair as (n numeric, \"M 1\" mood, l int[]);" +
+           "create table t (id int primary key, p pair, q pair[])",
+       "",
+       "",
+       "insert into t values (1, row(1.50, 'sad', '{1,2}'), array[row(2, null, null), "
+       "null]::pair[]),"
+       "(2, row(null, null, null), null)",
+       {{"c", "1", "NULL",
+         R"({"id":1,"p":{"n":1.50,"M 1":"sad","l":[1,2]},"q":[{"n":2,"M 1":null,"l":null},null]})"},
+        {"c", "2", "NULL", R"({"id":2,"p":{"n":null,"M 1":null,"l":null},"q":null})"}}},
+      {"domains over an enum and over a number",
+       moods + trap("mood") +
+           "create domain feeling as mood; create domain amount as numeric;"
+           "create table t (id int primary key, f feeling, a amount, l feeling[])",
+       "",
+       "",
+       "insert into t values (1, 'sad', 1.50, '{sad}')",
+       {{"c", "1", "NULL", R"({"id":1,"f":"sad","a":1.50,"l":["sad"]})"}}},
+      {"a column added",
+       moods + trap("mood") + "create table t (id int primary key)",
+       "",
+       "alter table t add m mood default 'sad'",
+       "insert into t values (1)",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad"})"}}},
+      {"a column added behind one that is dropped",
+       moods + trap("mood") + "create table t (id int primary key)",
+       "",
+       "alter table t add x int, add m mood default 'sad'; alter table t drop x",
+       "insert into t values (1)",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad"})"}}},
+      {"a column put in the place of another of its name",
+       moods + trap("mood") + "create table t (id int primary key, m text)",
+       "",
+       "alter table t drop m; alter table t add m mood",
+       "insert into t values (1, 'sad')",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad"})"}}},
+      {"a type altered",
+       moods + trap("mood") + "create table t (id int primary key, m text)",
+       "",
+       "alter table t alter m type mood using null",
+       "insert into t values (1, 'sad')",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad"})"}}},
+      {"the type of the key altered",
+       moods + trap("mood") + "create table t (id text primary key)",
+       "",
+       "alter table t alter id type mood using null",
+       "insert into t values ('sad'); update t set id = 'so so'; delete from t",
+       {{"c", "sad", "NULL", R"({"id":"sad"})"},
+        {"d", "sad", R"({"id":"sad"})", "NULL"},
+        {"c", "so so", "NULL", R"({"id":"so so"})"},
+        {"d", "so so", R"({"id":"so so"})", "NULL"}}},
+      {"the type of a partitioned table altered, a column added",
+       moods + trap("mood") +
+           "create table t (id int primary key, m text) partition by range (id);"
+           "create table t1 (m text, id int not null); alter table t attach partition t1 default",
+       "",
+       "alter table t alter m type mood using null; alter table t add n mood",
+       "insert into t values (1, 'sad', 'so so')",
+       {{"c", "1", "NULL", R"({"m":"sad","id":1,"n":"so so"})"}}},
+      {"an attribute added to a composite",
+       moods + trap("mood") +
+           "create type pair as (n int); create table t (id int primary key, "
+           "p pair)",
+       "",
+       "alter type pair add attribute m mood",
+       "insert into t values (1, row(3, 'sad'))",
+       {}},
+      {"a composite attribute put in the place of another of its name",
+       moods + trap("mood") +
+           "create type pair as (n int, m text); create table t (id int primary "
+           "key, p pair)",
+       "",
+       "alter type pair drop attribute m; alter type pair add attribute m mood",
+       "insert into t values (1, row(3, 'sad'))",
+       {{"c", "1", "NULL", R"({"id":1,"p":{"n":3,"m":"sad"}})"}}},
+      {"a type handed to a superuser, its casts still the owner's",
+       moods + trap("mood") + "create table t (id int primary key, m mood)",
+       "alter type mood owner to postgres",
+       "",
+       "insert into t values (1, 'sad')",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad"})"}}},
+      {"a composite of a superuser that holds a type of another",
+       moods + trap("mood") + "create table t (id int primary key)",
+       "create type pair as (n int, m mood); alter table t add p pair",
+       "",
+       "insert into t values (1, row(3, 'sad'))",
+       {{"c", "1", "NULL", R"({"id":1,"p":{"n":3,"m":"sad"}})"}}},
+      {"an enum as key",
+       moods + trap("mood") + "create table t (id mood primary key, n int)",
+       "",
+       "",
+       "insert into t values ('sad'); update t set n = 1; update t set id = 'so so'; delete from t",
+       {{"c", "sad", "NULL", R"({"id":"sad","n":null})"},
+        {"u", "sad", R"({"id":"sad","n":null})", R"({"id":"sad","n":1})"},
+        {"d", "sad", R"({"id":"sad","n":1})", "NULL"},
+        {"c", "so so", "NULL", R"({"id":"so so","n":1})"},
+        {"d", "so so", R"({"id":"so so","n":1})", "NULL"}}},
+  };
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("foreign code: no cast of a type's owner is called, and values print as ever") {
+  for (const Attack& attack : attacks()) {
+    CAPTURE(attack.why);
+    Hostile db;
+    db.session->run(attack.before);
+    if (!attack.superuser.empty()) db.database.run(attack.superuser);
+    db.watch_table();
+    if (!attack.after.empty()) db.session->run(attack.after);
+    db.session->run("begin;" + attack.change + "; commit");
+    CHECK(!db.trapped());
+    if (!attack.logged.empty()) CHECK(db.log() == lines(attack.logged));
+    // The look takes note, and then it is the same.
+    db.database.run("select * from pgtide.look(); truncate pgtide.log0; delete from t");
+    db.database.run("truncate pgtide.log0");
+    db.session->run("begin;" + attack.change + "; commit");
+    CHECK(!db.trapped());
+    if (!attack.logged.empty()) CHECK(db.log() == lines(attack.logged));
+  }
+}
+
+TEST_CASE("foreign code: none in the keys of what is deleted, on a table without old rows") {
+  Hostile db;
+  db.session->run(moods + trap("mood") + "create table t (id mood primary key, n int)");
+  db.watch_table(false);
+  const std::string change =
+      "begin; insert into t values ('sad'); update t set n = 1; update t set id = 'so so'; "
+      "delete from t; commit";
+  const auto expected = [](const char* tail) {
+    const std::string row = std::string(R"({"id":"sad","n":1)") + tail;
+    const std::string other = std::string(R"({"id":"so so","n":1)") + tail;
+    return lines({{"c", "sad", "NULL", std::string(R"({"id":"sad","n":null)") + tail},
+                  {"u", "sad", "NULL", row},
+                  {"d", "sad", R"({"id" : "sad"})", "NULL"},
+                  {"c", "so so", "NULL", other},
+                  {"d", "so so", R"({"id" : "so so"})", "NULL"}});
+  };
+  db.session->run(change);
+  CHECK(db.log() == expected("}"));
+  db.session->run("alter table t add m mood");
+  db.database.run("truncate pgtide.log0");
+  db.session->run(change);
+  CHECK(db.log() == expected(R"(,"m":null})"));
+  CHECK(!db.trapped());
+}
+
+TEST_CASE("foreign code: none where the writer's snapshot or plan is older than the table") {
+  for (const std::string level : {"read committed", "repeatable read", "serializable"}) {
+    CAPTURE(level);
+    Hostile db;
+    db.session->run(moods + "create table t (id int primary key, x text)");
+    db.watch_table();
+    db.session->run("insert into t values (1)");
+    Session writer = db.database.session(db.mallory);
+    writer.run("begin isolation level " + level);
+    writer.run("select from pg_class limit 1");
+    db.session->run(trap("mood") + "alter table t alter x type mood using null, add m mood");
+    writer.run("insert into t values (2, 'sad', 'sad')");
+    writer.run("commit");
+    db.session->run("insert into t values (3, 'sad', 'sad')");  // whose plan is older
+    CHECK(!db.trapped());
+    CHECK(db.database.value("select new_row from pgtide.log where record = '3'") ==
+          R"({"id":3,"x":"sad","m":"sad"})");
+    CHECK(db.database.value("select new_row->>'x' from pgtide.log where record = '2'") == "sad");
+  }
+}
+
+TEST_CASE("foreign code: types of a superuser, as of extensions, keep their own JSON") {
+  Hostile db;
+  db.database.run(
+      "create extension hstore; create extension citext; create table t (id citext "
+      "primary key, h hstore, l hstore[])");
+  db.watch_table();
+  db.database.run(R"(insert into t values ('A', 'a=>1', array['b=>2'::hstore]))");
+  const std::vector<Row> logged = {
+      {"c", "A", "NULL", R"({"id":"A","h":{"a": "1"},"l":[{"b": "2"}]})"}};
+  CHECK(db.log() == lines(logged));
+  // Until its owner is another: the look sees that.
+  db.database.run("alter type hstore owner to " + db.mallory);
+  db.database.run("select * from pgtide.look(); truncate pgtide.log0; delete from t");
+  db.database.run("truncate pgtide.log0");
+  db.database.run(R"(insert into t values ('A', 'a=>1', array['b=>2'::hstore]))");
+  CHECK(db.log() ==
+        lines({{"c", "A", "NULL", R"({"id":"A","h":"\"a\"=>\"1\"","l":["\"b\"=>\"2\""]})"}}));
+}
+
+TEST_CASE("foreign code: a composite of very many values is printed as its text") {
+  Hostile db;
+  std::string types = moods + "create type c0 as (m mood);";
+  for (int n = 1; n < 25; ++n)
+    types += "create type c" + std::to_string(n) + " as (a c" + std::to_string(n - 1) + ", b c" +
+             std::to_string(n - 1) + ");";
+  db.session->run(types + "create table t (id int primary key, c c24)");
+  db.watch_table();
+  db.session->run("insert into t values (1, row(null, null))");
+  CHECK(db.log() == lines({{"c", "1", "NULL", R"x({"id":1,"c":"(,)"})x"}}));
+}
