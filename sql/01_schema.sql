@@ -6,7 +6,12 @@
 -- Each file may run any number of times. Two settings, given before (`-c "set ..."`), change what
 -- it does: pgtide.force = on puts up with a publication FOR ALL TABLES;
 -- pgtide.force_logged_sequences = on takes the way of PostgreSQL 13 and 14 on a later one.
-
+--
+-- The first statement of each file keeps out what others may have put into schemas of the caller's
+-- search_path: functions and operators that are called like PostgreSQL's and match better. The last
+-- file resets it. pgtide.owner (`--owner`) names the role that a schema pgtide, which install would
+-- refuse otherwise, may belong to; pgtide.lock_patience says how long install waits for a lock.
+set search_path = pg_catalog, pg_temp;
 set client_min_messages = warning;
 
 do $$
@@ -14,25 +19,74 @@ declare
   mine constant int := 3;
   theirs int;
   owner name;
+  wanted constant name := nullif(current_setting('pgtide.owner', true), '');
+  patience constant interval :=
+    coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval;
+  ours boolean;
+  turn regclass;
 begin
   if current_setting('server_version_num')::int < 130000 then
     raise exception 'pgtide needs PostgreSQL 13 or later, this is %',
       current_setting('server_version') using errcode = '0A000';
   end if;
-  perform pg_advisory_xact_lock(hashtext('pgtide.install'));
-  select r.rolname into owner
+  perform set_config('lock_timeout', (extract(epoch from patience) * 1000)::bigint::text, false);
+  if wanted is not null and not exists (select from pg_roles where rolname = wanted) then
+    raise exception 'there is no role %', wanted using errcode = '42704';
+  end if;
+  select r.rolname, exists (select from pg_class m where m.relnamespace = n.oid
+                             and m.relname = 'meta' and m.relkind = 'r' and m.relowner = n.nspowner)
+    into owner, ours
     from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'pgtide';
-  if owner is not null then
-    if not pg_has_role(current_user, owner, 'USAGE') then
-      raise exception 'pgtide was installed here by %, and % is not a member of it', owner,
-        current_user
-        using errcode = '42501', hint = format('GRANT %I TO %I;', owner, current_user);
+  if owner is null then
+    if not has_database_privilege(current_database(), 'CREATE') then
+      raise exception 'role % may not create a schema in database %', current_user,
+        current_database() using errcode = '42501',
+        hint = format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user);
     end if;
-    perform set_config('role', owner, false);
-  elsif not has_database_privilege(current_database(), 'CREATE') then
-    raise exception 'role % may not create a schema in database %', current_user, current_database()
-      using errcode = '42501',
-      hint = format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user);
+    owner := coalesce(wanted, current_user);
+    begin
+      execute format('create schema pgtide authorization %I', owner);
+    exception
+      when lock_not_available then
+        raise exception 'another transaction has made a schema pgtide and has not ended for %',
+          patience using errcode = '55P03',
+          hint = 'End that transaction (see pg_stat_activity), or install again later.';
+      when duplicate_schema or unique_violation then
+        raise exception 'somebody else made a schema pgtide at this moment' using errcode = '55000',
+          hint = 'Install again.';
+    end;
+  elsif not pg_has_role(current_user, owner, 'USAGE') then
+    raise exception 'pgtide was installed here by %, and % is not a member of it', owner,
+      current_user
+      using errcode = '42501', hint = format('GRANT %I TO %I;', owner, current_user);
+  elsif wanted <> owner then
+    raise exception 'schema pgtide belongs to role %, not to %', owner, wanted
+      using errcode = '42501';
+  elsif wanted is null and owner <> current_user then
+    raise exception 'schema pgtide belongs to role %, not to %: who uses it runs the code of its '
+      'owner', owner, current_user using errcode = '42501',
+      hint = format('If you trust role %I: pgtide install --owner %I (set pgtide.owner = %L).',
+                    owner, owner, owner);
+  elsif wanted is null and not ours then
+    raise exception 'there is a schema pgtide that pgtide has not made: it has no table meta of '
+      'its owner' using errcode = '55000',
+      hint = format('Rename it; or, if all that is in it may stay: pgtide install --owner %I.',
+                    owner);
+  end if;
+  perform set_config('role', owner, false);
+  turn := coalesce(to_regclass('pgtide.leadership'), to_regclass('pgtide.meta'));
+  if turn is not null then
+    begin
+      execute format('lock table %s in share row exclusive mode', turn);
+    exception when lock_not_available then
+      raise exception 'table % stayed locked for %', turn, patience using errcode = '55P03',
+        hint = coalesce((
+          select format('It is held by %s: another install, most likely. Install again later.',
+                        string_agg(distinct format('process %s (%s)', a.pid, a.application_name),
+                                   ', '))
+            from pg_locks l join pg_stat_activity a on a.pid = l.pid
+           where l.relation = turn and l.granted), 'Install again.');
+    end;
   end if;
   if to_regclass('pgtide.meta') is not null then
     execute 'select schema_version from pgtide.meta' into theirs;
@@ -49,7 +103,6 @@ begin
       using errcode = '55000',
       hint = 'Name the tables in the publication, or give --force and create the log tables there.';
   end if;
-  create schema if not exists pgtide;
   revoke all on schema pgtide from public;
 end $$;
 
@@ -66,6 +119,10 @@ create table if not exists pgtide.meta (
 );
 -- What the cursors of clients are sealed with: who has it sees in them how much everybody writes.
 alter table pgtide.meta add column if not exists cursor_key bytea;
+
+-- Always empty: locked by a bridge that looks whether it is to lead, and by install
+-- (06_look.sql, pgtide.take_lead). Who has no right in the schema cannot lock it.
+create table if not exists pgtide.leadership ();
 
 create table if not exists pgtide.collection (
   id int generated by default as identity primary key,
@@ -140,9 +197,6 @@ begin
         old_row json,
         new_row json
       ) with (autovacuum_enabled = off, toast.autovacuum_enabled = off);
-      create index if not exists log%1$s_xid on pgtide.log%1$s (xid, record_hash, old_tid);
-      create index if not exists log%1$s_id on pgtide.log%1$s using brin (id)
-        with (pages_per_range = 16);
       create table if not exists pgtide.tick%1$s (
         n bigint primary key,
         nonce bigint not null,
@@ -150,6 +204,14 @@ begin
         at timestamptz not null default clock_timestamp()
       ) with (autovacuum_enabled = off);
     $ddl$, n);
+    -- IF NOT EXISTS would wait for every writer of the table, and others behind it, and then look.
+    if to_regclass(format('pgtide.log%s_xid', n)) is null then
+      execute format('create index log%1$s_xid on pgtide.log%1$s (xid, record_hash, old_tid)', n);
+    end if;
+    if to_regclass(format('pgtide.log%s_id', n)) is null then
+      execute format('create index log%1$s_id on pgtide.log%1$s using brin (id) '
+                     'with (pages_per_range = 16)', n);
+    end if;
   end loop;
 end $$;
 

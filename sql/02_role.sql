@@ -1,6 +1,7 @@
 -- The role that the capture functions run as: it may append to the log and nothing else, since a
 -- cast to json that some application role defined runs inside them. A role belongs to the whole
 -- cluster, so databases share it.
+set search_path = pg_catalog, pg_temp;
 
 create or replace function pgtide.prepare_role() returns name
 language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -14,6 +14,7 @@
 -- A catalog is read by a snapshot, and a row is as new as its table: where the snapshot is the
 -- transaction's, what it says of a type may be past. So each value is asked for its type
 -- (pg_typeof) before to_json() gets it, and what is trusted comes from a look that is not older.
+set search_path = pg_catalog, pg_temp;
 
 -- The types from oid 16384 (the first that no initdb gives) on that the relation's rows may hold,
 -- each with the type that holds it and what is known of it alone.

@@ -11,6 +11,7 @@
 -- Rejected: statement triggers with transition tables (no row that reaches a partition directly, no
 -- pairing of old and new when keys change), one function with EXECUTE (0.44 of the commits instead
 -- of 0.65), and following the versions in the table itself (needs rights on it).
+set search_path = pg_catalog, pg_temp;
 
 -- Gives new ids to the own changes that follow from the row version `version`, in their order, and
 -- says whether the last of them is a delete. `low` is the id of the last TRUNCATE: what is older
@@ -100,6 +101,24 @@ begin
   end if;
 end $$;
 
+-- May anybody notify? A transaction that has notified fails at its commit when the server's queue
+-- of notifications is full (async.c, PreCommit_Notify), and any role may fill it: by a LISTEN in a
+-- transaction that stays open, and by many NOTIFYs. So nobody does once a hundredth of the queue
+-- (80 MB of 8 GB; as a rule it is all but empty) is taken; bridges poll meanwhile.
+create or replace function pgtide.queue_has_room() returns boolean
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select pg_notification_queue_usage() < 0.01
+$$;
+
+-- A notification that nothing depends on.
+create or replace function pgtide.tell(channel text, what text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if pgtide.queue_has_room() then
+    perform pg_notify(channel, what);
+  end if;
+end $$;
+
 -- Wakes the leader where it sleeps. Null after a crash, when nobody has set it: wake, unless a
 -- NOTIFY could make the writer's PREPARE TRANSACTION fail.
 create or replace function pgtide.wake() returns void
@@ -107,8 +126,9 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   lease bigint := pg_sequence_last_value('pgtide.armed');
 begin
-  if lease > extract(epoch from clock_timestamp())
-     or lease is null and current_setting('max_prepared_transactions') = '0' then
+  if (lease > extract(epoch from clock_timestamp())
+      or lease is null and current_setting('max_prepared_transactions') = '0')
+     and pgtide.queue_has_room() then
     perform pg_notify('pgtide_wake', '');
   end if;
 end $$;

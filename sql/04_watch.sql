@@ -1,4 +1,15 @@
 -- Watching a table: what may be watched, the triggers, and the way back.
+set search_path = pg_catalog, pg_temp;
+
+-- Who has a lock on the table: " (process 17, psql)".
+create or replace function pgtide.holders_of(relation regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(format(' (%s)', string_agg(distinct format('process %s, %s', a.pid,
+                                                             a.application_name), '; ')), '')
+    from pg_locks l join pg_stat_activity a on a.pid = l.pid
+   where l.relation = $1 and l.granted and l.pid <> pg_backend_pid()
+     and l.database = (select oid from pg_database where datname = current_database())
+$$;
 
 -- Takes the lock that CREATE TRIGGER needs with a short wait, again and again, for a waiting lock
 -- makes every later writer of the table wait behind it.
@@ -21,7 +32,8 @@ begin
     exception when lock_not_available or deadlock_detected then
       if clock_timestamp() > now() + patience then
         raise exception 'table % stayed locked for %', t, patience using errcode = '55P03',
-          hint = 'A long transaction or a VACUUM holds it (see pg_stat_activity). Try again later.';
+          hint = format('A long transaction or a VACUUM holds it%s. Try again later.',
+                        pgtide.holders_of(t));
       end if;
     end;
     perform pg_sleep(0.05 + random() * 0.2);
@@ -257,7 +269,7 @@ declare
   other text;
 begin
   perform pgtide.check_table(relation, ignore_rls);
-  lock table pgtide.collection in share row exclusive mode;
+  perform pgtide.lock_patiently(array['pgtide.collection'::regclass], 'share row exclusive');
   select * into was from pgtide.collection w where w.relation = watch.relation;
   if was.id is null then
     -- A table of this name that is gone or was renamed: the new one takes its place.
@@ -301,7 +313,7 @@ begin
          from pgtide.collection w where w.id = c) then
     perform pgtide.mark_changed(c);
   end if;
-  perform pg_notify('pgtide_catalog', '');  -- the bridges read anew what is watched
+  perform pgtide.tell('pgtide_catalog', '');  -- the bridges read anew what is watched
   return collection;
 end $$;
 
@@ -366,7 +378,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   c int;
 begin
-  lock table pgtide.collection in share row exclusive mode;
+  perform pgtide.lock_patiently(array['pgtide.collection'::regclass], 'share row exclusive');
   select w.id into c from pgtide.collection w where w.name = forget.collection;
   if not found then
     raise exception 'no collection is called %', collection using errcode = '42704',
@@ -375,7 +387,7 @@ begin
   perform pgtide.drop_functions(pgtide.functions_of(c));
   perform pgtide.mark_changed(c);
   delete from pgtide.collection w where w.id = c;
-  perform pg_notify('pgtide_catalog', '');
+  perform pgtide.tell('pgtide_catalog', '');
 end $$;
 
 create or replace function pgtide.unwatch(relation regclass) returns void

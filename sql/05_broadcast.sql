@@ -2,6 +2,7 @@
 -- PUBLIC:
 --   grant usage on schema pgtide to app;
 --   grant execute on function pgtide.broadcast(text, json), pgtide.broadcast_all(json) to app;
+set search_path = pg_catalog, pg_temp;
 
 create or replace function pgtide.broadcast_all(data json) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -3,6 +3,7 @@
 -- A table may have been rewritten, swapped for another, or left without its triggers for a while;
 -- what clients know of it is stale then, and an `s` in the log tells them so. Nothing is written
 -- while nothing has changed.
+set search_path = pg_catalog, pg_temp;
 
 -- The table of this name, or null. to_regclass() would raise where the caller lacks USAGE on the
 -- schema, which the look does not need.
@@ -189,18 +190,59 @@ begin
   end loop;
 end $$;
 
--- Who holds the leader's lock, and whether it is a bridge, which has its mark as well
--- (src/capture/leader.hpp).
-create or replace view pgtide.lock_holder as
-  select l.pid, exists (select from pg_catalog.pg_locks m
-                         where m.pid = l.pid and m.locktype = 'advisory' and m.granted
-                           and m.database = l.database and m.classid = l.classid and m.objid = 3
-                           and m.objsubid = 2) as is_bridge
-    from pg_catalog.pg_locks l
-    join pg_catalog.pg_database here
-      on here.oid = l.database and here.datname = pg_catalog.current_database()
-   where l.locktype = 'advisory' and l.granted and l.classid = 1953064037 and l.objid = 1
-     and l.objsubid = 2;
+-- The bridges at work. Each shows a sign of what it does, an advisory lock of the class 'tide' in
+-- ASCII (it leads) or the next one (it follows), under a number that it draws by lot. Every role of
+-- the server may take such locks; so one counts only where the role behind it is a member of the
+-- schema's owner, nobody ever waits for one, and a taken number is no loss. Who leads is decided
+-- under a lock on a table, which is out of others' reach: by take_lead().
+--
+-- Rejected: constant keys (any role that may connect takes them, and no bridge leads); a lock on a
+-- table for as long as a bridge leads, which is a transaction for as long, so another connection.
+drop view if exists pgtide.lock_holder;
+create or replace view pgtide.bridge as
+  select l.pid, l.classid = 1953064037 as leads
+    from pg_locks l
+    join pg_database here on here.oid = l.database and here.datname = current_database()
+    join pg_namespace n on n.nspname = 'pgtide'
+    join pg_stat_activity a on a.pid = l.pid
+   where l.locktype = 'advisory' and l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 2
+     and l.classid in (1953064037, 1953064038) and pg_has_role(a.usesysid, n.nspowner, 'MEMBER');
+
+create or replace function pgtide.show_sign(class int) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pg_advisory_unlock_all();
+  for i in 1..100 loop
+    if pg_try_advisory_lock(class, (random() * 2000000000)::int) then return; end if;
+  end loop;
+  raise exception 'a hundred numbers drawn by lot were all taken' using errcode = '55P03';
+end $$;
+
+-- Makes this session's bridge the leader, where there is none; false: there is, or another one
+-- decides at this moment.
+create or replace function pgtide.take_lead() returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  lock table pgtide.leadership in exclusive mode nowait;
+  if exists (select from pgtide.bridge where leads) then return false; end if;
+  perform pgtide.show_sign(1953064037);
+  return true;
+exception when lock_not_available then
+  return false;
+end $$;
+
+-- Are there committed changes that no tick has? With a leader at work, for a few milliseconds only.
+create or replace function pgtide.lacks_tick() returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select exists (
+    select from pgtide.log l, (select snapshot from pgtide.tick order by n desc limit 1) t
+     where l.xid >= pg_snapshot_xmax(t.snapshot)) or exists (
+    select from pgtide.log l
+     where l.xid = any (array(
+       select x from (select snapshot from pgtide.tick order by n desc limit 1) t,
+              pg_snapshot_xip(t.snapshot) x
+        where pg_visible_in_snapshot(x, pg_current_snapshot()))))
+$$;
 
 -- What is wrong with the database as a whole, each with its mend.
 create or replace function pgtide.database_faults() returns table (wrong text, mend text)
@@ -218,11 +260,6 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from pg_class
    where relnamespace = 'pgtide'::regnamespace and relname in ('log0', 'log1', 'log2')
      and not coalesce(reloptions @> '{autovacuum_enabled=off}', false)
-  union all
-  select format('the leader''s lock is held by process %s, which is no bridge: no change is sent',
-                l.pid),
-         format('end it, or run: select pg_terminate_backend(%s)', l.pid)
-    from pgtide.lock_holder l where not l.is_bridge
   union all
   select 'this database is a copy: it was restored from a dump or its cluster is another one',
          'the leader begins its log anew; nothing is to be done'
@@ -247,10 +284,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     'leader', (select json_build_object('pid', a.pid, 'address', a.client_addr,
                                         'since', a.backend_start)
                  from pg_stat_activity a
-                where a.pid = (select l.pid from pgtide.lock_holder l where l.is_bridge)),
-    'followers', (select count(*) from pg_locks l
-                   where l.locktype = 'advisory' and l.database = here.oid and l.granted
-                     and l.classid = 1953064037 and l.objid = 2 and l.objsubid = 2),
+                where a.pid = (select b.pid from pgtide.bridge b where b.leads limit 1)),
+    'followers', (select count(*) from pgtide.bridge b where not b.leads),
+    'owner', (select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner
+               where n.nspname = 'pgtide'),
     'log_bytes', (select sum(pg_total_relation_size(format('pgtide.log%s', n)::regclass))
                     from generate_series(0, 2) n),
     'logs', (select json_agg(json_build_object(
@@ -263,5 +300,5 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
         'wrong', f.wrong, 'mend', f.mend) order by c.name), '[]')
       from pgtide.collection c, pgtide.fault(c) f),
     'faults', (select coalesce(json_agg(d), '[]') from pgtide.database_faults() d))
-    from pgtide.meta m, pg_database here where here.datname = current_database()
+    from pgtide.meta m
 $$;

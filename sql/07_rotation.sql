@@ -5,6 +5,7 @@
 -- When retention's lowest tick covers the table (its snapshot's xmin is past the seal),
 -- set_horizon(tick), committed, then empty_log(table). A reader reads its batch first and
 -- meta.horizon in a new statement after it.
+set search_path = pg_catalog, pg_temp;
 
 -- Lets the writers take the next log table; its number, or null while that one is not empty yet.
 create or replace function pgtide.switch_log() returns int

@@ -1,6 +1,8 @@
 -- Takes pgtide out of the database without a trace. The caller owns the schema, or is a member of
 -- its owner. Where writers are busy, unwatch each table first, each in a transaction of its own, as
 -- `pgtide uninstall` does: this function needs all their tables at one moment.
+set search_path = pg_catalog, pg_temp;
+
 create or replace function pgtide.uninstall() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,9 +1,30 @@
 -- The last file: rights, the capture functions of what is already watched, and the version.
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
   f text;
   c record;
+  foreign_code text;
 begin
+  -- Defaults and checks keep the functions and operators that they were made with; an older install
+  -- may have found them in the search_path of its caller.
+  select string_agg(distinct pg_describe_object(d.refclassid, d.refobjid, 0), ', ')
+    into foreign_code
+    from pg_depend d
+    left join pg_attrdef a on d.classid = 'pg_attrdef'::regclass and a.oid = d.objid
+    left join pg_class t on t.oid = a.adrelid
+    left join pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
+    left join pg_proc p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid
+    left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+   where 'pgtide'::regnamespace in (t.relnamespace, k.connamespace)
+     and coalesce(p.pronamespace, o.oprnamespace)
+         not in ('pgtide'::regnamespace, 'pg_catalog'::regnamespace);
+  if foreign_code is not null then
+    raise exception 'tables of schema pgtide call what pgtide has not made: %', foreign_code
+      using errcode = '55000', hint = 'An older install found it in its search_path. Run pgtide '
+        'uninstall, then install, and watch each table again.';
+  end if;
   perform pgtide.grant_rights();
   foreach f in array array['pgtide.broadcast(text,json)', 'pgtide.broadcast_all(json)'] loop
     perform pgtide.hand_over(f::regprocedure);
@@ -14,7 +35,7 @@ begin
                                 'rename_record', 'log_truncate', 'is_collection_name', 'written',
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
                                 'value_source', 'fields_source', 'row_source', 'key_text',
-                                'key_value', 'key_source') loop
+                                'key_value', 'key_source', 'queue_has_room') loop
     if (select capture_role from pgtide.meta) is not null then
       execute format('grant execute on function %s to %I', f,
                      (select capture_role from pgtide.meta));
@@ -30,3 +51,5 @@ begin
 end $$;
 reset role;
 reset client_min_messages;
+reset lock_timeout;
+reset search_path;

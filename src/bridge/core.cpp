@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "bridge/gathering.hpp"
+#include "bridge/lag.hpp"
 #include "bridge/metrics.hpp"
 #include "bridge/rules_loader.hpp"
 #include "config/config_file.hpp"
@@ -29,10 +30,6 @@ constexpr std::size_t broadcast_bytes_max = 16 * 1'048'576;  // past it HTTP is 
 std::int64_t now_us() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-}
-
-std::int64_t age_us(std::int64_t since_us) {
-  return since_us == 0 ? 0 : std::max<std::int64_t>(now_us() - since_us, 0);
 }
 
 bool is_loopback(const std::string& host) {
@@ -307,8 +304,8 @@ void BridgeCore::status_changed(const SourceStatus& status) {
 
 Operator::Readiness BridgeCore::readiness() {
   const SourceStatus status = source_->status();
-  const std::int64_t lag_us = age_us(status.oldest_unread_us);
-  const auto lag_ms = std::chrono::milliseconds(lag_us / 1'000);
+  const Lag lag = lag_of(status, now_us());
+  const auto lag_ms = std::chrono::duration_cast<std::chrono::milliseconds>(lag.time);
   const bool behind = lag_ms > config_.ready.lag;
   Readiness answer;
   answer.ready = limiter_.is_open() && status.connected && status.fault.empty() && !behind;
@@ -318,6 +315,7 @@ Operator::Readiness BridgeCore::readiness() {
                               {"leader", status.leader},
                               {"lag_ms", lag_ms.count()},
                               {"behind", behind}};
+  if (behind) json["reason"] = lag.why;
   if (!status.fault.empty()) json["fault"] = status.fault;
   json["problems"] = problems();
   answer.json = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

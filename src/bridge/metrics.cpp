@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bridge/lag.hpp"
 #include "bridge/resource_figures.hpp"
 
 namespace pgtide {
@@ -122,9 +123,9 @@ void add_source(Page& page, const SourceStatus& source, std::int64_t now_us) {
                source.queries);
   page.gauge("pgtide_log_bytes", "Size of the log tables, as last looked at.",
              static_cast<double>(source.log_bytes));
-  const std::int64_t lag_us = source.oldest_unread_us == 0 ? 0 : now_us - source.oldest_unread_us;
-  page.gauge("pgtide_lag_seconds", "Age of the oldest change that waits to be read.",
-             static_cast<double>(std::max<std::int64_t>(lag_us, 0)) / 1e6);
+  page.gauge("pgtide_lag_seconds",
+             "For how long changes have waited to be read, or the database has not answered.",
+             static_cast<double>(lag_of(source, now_us).time.count()) / 1e6);
 }
 
 // The whole process under the names that every client library of Prometheus uses.

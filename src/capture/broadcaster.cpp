@@ -87,7 +87,7 @@ Result<void> Broadcaster::broadcast(std::string_view collection, std::string_vie
                                          "' is no name of a collection: letters, digits and _, at "
                                          "most 63, not beginning with a digit"};
   if (Result<void> valid = check(json); !valid) return valid;
-  return state_->commit("select pgtide.broadcast($1, $2::json)",
+  return state_->commit("select pgtide.broadcast($1::text, $2::json)",
                         {std::string(collection), std::string(json)});
 }
 

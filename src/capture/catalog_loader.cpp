@@ -181,13 +181,14 @@ std::shared_ptr<const Catalog> CatalogLoader::load(DatabaseSession& session,
 void CatalogLoader::look(DatabaseSession& session) {
   const auto some = session.run_with(
       "select coalesce(max(id), 0), count(*) from (select id from pgtide.collection "
-      "where id > $1 order by id limit $2) next", looked_past_, looked_at_once);
+      "where id > $1::int order by id limit $2::bigint) next", looked_past_, looked_at_once);
   const std::int32_t past = looked_past_;
   const auto upto = static_cast<std::int32_t>(integer_of(some[0][0]));
   looked_past_ = integer_of(some[0][1]) == looked_at_once ? upto : 0;
   seen_faults_.erase(seen_faults_.upper_bound(past), seen_faults_.upper_bound(upto));
   for (const auto& row :
-       session.run_with("select collection, wrong, mend from pgtide.look($1, $2)", past, upto))
+       session.run_with("select collection, wrong, mend from pgtide.look($1::int, $2::int)", past,
+                        upto))
     seen_faults_[static_cast<std::int32_t>(integer_of(row[0]))] =
         std::string(text_of(row[1])) + "; run: " + std::string(text_of(row[2]));
 }

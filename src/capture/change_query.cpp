@@ -80,7 +80,8 @@ std::string tick_statement(unsigned into, bool with_rows) {
          "made as (insert into " + table + " (n, nonce, snapshot, at) "
          "select $1::bigint + 1, $3::bigint, snapshot, clock_timestamp() from snap "
          "where known and exists (select from few) returning at, "
-         "case when $5::bool then pg_notify('pgtide_tick', n::text)::text end) "
+         "case when $5::bool and pg_notification_queue_usage() < 0.01 "  // pgtide.queue_has_room()
+         "then pg_notify('pgtide_tick', '')::text end) "
          "select snapshot::text, known, (extract(epoch from made.at) * 1000000)::bigint, "
          "(select count(*) from few)::int" + no_change + "from snap left join made on true" +
          (with_rows ? " union all " + few_changes() : std::string());
@@ -91,6 +92,15 @@ std::string stored_tick_statement() {
          batch_between(change_columns, " and id > $3::bigint") + ") found" + limit() +
          ") select $2::text, true, 0::bigint, (select count(*) from few)::int" + no_change +
          "union all " + few_changes();
+}
+
+std::string unticked_statement() {
+  return "with late as materialized (select array(select x from pg_snapshot_xip($1::pg_snapshot) x "
+         "where pg_visible_in_snapshot(x, pg_current_snapshot())) as xids) "
+         "select pg_current_snapshot()::text, exists (select from (" +
+         from_logs("1", "xid >= pg_snapshot_xmax($1::pg_snapshot)") + " union all " +
+         from_logs("1", "xid = any((select xids from late)::xid8[])") +
+         ") found), (extract(epoch from clock_timestamp()) * 1000000)::bigint";
 }
 
 std::string extent_statement() {

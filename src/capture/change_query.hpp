@@ -40,6 +40,10 @@ std::string tick_statement(unsigned into, bool with_rows);
 // Reads the batch between two stored snapshots: $1 before, $2 its own, $3 only ids past this one.
 std::string stored_tick_statement();
 
+// Is there a change that snapshot $1 does not see? One row: the present snapshot, whether there is,
+// the server's clock in microseconds.
+std::string unticked_statement();
+
 // Pages of a large batch; $1 and $2 as above. All return rows in the order of id.
 std::string extent_statement();   // ids past $3: how many, the least, the greatest
 std::string next_id_statement();  // the least id past $3, by xid

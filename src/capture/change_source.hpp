@@ -27,7 +27,10 @@ struct SourceStatus {
   std::uint64_t queries = 0;           // statements sent, for "idle costs nothing"
   std::uint64_t log_bytes = 0;         // size of the log and tick tables, as last looked at
   std::int64_t tick_at_us = 0;         // when the last delivered tick was made (server's clock)
-  std::int64_t oldest_unread_us = 0;   // a follower's or busy leader's lag; 0: nothing waits
+  std::int64_t oldest_unread_us = 0;   // since when changes wait (server's clock); 0: none does
+  bool lacks_ticks = false;  // what waits has no tick yet: whoever leads makes none
+  // When the database last said how far the stream goes: every two seconds at the least.
+  std::chrono::steady_clock::time_point heard_at{};
 };
 
 // Who takes what the source reads. All calls come from the source's thread, one after another.

@@ -149,7 +149,9 @@ void Feed::close() {
     status.tick = open_.n;
     status.tick_at_us = open_.at_us;
     status.oldest_unread_us = 0;
+    status.lacks_ticks = false;
   });
+  board_.heard();
 }
 
 }  // namespace pgtide

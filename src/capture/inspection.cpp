@@ -1,5 +1,7 @@
 #include "capture/inspection.hpp"
 
+#include <thread>
+
 #include "capture/catalog_loader.hpp"
 #include "capture/connection_string.hpp"
 #include "capture/fault.hpp"
@@ -8,6 +10,10 @@
 
 namespace pgtide {
 namespace {
+
+// A sleeping leader looks every two seconds.
+constexpr int stall_looks_max = 7;
+constexpr std::chrono::milliseconds stall_look_gap{500};
 
 // What pgtide.empty_log() waits for: whoever writes, in any database, since snapshots are the
 // cluster's; and whoever has a lock on the log itself. One that only reads holds up nobody.
@@ -29,6 +35,42 @@ Result<std::string> read_status(const std::string& url) {
     DatabaseSession session(make_connection_string(url), queries);
     require_installed(session);
     return session.run("select pgtide.status()")[0][0].as<std::string>();
+  } catch (...) {
+    return current_failure();
+  }
+}
+
+Result<std::string> read_owner(const std::string& url) {
+  try {
+    std::atomic<std::uint64_t> queries = 0;
+    DatabaseSession session(make_connection_string(url), queries);
+    const auto found = session.run(
+        "select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner "
+        "where n.nspname = 'pgtide'");
+    if (found.empty())
+      throw CaptureFault(ErrorKind::not_found, "there is no pgtide schema; run: pgtide install");
+    return std::string(text_of(found[0][0]));
+  } catch (...) {
+    return current_failure();
+  }
+}
+
+Result<bool> is_stalled(const std::string& url) {
+  try {
+    std::atomic<std::uint64_t> queries = 0;
+    DatabaseSession session(make_connection_string(url), queries);
+    require_installed(session);
+    std::string newest;
+    for (int look = 0; look < stall_looks_max; ++look) {
+      const auto row = session.run(
+          "select (select max(n) from pgtide.tick), exists (select from pgtide.bridge where leads) "
+          "and pgtide.lacks_tick()")[0];
+      const std::string tick(text_of(row[0]));
+      if (text_of(row[1]) == "f" || (look > 0 && tick != newest)) return false;
+      newest = tick;
+      if (look + 1 < stall_looks_max) std::this_thread::sleep_for(stall_look_gap);
+    }
+    return true;
   } catch (...) {
     return current_failure();
   }

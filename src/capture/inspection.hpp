@@ -16,6 +16,13 @@ namespace pgtide {
 // What pgtide.status() says, as JSON text (sql/06_look.sql).
 Result<std::string> read_status(const std::string& url);
 
+// The role that the schema pgtide belongs to.
+Result<std::string> read_owner(const std::string& url);
+
+// Does a bridge lead, and yet make no tick for what was committed? Answers at once where all is
+// well, else after up to three seconds.
+Result<bool> is_stalled(const std::string& url);
+
 // What a database is and does, beside pgtide.
 struct DatabaseFacts {
   std::string version{};  // "15.8"

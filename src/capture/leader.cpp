@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto tick_gap = 2ms;        // CAPTURE, "Ticks"
+constexpr std::chrono::microseconds deaf_poll = 50ms;
 constexpr auto look_interval = 30s;   // CAPTURE, "The writer is never harmed"
 constexpr auto look_pause = 1s;       // where there are too many tables for one look
 
@@ -30,11 +31,8 @@ bool must_poll(DatabaseSession& session, Config::WakeUp wanted) {
 
 }  // namespace
 
-// In one statement: the lock is without its mark for a moment only.
 bool take_leadership(DatabaseSession& session) {
-  const auto taken = session.run(std::string("select pg_try_advisory_lock(") + leader_lock +
-                                 ") and pg_try_advisory_lock(" + leader_mark + ") is not null");
-  return text_of(taken[0][0]) == "t";
+  return text_of(session.run("select pgtide.take_lead()")[0][0]) == "t";
 }
 
 Leader::Leader(SourceContext& context, DatabaseSession& session)
@@ -46,8 +44,16 @@ Leader::Leader(SourceContext& context, DatabaseSession& session)
     session_.prepare("bare_tick" + std::to_string(table), tick_statement(table, false));
   }
   session_.prepare("stored_tick", stored_tick_statement());
+  listen();
+}
+
+// LISTEN reads the server's queue from its end on, gigabytes where somebody has filled it.
+void Leader::listen() {
+  listen_due_ = Clock::now() + look_pause;
+  if (text_of(session_.run("select pgtide.queue_has_room()")[0][0]) != "t") return;
   session_.listen("pgtide_wake");
   session_.listen("pgtide_catalog");
+  listens_ = true;
 }
 
 void Leader::run() {
@@ -58,20 +64,20 @@ void Leader::run() {
     wait(std::chrono::duration_cast<std::chrono::microseconds>(made_at_ + tick_gap - Clock::now()));
     const Outcome outcome = make_tick();
     searched_ = outcome.tick.snapshot;
+    context_.board.heard();
     if (outcome.made) {
       if (!reader_.deliver_fresh(outcome.tick, outcome.rows)) return;
       sleeper_.found();
     } else if (!context_.stopping()) {
-      wait(sleeper_.nothing(outcome.tick.snapshot));
+      wait(listens_ ? sleeper_.nothing(outcome.tick.snapshot) : deaf_poll);
     }
   }
 }
 
 void Leader::resign() {
   sleeper_.disarm();
-  for (const char* lock : {leader_lock, leader_mark})
-    session_.run(std::string("select pg_advisory_unlock(") + lock + ")");
-  session_.run("notify pgtide_tick, 'bye'");
+  session_.run("select pg_advisory_unlock_all()");
+  session_.run("select pgtide.tell('pgtide_tick', 'bye')");
 }
 
 // What was made and not delivered: before the connection was lost, or by the leader before.
@@ -110,6 +116,7 @@ Leader::Outcome Leader::make_tick() {
 }
 
 pqxx::result Leader::run_tick(std::uint64_t nonce, bool with_rows) {
+  asked_at_ = Clock::now();
   const Tick& last = context_.feed.progress().last;
   const std::string name = (with_rows ? "tick" : "bare_tick") +
                            std::to_string((last.n + 1) / ticks_per_table % 3);
@@ -132,6 +139,8 @@ void Leader::keep_house() {
   } else if (context_.catalog_is_due()) {
     context_.refresh_catalog(session_);
   }
+  if (followers_asked_ && now >= followers_due_) look_for_followers();
+  if (!listens_ && now >= listen_due_) listen();
   if (now >= rotation_.due()) {
     const std::uint64_t bytes = rotation_.step(context_.feed.progress().last.n);
     context_.board.update([&](SourceStatus& status) { status.log_bytes = bytes; });
@@ -154,18 +163,20 @@ void Leader::look() {
 }
 
 void Leader::look_for_followers() {
-  const auto rows = session_.run(
-      std::string("select exists (select from pg_locks where locktype = 'advisory' "
-                  "and objsubid = 2 "
-                  "and database = (select oid from pg_database where datname = current_database()) "
-                  "and (classid, objid) = (") + follower_lock + "))");
+  const auto rows = session_.run("select exists (select from pgtide.bridge where not leads)");
   has_followers_ = text_of(rows[0][0]) == "t";
+  followers_asked_ = false;
+  followers_due_ = Clock::now() + look_pause;
 }
 
-// Until a notification, a call from another thread, or the next piece of housework.
+// Until a notification, a call from another thread, or the next piece of housework. Anybody may
+// notify, and as often as he likes: a tick's statement a tick_gap is the most that this brings
+// about.
 void Leader::wait(std::chrono::microseconds time) {
   if (time.count() <= 0 || context_.stopping()) return;
-  const auto housework = std::min(look_due_, rotation_.due()) - Clock::now();
+  auto due = std::min({look_due_, rotation_.due(), context_.notice_due()});
+  if (followers_asked_) due = std::min(due, followers_due_);
+  const auto housework = std::max<Clock::duration>(due - Clock::now(), 0us);
   time = std::min(time, std::chrono::duration_cast<std::chrono::microseconds>(housework));
   auto notices = session_.take_notices();
   if (notices.empty()) {
@@ -173,14 +184,22 @@ void Leader::wait(std::chrono::microseconds time) {
     context_.signal.clear();
     notices = session_.take_notices();
   }
+  if (notices.empty()) return;
+  take(notices);
+  context_.signal.wait(-1, std::chrono::duration_cast<std::chrono::microseconds>(
+                               asked_at_ + tick_gap - Clock::now()));
+}
+
+void Leader::take(const std::vector<DatabaseSession::Notice>& notices) {
   bool catalog_changed = false;
   for (const DatabaseSession::Notice& notice : notices) {
-    if (notice.payload == "follower") look_for_followers();
+    followers_asked_ |= notice.payload == "follower";
     catalog_changed |= notice.channel == "pgtide_catalog";
   }
+  if (followers_asked_ && Clock::now() >= followers_due_) look_for_followers();
   if (!catalog_changed) return;
-  context_.refresh_catalog(session_);
-  // What was wrong with a table may be mended. But anybody may notify, and as often as he likes.
+  context_.note_catalog_notice();
+  // What was wrong with a table may be mended.
   look_due_ = std::min(look_due_, looked_at_ + look_pause);
 }
 

@@ -7,26 +7,24 @@
 
 namespace pgtide {
 
-// The advisory locks of a database (classid, objid; 'tide' in ASCII): one bridge holds the
-// leader's, each follower shares the second, so that the leader knows whether anybody wants to be
-// told. A leader holds the third, too: who has the first without it is another program.
-inline constexpr const char* leader_lock = "1953064037, 1";
-inline constexpr const char* follower_lock = "1953064037, 2";
-inline constexpr const char* leader_mark = "1953064037, 3";
+// The class of the sign that a follower shows (sql/06_look.sql).
+inline constexpr const char* follower_class = "1953064038";
 
-// Takes the leader's lock, and with it the mark of a bridge, for `session`. False: it is taken.
+// Makes `session` the leader's for as long as it lasts (sql/06_look.sql, pgtide.take_lead). False:
+// another bridge leads, or decides at this moment. Never waits.
 bool take_leadership(DatabaseSession& session);
 
-// The one bridge that makes ticks. It lives as long as the session that holds the leader's lock:
-// every tick and every setval goes through that very session, so who has lost the lock cannot tick.
+// The one bridge that makes ticks. It lives as long as the session that took the lead: every tick
+// and every setval goes through that very session. Two that took themselves for leaders could not
+// go on both: a tick names its predecessor's nonce, and one of the two finds another's.
 class Leader {
  public:
-  // `session` holds the lock.
+  // `session` has taken the lead.
   Leader(SourceContext& context, DatabaseSession& session);
 
   // Returns when stop was asked for; throws on every failure.
   void run();
-  // Lets go of the lock, and tells writers and followers.
+  // Lets go of the lead, and tells writers and followers.
   void resign();
 
  private:
@@ -37,6 +35,7 @@ class Leader {
     pqxx::result rows{};
   };
 
+  void listen();  // where the queue of notifications has room; else at a later call
   bool catch_up();
   Outcome make_tick();
   pqxx::result run_tick(std::uint64_t nonce, bool with_rows);
@@ -44,6 +43,7 @@ class Leader {
   void look();
   void look_for_followers();
   void wait(std::chrono::microseconds time);
+  void take(const std::vector<DatabaseSession::Notice>& notices);
 
   SourceContext& context_;
   DatabaseSession& session_;
@@ -53,8 +53,13 @@ class Leader {
   std::string searched_;          // a snapshot with nothing in it that the last tick's lacks
   bool has_followers_ = false;
   Clock::time_point made_at_{};   // when the last tick was made
+  Clock::time_point asked_at_{};  // when the last tick's statement was sent
   Clock::time_point looked_at_{};
   Clock::time_point look_due_{};
+  Clock::time_point followers_due_{};
+  Clock::time_point listen_due_{};
+  bool listens_ = false;
+  bool followers_asked_ = false;  // somebody says that he follows
   std::string look_fault_;        // what has failed since the look began at the first table
 };
 

@@ -14,8 +14,8 @@
 // The source over a PostgreSQL database: a thread that connects, finds its role and keeps it until
 // the connection ends, and then begins again, for ever.
 //
-//   connect ──► installed? ──► lock taken ──► Leader ────────────────┐
-//      ▲                          └─ not ──► Follower ─ lock taken ──┤
+//   connect ──► installed? ──► lead taken ──► Leader ────────────────┐
+//      ▲                          └─ not ──► Follower ─ lead taken ──┤
 //      └──────────── backoff ◄── any failure ◄───────────────────────┘
 //
 // Every failure is the same failure: the session is dropped, status says what is wrong and how to
@@ -106,11 +106,10 @@ void PostgresSource::serve() {
 }
 
 void PostgresSource::follow(DatabaseSession& session) {
-  const std::string fault = context_->stranger.look(session);
-  if (!fault.empty()) throw CaptureFault(ErrorKind::unavailable, fault);
   establish_position(session, *context_);
   Follower follower(*context_, session);
   served_ = true;
+  board_.heard();
   board_.stand(context_->sink, true, false, "");
   spdlog::info("capture: follows another bridge, at tick {}", context_->feed.progress().last.n);
   follower.run();
@@ -122,6 +121,10 @@ void PostgresSource::lead(DatabaseSession& session) {
   establish_position(session, *context_);
   Leader leader(*context_, session);
   served_ = true;
+  board_.heard();
+  board_.update([](SourceStatus& status) {
+    if (std::exchange(status.lacks_ticks, false)) status.oldest_unread_us = 0;
+  });
   board_.stand(context_->sink, true, true, "");
   spdlog::info("capture: leads, at tick {}", context_->feed.progress().last.n);
   leader.run();

@@ -39,9 +39,11 @@ void never_reconnect([[maybe_unused]] pqxx::connection& connection) {
 #endif
 }
 
-// What a role or database may have set for its application would end our work half way, if at all.
+// What a role or database may have set for its application would end our work half way, if at all,
+// or let others' functions and operators be called for PostgreSQL's.
 void settle(pqxx::connection& connection) {
   pqxx::nontransaction settings(connection);
+  settings.exec("set search_path = pg_catalog, pg_temp");
   settings.exec("set statement_timeout = 0");
   settings.exec("set lock_timeout = 0");
   settings.exec("set idle_in_transaction_session_timeout = 0");
@@ -80,6 +82,9 @@ ErrorKind kind_of(const std::string& sqlstate) {
 std::string mend_for(const std::string& sqlstate, const std::string& text) {
   if (sqlstate == "3F000" || sqlstate == "42883" || text.find("\"pgtide.") != std::string::npos)
     return sqlstate == "42501" ? "" : "; run: pgtide install";
+  if (text.starts_with("canceling statement due to lock timeout"))
+    return "; a transaction holds a lock on a table of schema pgtide (see pg_locks and "
+           "pg_stat_activity); end it, or try again later";
   if (sqlstate == "25006") return "; give the address of the primary server in database.url";
   if (sqlstate == "42501" && text.find("schema pgtide") != std::string::npos)
     return "; connect as the role that ran pgtide install, or GRANT that role to yours";
@@ -124,8 +129,22 @@ auto with_connection(const std::string& url, const std::string& context, Work wo
   }
 }
 
-void set_for_transaction(pqxx::work& transaction, const char* name, bool on) {
-  transaction.exec_params("select set_config($1, $2, true)", name, on ? "on" : "off");
+void set_for_transaction(pqxx::work& transaction, const char* name, const std::string& value) {
+  transaction.exec_params("select set_config($1::text, $2::text, true)", name, value);
+}
+
+// What an operator's name for a table means in the search_path that he has, before it is set aside.
+// Only the reading of a name's text runs under it: no function or operator is looked up there.
+struct Named {
+  std::string statement;  // of one parameter; returns an oid, or null
+  std::string name;
+};
+std::string resolve(pqxx::connection& connection, const Named& table) {
+  pqxx::nontransaction look(connection);
+  look.exec("reset search_path");
+  const pqxx::result found = look.exec_params(table.statement, table.name);
+  look.exec("set search_path = pg_catalog, pg_temp");
+  return found[0][0].is_null() ? "0" : found[0][0].c_str();
 }
 
 // PostgreSQL's array literal of the names: each quoted, with \ and " escaped.
@@ -155,7 +174,7 @@ void require_schema(pqxx::connection& connection) {
 void unwatch_all(pqxx::connection& connection) {
   pqxx::nontransaction look(connection);
   const pqxx::result names = look.exec("select name from pgtide.collection order by id");
-  for (const auto& row : names) look.exec_params("select pgtide.forget($1)", row[0].c_str());
+  for (const auto& row : names) look.exec_params("select pgtide.forget($1::text)", row[0].c_str());
 }
 
 }  // namespace
@@ -164,9 +183,11 @@ Result<void> install(const std::string& url, const InstallOptions& options) {
   return with_connection(url, "pgtide install", [&](pqxx::connection& connection) {
     const WarningReceiver receiver(connection, options.warn);
     pqxx::work transaction(connection);
-    set_for_transaction(transaction, "pgtide.force", options.force);
+    const auto on = [](bool given) { return given ? "on" : "off"; };
+    set_for_transaction(transaction, "pgtide.force", on(options.force));
     set_for_transaction(transaction, "pgtide.force_logged_sequences",
-                        options.force_logged_sequences);
+                        on(options.force_logged_sequences));
+    set_for_transaction(transaction, "pgtide.owner", options.owner);
     for (const EmbeddedFile& file : sql_files()) transaction.exec(file.text);
     transaction.commit();
   });
@@ -185,10 +206,13 @@ Result<void> uninstall(const std::string& url, const WarningSink& warn) {
 
 Result<std::string> watch(const std::string& url, const WatchOptions& options) {
   return with_connection(url, "pgtide watch " + options.table, [&](pqxx::connection& connection) {
+    const std::string table = resolve(
+        connection, {"select $1::pg_catalog.regclass::pg_catalog.oid", options.table});
     pqxx::work transaction(connection);
     const pqxx::result answer = transaction.exec_params(
-        "select pgtide.watch($1::regclass, nullif($2, ''), nullif($3, '{}')::text[], $4, $5)",
-        options.table, options.collection, array_of(options.key), options.ignore_rls,
+        "select pgtide.watch($1::oid::regclass, nullif($2::text, ''), "
+        "nullif($3::text, '{}')::text[], $4::bool, $5::bool)",
+        table, options.collection, array_of(options.key), options.ignore_rls,
         options.old_rows);
     transaction.commit();
     return std::string(answer[0][0].c_str());
@@ -197,11 +221,14 @@ Result<std::string> watch(const std::string& url, const WatchOptions& options) {
 
 Result<void> unwatch(const std::string& url, const std::string& table) {
   return with_connection(url, "pgtide unwatch " + table, [&](pqxx::connection& connection) {
+    const std::string relation =
+        resolve(connection, {"select pg_catalog.to_regclass($1::pg_catalog.text)"
+                             "::pg_catalog.oid", table});
     pqxx::work transaction(connection);
     transaction.exec_params(
-        "select case when exists (select from pgtide.collection where relation = to_regclass($1))"
-        " then pgtide.unwatch(to_regclass($1)) else pgtide.forget($1) end",
-        table);
+        "select case when exists (select from pgtide.collection where relation = $1::oid)"
+        " then pgtide.unwatch($1::oid::regclass) else pgtide.forget($2::text) end",
+        relation, table);
     transaction.commit();
   });
 }

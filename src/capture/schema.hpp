@@ -27,6 +27,10 @@ struct InstallOptions {
   // Takes the way of PostgreSQL 13 and 14, where a sequence cannot be unlogged.
   bool force_logged_sequences = false;
   WarningSink warn{};
+  // The role that a schema pgtide belongs to, or is to belong to. Empty: ours. A schema of another
+  // owner, or one that lacks pgtide.meta, is refused unless its owner is named here: whoever uses
+  // the schema runs the code of its owner.
+  std::string owner{};
 };
 
 // Runs every file of sql/ in one transaction. Over an older schema it upgrades and over its own

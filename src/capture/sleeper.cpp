@@ -47,15 +47,18 @@ std::int64_t Sleeper::lease_to_renew() const {
   return due ? lease_.count() : 0;
 }
 
-void Sleeper::arm() {
-  session_.run("select setval('pgtide.armed', extract(epoch from clock_timestamp())::bigint + " +
-               std::to_string(lease_.count()) + ")");
+bool Sleeper::arm() {
+  const auto armed = session_.run(
+      "select setval('pgtide.armed', extract(epoch from clock_timestamp())::bigint + " +
+      std::to_string(lease_.count()) + ") where pgtide.queue_has_room()");
+  if (armed.empty()) return false;
   fence_ = bits_of(session_.run("select pg_current_xact_id()")[0][0]);
   state_ = State::settling;
   armed_at_ = settling_since_ = Clock::now();
   holders_.clear();
   holders_ended_ = false;
   poll_ = 0us;
+  return true;
 }
 
 void Sleeper::found() {
@@ -74,9 +77,7 @@ std::chrono::microseconds Sleeper::nothing(const std::string& snapshot) {
   switch (state_) {
     case State::awake:
       if (now - last_found_ < linger) return awake_poll;
-      if (polls_) return backed_off();
-      arm();
-      return 0us;
+      return !polls_ && arm() ? 0us : backed_off();
     case State::settling:
       if (has_settled(snapshot)) {
         state_ = State::asleep;
@@ -86,7 +87,7 @@ std::chrono::microseconds Sleeper::nothing(const std::string& snapshot) {
     case State::asleep:
       // Late by more than the lease, nobody may have notified for a while: begin again.
       if (now - armed_at_ > lease_ - safety_poll) {
-        arm();
+        if (!arm()) disarm();
         return 0us;
       }
       if (lease_to_renew() > 0) armed_at_ = now;

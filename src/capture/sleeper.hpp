@@ -21,7 +21,8 @@ namespace pgtide {
 // The tick that then finds nothing has seen all that was not announced.
 // `armed` holds the end of a lease, so that a dead leader is not notified for long.
 //
-// In poll mode (prepared transactions fail after NOTIFY) it never arms.
+// In poll mode (prepared transactions fail after NOTIFY) it never arms, nor while the server's
+// queue of notifications is filled (sql/03_capture.sql, pgtide.queue_has_room).
 class Sleeper {
  public:
   using Clock = std::chrono::steady_clock;
@@ -42,7 +43,7 @@ class Sleeper {
   void disarm();
 
  private:
-  void arm();
+  bool arm();  // false: the queue of notifications is filled, and nobody would be woken
   bool has_settled(const std::string& snapshot);
   bool holders_have_ended();
   std::chrono::microseconds backed_off();

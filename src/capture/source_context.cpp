@@ -1,5 +1,6 @@
 #include "capture/source_context.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace pgtide {
@@ -28,8 +29,14 @@ bool SourceContext::await_refresh(std::chrono::milliseconds time_max) {
   return refreshed_.wait_for(lock, time_max, [&] { return refreshes_done_ >= wanted; });
 }
 
+std::chrono::steady_clock::time_point SourceContext::notice_due() const {
+  return catalog_noticed_ ? notice_welcome_at_ : std::chrono::steady_clock::time_point::max();
+}
+
 void SourceContext::refresh_catalog(DatabaseSession& session) {
+  const auto began = std::chrono::steady_clock::now();
   catalog_is_due_ = false;
+  catalog_noticed_ = false;
   std::vector<std::string> tables;
   std::uint64_t wanted = 0;
   {
@@ -39,6 +46,9 @@ void SourceContext::refresh_catalog(DatabaseSession& session) {
   }
   if (auto catalog = catalogs.load(session, tables)) feed.set_catalog(std::move(catalog));
   feed.rows().accept_altered();
+  const auto ended = std::chrono::steady_clock::now();
+  notice_welcome_at_ = ended + std::max<std::chrono::steady_clock::duration>(
+                                   std::chrono::seconds{1}, 9 * (ended - began));
   {
     const std::lock_guard lock(mutex_);
     refreshes_done_ = wanted;

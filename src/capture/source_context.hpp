@@ -11,7 +11,6 @@
 #include "capture/feed.hpp"
 #include "capture/database_session.hpp"
 #include "capture/status_board.hpp"
-#include "capture/stranger.hpp"
 #include "capture/wake_signal.hpp"
 
 namespace pgtide {
@@ -29,7 +28,6 @@ class SourceContext {
   StatusBoard& board;
   Feed feed;
   CatalogLoader catalogs;
-  Stranger stranger;
   WakeSignal signal;
 
   // Any thread. Also ends a statement that is running now.
@@ -43,8 +41,16 @@ class SourceContext {
 
   // Loads the catalog and tells the sink if it has changed.
   void refresh_catalog(DatabaseSession& session);
-  // A refresh was asked for since the last one, or list_tables() was called.
-  bool catalog_is_due() const { return catalog_is_due_; }
+  // A NOTIFY says that what is watched has changed. Anybody may say so, as often as he likes: a
+  // refresh comes of it once a second at most, and takes a tenth of the time at most.
+  void note_catalog_notice() { catalog_noticed_ = true; }
+  // A refresh was asked for since the last one, or list_tables() was called, or there was a notice
+  // whose time has come.
+  bool catalog_is_due() const {
+    return catalog_is_due_ || std::chrono::steady_clock::now() >= notice_due();
+  }
+  // When the refresh for a notice is due; time_point::max(): there is none.
+  std::chrono::steady_clock::time_point notice_due() const;
 
   // Lets ask_to_stop() cancel what `session` runs, for as long as the guard lives.
   class Cancellable {
@@ -62,6 +68,8 @@ class SourceContext {
  private:
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> catalog_is_due_ = false;
+  bool catalog_noticed_ = false;
+  std::chrono::steady_clock::time_point notice_welcome_at_{};
   std::mutex mutex_;  // of all below
   std::vector<DatabaseSession*> sessions_;
   std::vector<std::string> listed_tables_;

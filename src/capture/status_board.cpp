@@ -6,6 +6,7 @@ SourceStatus StatusBoard::read() const {
   const std::lock_guard lock(mutex_);
   SourceStatus status = status_;
   status.queries = queries_;
+  status.heard_at = heard_at_;
   return status;
 }
 

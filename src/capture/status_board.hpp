@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <string>
 
@@ -22,12 +23,16 @@ class StatusBoard {
   // Where the source stands now; the fault's text comes with its mend.
   void stand(ChangeSink& sink, bool connected, bool leader, const std::string& fault);
 
+  // The database has just answered how far the stream goes.
+  void heard() { heard_at_ = std::chrono::steady_clock::now(); }
+
   std::atomic<std::uint64_t>& queries() { return queries_; }
 
  private:
   mutable std::mutex mutex_;
   SourceStatus status_;
   std::atomic<std::uint64_t> queries_ = 0;
+  std::atomic<std::chrono::steady_clock::time_point> heard_at_{};
 };
 
 }  // namespace pgtide

@@ -132,6 +132,10 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
                     "also where a publication FOR ALL TABLES would carry the log away");
   install->add_flag("--logged-sequences", in.install.logged_sequences,
                     "take the way of PostgreSQL 13 and 14 on a later one");
+  install
+      ->add_option("--owner", in.install.owner,
+                   "the role that the schema belongs to, which you trust; default: your own")
+      ->type_name("ROLE");
   CLI::App* uninstall =
       add_command(app, {"uninstall", "Take the schema and all triggers out, without a trace"}, in,
                   [&in] { return uninstall_command(in.sources); });

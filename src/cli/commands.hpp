@@ -15,6 +15,7 @@ int run_command(const SettingSources& sources);
 struct InstallCommand {
   bool force = false;
   bool logged_sequences = false;  // the way of PostgreSQL 13 and 14
+  std::string owner{};
 };
 int install_command(const SettingSources& sources, const InstallCommand& command);
 int uninstall_command(const SettingSources& sources);
@@ -28,6 +29,13 @@ struct WatchCommand {
 };
 int watch_command(const SettingSources& sources, const WatchCommand& command);
 int unwatch_command(const SettingSources& sources, const std::string& table);
+
+// Where a bridge leads and makes no ticks.
+inline constexpr const char* stalled_text =
+    "the bridge that leads makes no ticks: the log has newer changes, and no client gets them";
+inline constexpr const char* stalled_mend =
+    "see its log and what its backend waits for in pg_stat_activity; or restart it, and another "
+    "one leads";
 
 int status_command(const SettingSources& sources, bool json);
 int check_command(const SettingSources& sources, bool json);

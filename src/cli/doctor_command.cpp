@@ -132,11 +132,14 @@ bool examine_server(Examination& all, const Config& config) {
   return true;
 }
 
-void examine_leader(Examination& all, const Json& status) {
+void examine_leader(Examination& all, const Json& status, const Config& config) {
   const Json& leader = status["leader"];
   if (leader.is_null()) {
     return all.note("leader", "no bridge runs on this database; start one with: pgtide run");
   }
+  const auto stalled = is_stalled(config.database.url);
+  if (stalled && *stalled)
+    return all.mend("leader", std::string(stalled_text) + "; " + stalled_mend);
   all.well("leader", "backend " + text_of(leader["pid"]) + " since " + text_of(leader["since"]) +
                          ", followers: " + text_of(status["followers"]));
 }
@@ -178,8 +181,9 @@ void examine_schema(Examination& all, const Config& config) {
   if (!text) return all.mend("schema", text.error().to_string());
   const Json status = Json::parse(*text, nullptr, false);
   if (!status.is_object()) return all.mend("schema", "pgtide.status() returned no JSON object");
-  all.well("schema", "version " + text_of(status["schema_version"]));
-  examine_leader(all, status);
+  all.well("schema", "version " + text_of(status["schema_version"]) + ", belongs to role " +
+                         text_of(status["owner"]));
+  examine_leader(all, status, config);
   examine_log(all, status, config);
   examine_tables(all, status);
 }

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "capture/inspection.hpp"
 #include "capture/schema.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
@@ -26,9 +27,12 @@ int with_settings(const SettingSources& sources, Work work) {
 
 int install_command(const SettingSources& sources, const InstallCommand& command) {
   return with_settings(sources, [&command](const std::string& url) -> Result<std::string> {
-    const auto done = install(url, {command.force, command.logged_sequences, warn});
+    const auto done =
+        install(url, {command.force, command.logged_sequences, warn, command.owner});
     if (!done) return done.error();
-    return std::string("installed; next: pgtide watch TABLE");
+    const auto owner = read_owner(url);
+    if (!owner) return owner.error();
+    return "installed: schema pgtide belongs to role " + *owner + "; next: pgtide watch TABLE";
   });
 }
 

@@ -64,7 +64,8 @@ std::string oldest_text(const Result<DatabaseFacts>& facts) {
 }
 
 void print_status(const nlohmann::json& status, const std::string& oldest) {
-  std::printf("schema     version %s\n", text_of(status["schema_version"]).c_str());
+  std::printf("schema     version %s, owner %s\n", text_of(status["schema_version"]).c_str(),
+              text_of(status["owner"]).c_str());
   const nlohmann::json& tick = status["last_tick"];
   const std::string last =
       tick.is_null() ? "none yet" : text_of(tick["number"]) + " at " + text_of(tick["at"]);
@@ -118,6 +119,9 @@ int status_command(const SettingSources& sources, bool as_json) {
   }
   const auto facts = read_facts(config->database.url);
   status["oldest_transaction"] = oldest_json(facts);
+  const auto stalled = is_stalled(config->database.url);
+  if (stalled && *stalled)
+    status["faults"].push_back({{"wrong", stalled_text}, {"mend", stalled_mend}});
   const std::vector<std::string> closing = find_closing(sources);
   if (as_json) {
     status["rules"] = {{"problems", closing}};

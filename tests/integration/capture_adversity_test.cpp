@@ -48,39 +48,6 @@ TEST_CASE("adversity: a schema of another version is refused with what to do") {
   }
 }
 
-TEST_CASE("adversity: another program with the leader's lock is named, and replaced when it ends") {
-  for (const bool led_before : {false, true}) {
-    CAPTURE(led_before);
-    Posts posts;
-    if (led_before) Running(posts.database).wait_until_leading();
-    std::optional<Session> other(posts.database.url());
-    other->run("set application_name = 'backup'");
-    other->run("select pg_advisory_lock(1953064037, 1)");
-    Running running(posts.database);
-    const std::string named = "process " + std::to_string(other->pid()) + " (backup)";
-    eventually([&] { return holds(running.source->status().fault, named); }, 20s,
-               [&] { return running.source->status().fault; });
-    CHECK(!running.source->status().leader);
-    posts.database.run("insert into posts values (1)");
-    other.reset();
-    running.wait_until_leading();
-    CHECK(running.source->status().fault.empty());
-    running.wait_for(1);
-  }
-}
-
-TEST_CASE("adversity: a bridge that leads is no stranger to one that follows") {
-  Posts posts;
-  Running leader(posts.database);
-  leader.wait_until_leading();
-  Running follower(posts.database);
-  eventually([&] { return follower.source->status().connected; });
-  // Two looks of the follower at least: each makes a statement or more.
-  const auto before = follower.source->status().queries;
-  eventually([&] { return follower.source->status().queries >= before + 12; }, 30s);
-  CHECK(follower.source->status().fault.empty());
-}
-
 TEST_CASE("adversity: where max_connections is reached it says so, and comes when there is room") {
   Scene scene({"max_connections=14", "superuser_reserved_connections=0"});
   scene.start();

@@ -20,8 +20,7 @@ namespace {
 
 void end_leader(const Database& database) {
   Session(database.url()).run(
-      "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' "
-      "and classid = 1953064037 and objid = 1");
+      "select pg_terminate_backend(pid) from pgtide.bridge where leads");
 }
 
 // A sink that tells another process of each piece, in one line: cursor, then what the ledger

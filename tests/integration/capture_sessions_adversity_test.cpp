@@ -93,7 +93,7 @@ TEST_CASE("sessions: ended while it lies idle, a session is made anew and nothin
                         pair.follower.source->status().reconnects;
     end_sessions(pair.posts.database.url(),
                  std::string("pid ") + whose +
-                     " (select pid from pg_locks where locktype = 'advisory' and objid = 1)");
+                     " (select pid from pgtide.bridge where leads)");
     eventually([&] {
       return pair.leader.source->status().reconnects + pair.follower.source->status().reconnects >
              before;

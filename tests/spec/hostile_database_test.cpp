@@ -78,7 +78,6 @@ struct Ordeal {
   std::optional<Stage> stage;
   std::optional<Serving> serving;
   std::optional<Subscriber> client;
-  std::optional<Session> other;
 };
 
 struct Outage {
@@ -131,18 +130,6 @@ const Outage outages[] = {
      },
      "run: pgtide install", "run: pgtide install",
      [](Ordeal& here) { CHECK(on(*here.stage, {"install"}).code == 0); }},
-    {"another program has the leader's lock",
-     [](Ordeal& here) {
-       here.other.emplace(here.stage->database.url());
-       here.other->run("set application_name = 'backup'");
-       here.other->begin("select pg_advisory_lock(1953064037, 1)");
-       eventually([&] {  // it waits for the lock, and is the next to have it
-         here.end_sessions();
-         return !here.other->busy();
-       });
-     },
-     "(backup), which is no bridge: no change is sent; end it, or run: select pg_terminate_backend",
-     "which is no bridge: no change is sent", [](Ordeal& here) { here.other.reset(); }},
 };
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <sstream>
+
 #include "capture/schema.hpp"
+#include "capture/sql_files.hpp"
 #include "support/database.hpp"
 #include "support/text.hpp"
 
@@ -148,6 +151,30 @@ TEST_CASE("install: the cursors' key is made once, kept by upgrades, and read by
   CHECK(read_as(stranger) == "f");
   CHECK(database.value("select bool_or(has_column_privilege(rolname, 'pgtide.meta', 'cursor_key', "
                        "'select')) from pg_roles where rolname like 'pgtide_capture%'") == "f");
+}
+
+TEST_CASE("install: the first statement of each file looks in pg_catalog only") {
+  for (const EmbeddedFile& file : sql_files()) {
+    std::istringstream text{std::string(file.text)};
+    std::string line = "--";
+    while (line.empty() || line.starts_with("--")) std::getline(text, line);
+    CHECK_MESSAGE(line == "set search_path = pg_catalog, pg_temp;", file.name);
+  }
+}
+
+TEST_CASE("install: refuses tables of an older one that call what others have made") {
+  for (const char* hostile :
+       {"alter table pgtide.log0 alter at set default public.evil()",
+        "alter table pgtide.rotation add check (public.evil() is not null)"}) {
+    Database database;
+    REQUIRE(install(database.url()).ok());
+    database.run(
+        "create function public.evil() returns timestamptz language sql as 'select now()'");
+    database.run(hostile);
+    const std::string text = text_of(install(database.url()));
+    CHECK_MESSAGE(holds(text, "conflict: tables of schema pgtide call"), text);
+    CHECK_MESSAGE(holds(text, "function public.evil()"), text);
+  }
 }
 
 TEST_CASE("install: the way of PostgreSQL 13 and 14 takes logged sequences") {
