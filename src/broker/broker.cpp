@@ -82,8 +82,12 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
     opened.number = state.free_numbers.back();
     state.free_numbers.pop_back();
   }
-  const TokenBucket bucket(state.options.limits.requests_per_second, now);
-  auto connection = std::make_unique<Connection>(Connection{std::move(record), bucket});
+  const BrokerLimits& limits = state.options.limits;
+  const double rate = limits.requests_per_second;
+  const auto held_max = static_cast<double>(limits.subscriptions_per_connection);
+  const TokenBucket requests(rate, rate, now);
+  const TokenBucket work(rate, std::max(rate, held_max * tokens_of_filtered_item), now);
+  auto connection = std::make_unique<Connection>(Connection{std::move(record), requests, work});
   connection->told = state.moves;
   state.heard[opened.number] = 0;
   if (connection->admitted(state.options)) {

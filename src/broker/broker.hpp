@@ -26,8 +26,10 @@ using ConnectionNumber = std::uint32_t;
 
 struct BrokerLimits {
   std::size_t subscriptions_per_connection = 100;
-  double requests_per_second = 10;  // token bucket, burst of the same size
-  std::size_t refusals_in_a_row = 100;
+  // Two token buckets: a message takes one token, with a burst of the same number; what stands in
+  // it takes others, with a burst that is enough for as many patterns with filters as can be held.
+  double requests_per_second = 10;
+  std::size_t refusals = 100;  // more than answers, for the rate: then the connection ends
   std::size_t event_bytes = 1'048'576;  // a whole frame
   std::size_t scanned_filters = 1'000;  // per collection: filters that no index serves
   // What one stretch of a batch may make: bytes of frames, each class's own.
@@ -91,6 +93,7 @@ struct BrokerCounters {
   std::uint64_t events_truncated = 0;  // past limits.event_bytes
   std::uint64_t events_unlisted = 0;   // custom events of a name that the rules do not list
   std::uint64_t requests_refused = 0;
+  std::uint64_t rules_decided = 0;  // for somebody who subscribes, or whose subscriptions are
   std::array<std::uint64_t, wire_codes> errors{};  // sent, by WireCode
 };
 

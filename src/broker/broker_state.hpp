@@ -10,6 +10,7 @@
 #include "broker/collection_counts.hpp"
 #include "broker/fan_out.hpp"
 #include "broker/filter_texts.hpp"
+#include "broker/standing.hpp"
 #include "broker/subscription_index.hpp"
 #include "broker/token_bucket.hpp"
 #include "broker/unlisted_names.hpp"
@@ -30,8 +31,9 @@ struct Subscription {
 // One open connection. Its address does not change while it is open.
 struct Connection {
   ConnectionRecord record{};
-  TokenBucket bucket;
-  std::size_t refusals_in_a_row = 0;
+  TokenBucket requests;
+  TokenBucket work;  // what the items of its requests take
+  std::size_t refusals = 0;  // for the rate, less what was answered since
   std::vector<std::unique_ptr<Subscription>> subscriptions{};  // in their order
   Seat everyone{};                             // what broadcast_all reaches it by
   std::uint64_t told = 0;                      // `moves` of the position it last was told as such
@@ -71,12 +73,16 @@ struct Broker::State {
   std::string error_text(const ErrorReply& error);
   void remove_subscription(Connection& connection, std::size_t at);
 
-  // What makes the class of a pattern that this connection holds, under the present policy.
-  ClassTraits traits_of(const Connection& connection, const Pattern& pattern,
+  // Of this connection's user, under the present policy.
+  Standing standing_of(const Connection& connection) {
+    return {*policy, connection.user(), lenses, counters.rules_decided};
+  }
+  // What makes the class of a pattern that somebody holds.
+  ClassTraits traits_of(Standing& standing, const Pattern& pattern,
                         const Subscription& subscription);
-  // Why a filter has no place there; empty: it has. Under the present policy.
-  std::optional<ErrorReply> fault_of(const Connection& connection, const Pattern& pattern,
-                                     const Expression& filter);
+  // Why a filter has no place there; empty: it has.
+  static std::optional<ErrorReply> fault_of(Standing& standing, const Pattern& pattern,
+                                            const Expression& filter);
 
   // requests.cpp
   struct Request;
@@ -88,16 +94,18 @@ struct Broker::State {
   bool read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
                    Subscription& wanted);
   bool has_room(Request& request, const SubscribeItem& item);
-  void refuse_room(Request& request, const SubscribeItem& item);
   void hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
             Subscription wanted);
   void refuse(Request& request, ErrorReply error);
-  bool pay(Request& request, Clock::time_point now);
+  bool pay(Request& request);
+  bool pay(Request& request, const SubscribeItem& item);
+  void settle(Request& request);
 
   // policy_change.cpp
   struct Change;
   std::string decide_anew(ConnectionNumber number, Change& change);
-  std::optional<ErrorReply> decide_anew(ConnectionNumber number, std::size_t place, Change& change);
+  std::optional<ErrorReply> decide_anew(ConnectionNumber number, std::size_t place,
+                                        Standing& standing, Change& change);
   std::string change_user(ConnectionNumber number, Identity identity);
 };
 

@@ -117,10 +117,11 @@ std::vector<Broker::Notice> Broker::replace_policy(std::shared_ptr<const Policy>
 
 std::string Broker::State::decide_anew(ConnectionNumber number, Change& change) {
   Connection& connection = at(number);
+  Standing standing = standing_of(connection);
   std::string frames;
   std::size_t place = 0;
   while (place < connection.subscriptions.size()) {
-    if (auto refused = decide_anew(number, place, change)) {
+    if (auto refused = decide_anew(number, place, standing, change)) {
       refused->pattern = connection.subscriptions[place]->pattern;
       remove_subscription(connection, place);
       append_text_frame(frames, error_text(*refused));
@@ -137,33 +138,33 @@ std::string Broker::State::decide_anew(ConnectionNumber number, Change& change) 
 
 // One subscription: why it must end, or it goes on in the class that is now its own.
 std::optional<ErrorReply> Broker::State::decide_anew(ConnectionNumber number, std::size_t place,
-                                                     Change& change) {
+                                                     Standing& standing, Change& change) {
   Connection& connection = at(number);
   Subscription& subscription = *connection.subscriptions[place];
   const Pattern pattern = subscription.seat.in->pattern();
-  const auto verdict = policy->may_subscribe(connection.user(), pattern);
+  const auto verdict = standing.may_subscribe(pattern);
   if (verdict != Policy::Verdict::allowed) {
     return make_refusal(verdict, connection.user() == nullptr, subscription.pattern);
   }
   if (subscription.filter) {
-    if (auto fault = fault_of(connection, pattern, *subscription.filter)) return fault;
+    if (auto fault = fault_of(standing, pattern, *subscription.filter)) return fault;
   }
-  ClassTraits traits = traits_of(connection, pattern, subscription);
+  ClassTraits traits = traits_of(standing, pattern, subscription);
   change.noticed = change.reason(pattern, subscription.seat.in->traits, traits);
   index.leave(subscription.seat);
   index.join(subscription.seat, number, pattern, std::move(traits));
   return std::nullopt;
 }
 
-ClassTraits Broker::State::traits_of(const Connection& connection, const Pattern& pattern,
+ClassTraits Broker::State::traits_of(Standing& standing, const Pattern& pattern,
                                      const Subscription& subscription) {
   std::shared_ptr<const Predicate> rows;
   if (pattern.kind != Pattern::Kind::everything) {
-    rows = policy->rows(connection.user(), pattern.collection);
+    rows = standing.rows(pattern);
   }
-  auto lens = lenses.share(*policy, connection.user(), pattern);
+  auto lens = standing.lens(pattern);
   if (subscription.filter) {
-    const auto shown = columns_of(*policy, lens.get(), pattern.collection);
+    const auto shown = columns_of(standing.policy(), lens.get(), pattern.collection);
     rows = Predicate::both(std::move(rows), Predicate::of_filter(*subscription.filter, *shown));
   }
   if (rows && rows->outcome() == Predicate::Outcome::always) rows = nullptr;
@@ -174,21 +175,20 @@ ClassTraits Broker::State::traits_of(const Connection& connection, const Pattern
           .lens = std::move(lens)};
 }
 
-std::optional<ErrorReply> Broker::State::fault_of(const Connection& connection,
-                                                  const Pattern& pattern,
+std::optional<ErrorReply> Broker::State::fault_of(Standing& standing, const Pattern& pattern,
                                                   const Expression& filter) {
   ErrorReply fault{.code = WireCode::invalid_filter};
   if (pattern.kind == Pattern::Kind::everything) {
     fault.message = "a filter speaks of one collection; give it to a pattern such as posts.*";
     return fault;
   }
-  const Collection* watched = policy->catalog().find(pattern.collection);
+  const Collection* watched = standing.policy().catalog().find(pattern.collection);
   if (watched != nullptr && !watched->old_rows) {
     fault.message = pattern.collection + " is watched without old rows, so it cannot be filtered";
     return fault;
   }
-  const auto lens = lenses.share(*policy, connection.user(), pattern);
-  const auto columns = columns_of(*policy, lens.get(), pattern.collection);
+  const auto lens = standing.lens(pattern);
+  const auto columns = columns_of(standing.policy(), lens.get(), pattern.collection);
   const auto faults = filter.check({.record = &columns->shape});
   if (faults.empty()) return std::nullopt;
   fault.message = faults.front().message;

@@ -8,15 +8,24 @@
 // What a client's message does, and what it is told. The order of the checks is the contract's
 // (PROTOCOL 1.4): shape, rate, pattern, permission, limit, filter. A request that is refused
 // anywhere has changed nothing.
+//
+// What work costs is paid for before it is done: a message takes a token, whether it means
+// something or not, and each entry of it more of another bucket, which is large enough for a client
+// that subscribes to all that it may hold at its start. A client that goes on while it is refused
+// is closed: each message that is refused for the rate counts one, and each that is answered takes
+// one off again. (Rejected: refusals without an answer between them. A client is answered ten times
+// a second however many it sends, so there never are a hundred.)
 namespace pgtide {
 
 // A message being answered.
 struct Broker::State::Request {
   ConnectionNumber number;
   Connection& connection;
-  std::string id;  // the client's, as JSON text
+  Clock::time_point now;
+  Standing standing;
+  std::string id{};  // the client's, as JSON text
   Reply reply{};
-  std::size_t filters_read = 0;
+  bool rate_limited = false;  // it, or something in it
 
   void say(const std::string& message) { append_text_frame(reply.frames, message); }
 };
@@ -38,18 +47,21 @@ ErrorReply make_refusal(Policy::Verdict verdict, bool anonymous, std::string_vie
 
 Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::time_point now) {
   State& state = *state_;
-  State::Request request{number, state.at(number), {}};
-  auto parsed = parse_client_message(text);
+  Connection& connection = state.at(number);
+  State::Request request{number, connection, now, state.standing_of(connection)};
+  auto parsed = parse_client_message(text, state.options.limits.subscriptions_per_connection);
   if (auto* fault = std::get_if<MessageFault>(&parsed)) {
-    if (fault->counts_as_request) (void)request.connection.bucket.take(now);
+    request.rate_limited = !connection.requests.take(now);
     request.id = std::move(fault->id);
     state.refuse(request, {.code = fault->code, .message = std::move(fault->message)});
+    state.settle(request);
     return std::move(request.reply);
   }
   auto& message = std::get<ClientMessage>(parsed);
   request.id = std::move(message.id);
   const bool is_ping = std::holds_alternative<PingMessage>(message.body);
-  if (is_ping || state.pay(request, now)) state.dispatch(request, message);
+  if (is_ping || state.pay(request)) state.dispatch(request, message);
+  if (!is_ping) state.settle(request);
   return std::move(request.reply);
 }
 
@@ -85,19 +97,40 @@ void Broker::State::answer(Request& request, const AuthMessage& message) {
 }
 
 // Takes a token for the request, or refuses it.
-bool Broker::State::pay(Request& request, Clock::time_point now) {
-  Connection& connection = request.connection;
-  if (connection.bucket.take(now)) {
-    connection.refusals_in_a_row = 0;
-    return true;
-  }
+bool Broker::State::pay(Request& request) {
+  TokenBucket& bucket = request.connection.requests;
+  if (bucket.take(request.now)) return true;
+  request.rate_limited = true;
   refuse(request, {.code = WireCode::rate_limited,
                    .message = "too many requests a second; wait, then send it again",
-                   .retry_after = connection.bucket.wait()});
-  if (++connection.refusals_in_a_row >= options.limits.refusals_in_a_row) {
+                   .retry_after = bucket.wait()});
+  return false;
+}
+
+// The same for one entry of it. A filter that only speaks of matches() pays as if it called it:
+// whether it does is known when it has been parsed.
+bool Broker::State::pay(Request& request, const SubscribeItem& item) {
+  double tokens = tokens_of_item;
+  if (item.filter) tokens += tokens_of_filter;
+  if (item.filter && item.filter->find("matches") != std::string::npos) tokens += tokens_of_pattern;
+  TokenBucket& bucket = request.connection.work;
+  if (bucket.take(request.now, tokens)) return true;
+  request.rate_limited = true;
+  refuse(request, {.code = WireCode::rate_limited,
+                   .message = "too many patterns and filters a second; wait, then send it again",
+                   .pattern = item.pattern,
+                   .retry_after = bucket.wait(tokens)});
+  return false;
+}
+
+// What the request's end means for those that may still come.
+void Broker::State::settle(Request& request) {
+  std::size_t& refusals = request.connection.refusals;
+  if (!request.rate_limited) {
+    refusals -= refusals > 0 ? 1 : 0;
+  } else if (++refusals >= options.limits.refusals) {
     request.reply.close = CloseCode::too_many_refusals;
   }
-  return false;
 }
 
 void Broker::State::refuse(Request& request, ErrorReply error) {
@@ -111,6 +144,7 @@ void Broker::State::answer(Request& request, const SubscribeMessage& message) {
 }
 
 void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
+  if (!pay(request, item)) return;
   const auto pattern = parse_pattern(item.pattern);
   if (!pattern) {
     refuse(request, {.code = WireCode::invalid_pattern,
@@ -119,7 +153,7 @@ void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
     return;
   }
   const Principal* user = request.connection.user();
-  const Policy::Verdict verdict = policy->may_subscribe(user, *pattern);
+  const Policy::Verdict verdict = request.standing.may_subscribe(*pattern);
   if (verdict != Policy::Verdict::allowed) {
     refuse(request, make_refusal(verdict, user == nullptr, item.pattern));
     return;
@@ -136,26 +170,16 @@ bool Broker::State::has_room(Request& request, const SubscribeItem& item) {
   const std::size_t held = connection.subscriptions.size();
   const std::size_t limit = options.limits.subscriptions_per_connection;
   if (held < limit || connection.find(item.pattern) < held) return true;
-  refuse_room(request, item);
-  return false;
-}
-
-void Broker::State::refuse_room(Request& request, const SubscribeItem& item) {
-  const std::size_t limit = options.limits.subscriptions_per_connection;
   refuse(request, {.code = WireCode::subscription_limit,
                    .message = "a connection holds at most " + std::to_string(limit) +
                               " subscriptions; unsubscribe from one first",
                    .pattern = item.pattern});
+  return false;
 }
 
 bool Broker::State::read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
                                 Subscription& wanted) {
   if (!item.filter) return true;
-  // One message is one request to the rate: it brings no more filters to read than can be held.
-  if (++request.filters_read > options.limits.subscriptions_per_connection) {
-    refuse_room(request, item);
-    return false;
-  }
   auto parsed = filters.parse(*item.filter);
   std::optional<ErrorReply> fault;
   if (const auto* syntax = std::get_if<1>(&parsed)) {
@@ -164,7 +188,7 @@ bool Broker::State::read_filter(Request& request, const Pattern& pattern, const 
                        .position = syntax->offset};
   } else {
     wanted.filter = std::move(std::get<0>(parsed));
-    fault = fault_of(request.connection, pattern, *wanted.filter);
+    fault = fault_of(request.standing, pattern, *wanted.filter);
   }
   if (!fault) return true;
   fault->pattern = item.pattern;
@@ -176,7 +200,7 @@ bool Broker::State::read_filter(Request& request, const Pattern& pattern, const 
 void Broker::State::hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
                          Subscription wanted) {
   Connection& connection = request.connection;
-  ClassTraits traits = traits_of(connection, pattern, wanted);
+  ClassTraits traits = traits_of(request.standing, pattern, wanted);
   const std::size_t at = connection.find(item.pattern);
   const Seat* leaving =
       at < connection.subscriptions.size() ? &connection.subscriptions[at]->seat : nullptr;

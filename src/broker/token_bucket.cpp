@@ -5,26 +5,28 @@
 
 namespace pgtide {
 
-TokenBucket::TokenBucket(double per_second, Clock::time_point now)
+TokenBucket::TokenBucket(double per_second, double burst, Clock::time_point now)
     : per_second_(per_second),
-      capacity_(std::max(1.0, per_second)),
+      capacity_(std::max(1.0, burst)),
       tokens_(capacity_),
       filled_at_(now) {}
 
-bool TokenBucket::take(Clock::time_point now) {
+bool TokenBucket::take(Clock::time_point now, double tokens) {
   if (per_second_ <= 0) return true;
   const std::chrono::duration<double> passed = now - filled_at_;
   tokens_ = std::min(capacity_, tokens_ + passed.count() * per_second_);
   filled_at_ = now;
-  if (tokens_ < 1) return false;
-  tokens_ -= 1;
+  tokens = std::min(tokens, capacity_);
+  if (tokens_ < tokens) return false;
+  tokens_ -= tokens;
   return true;
 }
 
-std::chrono::milliseconds TokenBucket::wait() const {
-  if (per_second_ <= 0 || tokens_ >= 1) return std::chrono::milliseconds{0};
+std::chrono::milliseconds TokenBucket::wait(double tokens) const {
+  tokens = std::min(tokens, capacity_);
+  if (per_second_ <= 0 || tokens_ >= tokens) return std::chrono::milliseconds{0};
   constexpr double longest_ms = 3'600'000;  // of a rate that is hardly more than nothing
-  const double ms = std::ceil((1 - tokens_) / per_second_ * 1000);
+  const double ms = std::ceil((tokens - tokens_) / per_second_ * 1000);
   return std::chrono::milliseconds{static_cast<long>(std::clamp(ms, 1.0, longest_ms))};
 }
 

@@ -3,18 +3,18 @@
 
 namespace pgtide {
 
-// So many requests a second, with a burst of the same size (at least one). A rate of 0 or less is
-// no limit. Time is an argument and never goes back.
+// So many tokens a second, and at most `burst` of them at a time (at least one). A rate of 0 or
+// less is no limit. Time is an argument and never goes back.
 class TokenBucket {
  public:
   using Clock = std::chrono::steady_clock;
 
-  TokenBucket(double per_second, Clock::time_point now);
+  TokenBucket(double per_second, double burst, Clock::time_point now);
 
-  // Takes one token; false, and nothing is taken, where there is none.
-  bool take(Clock::time_point now);
-  // From the last take() until there is a token: at least 1 ms where there is none now.
-  std::chrono::milliseconds wait() const;
+  // Takes so many tokens, at most the burst; false, and nothing is taken, where there are fewer.
+  bool take(Clock::time_point now, double tokens = 1);
+  // From the last take() until there are so many: at least 1 ms where there are not now.
+  std::chrono::milliseconds wait(double tokens = 1) const;
 
  private:
   double per_second_;
@@ -22,5 +22,10 @@ class TokenBucket {
   double tokens_;
   Clock::time_point filled_at_;
 };
+
+// What an entry of a subscribe message takes: for itself, for a filter that is to be parsed, and
+// for a regular expression in it that is to be compiled.
+inline constexpr double tokens_of_item = 1, tokens_of_filter = 1, tokens_of_pattern = 4;
+inline constexpr double tokens_of_filtered_item = tokens_of_item + tokens_of_filter;
 
 }  // namespace pgtide

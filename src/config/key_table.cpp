@@ -149,8 +149,9 @@ std::vector<KeyEntry> rate_and_count_limits() {
                 [](Config& c) -> std::size_t& { return c.limits.subscriptions_per_connection; },
                 {1, count_max}),
       rate_key({"limits.requests_per_second",
-                "Subscribe, unsubscribe and auth requests per second of one connection, with a "
-                "burst of the same number; more are answered rate_limited."},
+                "Messages per second of one connection, pings aside, with a burst of the same "
+                "number; more are answered rate_limited. Patterns and filters in them take tokens "
+                "at the same rate, with a larger burst."},
                [](Config& c) -> double& { return c.limits.requests_per_second; }, {0.1, 1e6}),
       rate_key({"limits.frames_per_second",
                 "Frames of any kind per second of one connection; past it the server reads more "

@@ -1,5 +1,6 @@
 #include "model/client_message.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -7,9 +8,11 @@
 #include "model/json_row.hpp"
 #include "pgtide/event.hpp"
 
-// A message is read twice: by nlohmann's parser, which checks all of it and tells of every key, so
-// that depth and duplicates are seen; and, where it has an `id`, by Row, which gives that
-// value's text as the client wrote it (a number printed anew might be another text).
+// A message is read three times: first for its brackets and commas only, since sixty thousand of
+// them must be refused for less than a message costs that means something; then by nlohmann's
+// parser, which checks all of it and tells of every key, so that duplicates are seen; and, where it
+// has an `id`, by Row, which gives that value's text as the client wrote it (a number printed anew
+// might be another text).
 //
 // Every field is named in a table of its message; a field that is in no table is refused by name,
 // because a misspelled `filter` must not subscribe to everything.
@@ -19,6 +22,9 @@ namespace {
 using nlohmann::json;
 
 constexpr int depth_max = 8;  // the deepest message has four levels: subscriptions[].events[]
+// An entry of `subscriptions` has three fields, five events and five brackets.
+constexpr std::size_t values_per_item = 16;
+constexpr std::size_t values_besides = 64;
 constexpr std::size_t id_bytes_max = 64;  // PROTOCOL 1.1
 
 // What is refused is thrown inside this file and caught in parse_client_message() below.
@@ -30,17 +36,48 @@ struct Refusal {
   throw Refusal{WireCode::invalid_message, std::move(message)};
 }
 
-// Watches the parser: nesting, and keys that come twice in one object.
+// Of a text that may be no JSON: how deep it nests, and how many values are begun in it.
+void check_size(std::string_view text, std::size_t items_max) {
+  const std::size_t values_max =
+      std::min(items_max, text.size()) * values_per_item + values_besides;
+  int depth = 0;
+  std::size_t values = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    switch (text[at]) {
+      case '"':  // to the string's end
+        for (++at; at < text.size() && text[at] != '"'; ++at) at += text[at] == '\\';
+        break;
+      case '[':
+      case '{':
+        if (++depth > depth_max) refuse("nested too deeply");
+        ++values;
+        break;
+      case ']':
+      case '}':
+        --depth;
+        break;
+      case ',':
+        ++values;
+        break;
+      default:
+        break;
+    }
+    if (values > values_max) {
+      refuse("too much in one message: it holds at most " + std::to_string(items_max) +
+             " subscriptions");
+    }
+  }
+}
+
+// Watches the parser: keys that come twice in one object.
 class Watch {
  public:
-  bool operator()(int depth, json::parse_event_t event, json& parsed) {
-    if (depth > depth_max) too_deep_ = true;
+  bool operator()(json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::object_start) keys_.emplace_back();
     if (event == json::parse_event_t::object_end) keys_.pop_back();
     if (event == json::parse_event_t::key) note_key(parsed.get_ref<const std::string&>());
     return true;
   }
-  bool too_deep() const { return too_deep_; }
   const std::string* duplicate() const { return duplicate_ ? &*duplicate_ : nullptr; }
 
  private:
@@ -50,7 +87,6 @@ class Watch {
   }
   std::vector<std::set<std::string>> keys_;
   std::optional<std::string> duplicate_;
-  bool too_deep_ = false;
 };
 
 std::string in_quotes(std::string_view name) {
@@ -112,7 +148,7 @@ SubscribeItem take_item(const json& object) {
   return {take_pattern(object), take_events(object), take_filter(object)};
 }
 
-SubscribeMessage take_subscribe(const json& message) {
+SubscribeMessage take_subscribe(const json& message, std::size_t items_max) {
   const auto many = message.find("subscriptions");
   if (many == message.end()) {
     check_fields(message, {"type", "id", "pattern", "events", "filter"});
@@ -121,6 +157,9 @@ SubscribeMessage take_subscribe(const json& message) {
   check_fields(message, {"type", "id", "subscriptions"});
   if (!many->is_array() || many->empty()) {
     refuse("'subscriptions' must be an array that is not empty");
+  }
+  if (many->size() > items_max) {
+    refuse("'subscriptions' must hold at most " + std::to_string(items_max));
   }
   SubscribeMessage subscribe;
   for (const json& entry : *many) {
@@ -159,12 +198,11 @@ std::string take_id(const json& message, std::string_view text) {
 
 json parse_checked(std::string_view text) {
   Watch watch;
-  const auto watcher = [&watch](int depth, json::parse_event_t event, json& parsed) {
-    return watch(depth, event, parsed);
+  const auto watcher = [&watch](int, json::parse_event_t event, json& parsed) {
+    return watch(event, parsed);
   };
   json message = json::parse(text, watcher, false);
   if (message.is_discarded()) throw Refusal{WireCode::invalid_json, "not a JSON text"};
-  if (watch.too_deep()) refuse("nested too deeply");
   if (!message.is_object()) refuse("a message is a JSON object");
   if (watch.duplicate() != nullptr) {
     refuse("the field " + in_quotes(*watch.duplicate()) + " stands there twice");
@@ -179,8 +217,9 @@ std::string take_type(const json& message) {
   return found->get<std::string>();
 }
 
-decltype(ClientMessage::body) take_body(const json& message, const std::string& type) {
-  if (type == "subscribe") return take_subscribe(message);
+decltype(ClientMessage::body) take_body(const json& message, const std::string& type,
+                                        std::size_t items_max) {
+  if (type == "subscribe") return take_subscribe(message, items_max);
   if (type == "unsubscribe") return take_unsubscribe(message);
   if (type == "auth") return take_auth(message);
   if (type == "ping") {
@@ -193,14 +232,15 @@ decltype(ClientMessage::body) take_body(const json& message, const std::string& 
 
 }  // namespace
 
-std::variant<ClientMessage, MessageFault> parse_client_message(std::string_view text) {
+std::variant<ClientMessage, MessageFault> parse_client_message(std::string_view text,
+                                                               std::size_t items_max) {
   MessageFault fault;
   try {
+    check_size(text, items_max);
     const json message = parse_checked(text);
     fault.id = take_id(message, text);
     const std::string type = take_type(message);
-    fault.counts_as_request = type == "subscribe" || type == "unsubscribe" || type == "auth";
-    return ClientMessage{fault.id, take_body(message, type)};
+    return ClientMessage{fault.id, take_body(message, type, items_max)};
   } catch (Refusal& refusal) {
     fault.code = refusal.code;
     fault.message = std::move(refusal.message);

@@ -62,13 +62,15 @@ struct MessageFault {
   WireCode code = WireCode::invalid_message;
   std::string message{};
   std::string id{};
-  bool counts_as_request = false;  // it said subscribe, unsubscribe or auth: the bucket pays
   friend bool operator==(const MessageFault&, const MessageFault&) = default;
 };
 
 // Parses one text frame (PROTOCOL 1.1). Total over any bytes: depth, size of numbers, duplicate
-// and unknown fields are checked here; UTF-8 is the WebSocket layer's. `since` and `snapshot` are
-// refused: "not in this version". No fault repeats a token.
-std::variant<ClientMessage, MessageFault> parse_client_message(std::string_view text);
+// and unknown fields, and more than `items_max` subscriptions are checked here; UTF-8 is the
+// WebSocket layer's. `since` and `snapshot` are refused: "not in this version". No fault repeats a
+// token. What is too deep, or holds more values than a message of so many subscriptions, is refused
+// before anything is built of it, and whatever comes after.
+std::variant<ClientMessage, MessageFault> parse_client_message(std::string_view text,
+                                                               std::size_t items_max = 100);
 
 }  // namespace pgtide

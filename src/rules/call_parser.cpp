@@ -1,10 +1,10 @@
 #include "rules/call_parser.hpp"
 
-#include <re2/re2.h>
-
 #include <optional>
+#include <utility>
 
 #include "model/wording.hpp"
+#include "rules/text_pattern.hpp"
 
 namespace pgtide {
 namespace {
@@ -74,19 +74,11 @@ void CallParser::compile_pattern(Node& call) {
   if (++patterns_ > limits_.patterns) {
     return fault(call.offset, "too many patterns: at most " + std::to_string(limits_.patterns));
   }
-  const std::string_view text = pattern.value.text;
-  if (text.size() > limits_.pattern_bytes) {
-    return fault(pattern.offset, "this pattern is too long: at most " +
-                                     std::to_string(limits_.pattern_bytes) + " bytes");
+  auto compiled = TextPattern::compile(pattern.value.text, limits_);
+  if (auto* wrong = std::get_if<std::string>(&compiled)) {
+    return fault(pattern.offset, std::move(*wrong));
   }
-  re2::RE2::Options options(re2::RE2::Quiet);
-  options.set_max_mem(static_cast<std::int64_t>(limits_.pattern_memory_bytes));
-  auto compiled =
-      std::make_shared<const re2::RE2>(re2::StringPiece(text.data(), text.size()), options);
-  if (!compiled->ok()) {
-    return fault(pattern.offset, "no regular expression (RE2): " + compiled->error());
-  }
-  call.pattern = std::move(compiled);
+  call.pattern = std::move(std::get<0>(compiled));
 }
 
 }  // namespace pgtide

@@ -1,5 +1,6 @@
 #include "rules/evaluator.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "rules/json_value.hpp"
@@ -21,6 +22,9 @@ class Evaluation {
   Value member_of(const Node& node);
   Value has(const Node& node);
   Value has_column(const Node& node) const;
+  Value index(const Node& node);
+  Value comparison(const Node& node);
+  Value membership(const Node& node);
   Value list(const Node& node);
   Value chain(const Node& node, bool decisive);
   Value negation(const Node& node);
@@ -32,6 +36,7 @@ class Evaluation {
 };
 
 Value Evaluation::value_of(const Node& node) {
+  if (!scratch_.spend(1)) return {};
   switch (node.kind) {
     case NodeKind::constant:
       return node.value;
@@ -46,7 +51,7 @@ Value Evaluation::value_of(const Node& node) {
     case NodeKind::member:
       return member_of(node);
     case NodeKind::index:
-      return element(value_of(node.child(0)), value_of(node.child(1)), scratch_);
+      return index(node);
     case NodeKind::list:
       return list(node);
     case NodeKind::negation:
@@ -58,9 +63,9 @@ Value Evaluation::value_of(const Node& node) {
     case NodeKind::conditional:
       return conditional(node);
     case NodeKind::comparison:
-      return compare(node.comparison, value_of(node.child(0)), value_of(node.child(1)));
+      return comparison(node);
     case NodeKind::in:
-      return contained(value_of(node.child(0)), value_of(node.child(1)), scratch_);
+      return membership(node);
     case NodeKind::has:
       return has(node);
     case NodeKind::has_column:
@@ -112,11 +117,36 @@ Value Evaluation::user_member(std::string_view name) const {
 
 Value Evaluation::member_of(const Node& node) {
   if (node.child(0).is(NodeKind::user)) return user_member(node.name);
-  return member(value_of(node.child(0)), node.name, scratch_);
+  const Value of = value_of(node.child(0));
+  return scratch_.spend(steps_to_read(of)) ? member(of, node.name, scratch_) : Value{};
 }
 
 Value Evaluation::has(const Node& node) {
-  return has_member(value_of(node.child(0)), node.name);
+  const Value of = value_of(node.child(0));
+  return scratch_.spend(steps_to_read(of)) ? has_member(of, node.name) : Value{};
+}
+
+Value Evaluation::index(const Node& node) {
+  const Value of = value_of(node.child(0));
+  const Value at = value_of(node.child(1));
+  return scratch_.spend(steps_to_read(of)) ? element(of, at, scratch_) : Value{};
+}
+
+// Of two texts no more is read than the shorter one has.
+Value Evaluation::comparison(const Node& node) {
+  const Value left = value_of(node.child(0));
+  const Value right = value_of(node.child(1));
+  const std::uint64_t one = steps_to_read(left), other = steps_to_read(right);
+  const bool texts = left.is(Value::Kind::text) && right.is(Value::Kind::text);
+  if (!scratch_.spend(texts ? std::min(one, other) : one + other)) return {};
+  return compare(node.comparison, left, right);
+}
+
+Value Evaluation::membership(const Node& node) {
+  const Value needle = value_of(node.child(0));
+  const Value container = value_of(node.child(1));
+  if (!scratch_.spend(steps_to_read(container))) return {};
+  return contained(needle, container, scratch_);
 }
 
 Value Evaluation::has_column(const Node& node) const {
@@ -170,7 +200,14 @@ Value Evaluation::call(const Node& node) {
   for (std::size_t n = 0; n < node.children.size() && n < arguments.size(); ++n) {
     arguments[n] = value_of(node.child(n));
   }
-  return apply(node, arguments, scratch_);
+  return scratch_.spend(steps_of(node, arguments)) ? apply(node, arguments, scratch_) : Value{};
+}
+
+// The row's members before it are passed by, and its JSON is looked through for escapes.
+std::uint64_t steps_to_find(const Row& row, const RowMember& found) {
+  constexpr std::size_t members = 8, bytes = 64;  // that one step is enough for
+  const auto place = static_cast<std::size_t>(&found - row.members().data());
+  return place / members + found.value.size() / bytes;
 }
 
 }  // namespace
@@ -182,6 +219,7 @@ Value evaluate(const Node& node, const Surroundings& around, Scratch& scratch) {
 Value read_record_column(const RecordView& record, std::string_view column, Scratch& scratch) {
   const RowMember* found = record.row->find(column);
   if (found == nullptr) return {};
+  if (!scratch.spend(steps_to_find(*record.row, *found))) return {};
   if (record.shape != nullptr) {
     const auto known = record.shape->columns.find(column);
     if (known != record.shape->columns.end()) {

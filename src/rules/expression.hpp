@@ -20,6 +20,7 @@ struct ExpressionFault {
 
 // PROTOCOL 4 (rules) and 1.6 (a client's filter).
 struct ExpressionLimits {
+  static constexpr std::size_t unlimited = static_cast<std::size_t>(-1);
   std::size_t bytes = 4'096;
   std::size_t depth = 64;
   std::size_t nodes = 1'000;
@@ -27,9 +28,12 @@ struct ExpressionLimits {
   std::size_t pattern_bytes = 4'096;  // of one regular expression
   // Of one, compiled, and of the states that it is in while it reads a text.
   std::size_t pattern_memory_bytes = 1'048'576;
+  std::size_t pattern_program = unlimited;  // RE2's instructions for it
+  std::size_t matched_bytes = unlimited;    // of a text that matches() looks at
 };
-// A stranger's regular expression takes a millisecond at most to compile, and little memory.
-inline constexpr ExpressionLimits filter_limits{1'024, 16, 64, 1, 256, 65'536};
+// A stranger's regular expression takes little memory, a tenth of a millisecond to compile and less
+// than one to look at any text (text_pattern.cpp).
+inline constexpr ExpressionLimits filter_limits{1'024, 16, 64, 1, 256, 65'536, 128, 2'000};
 
 // Which variables an expression may use, and what is known of them.
 struct Scope {

@@ -1,9 +1,10 @@
-#include <re2/re2.h>
+#include <algorithm>
 
 #include "rules/decimal.hpp"
 #include "rules/instant.hpp"
 #include "rules/json_value.hpp"
 #include "rules/operations.hpp"
+#include "rules/text_pattern.hpp"
 
 namespace pgtide {
 namespace {
@@ -64,8 +65,7 @@ Value to_timestamp(const Value& value) {
 }
 
 bool matches(const Node& call, std::string_view text) {
-  return call.pattern != nullptr &&
-         re2::RE2::PartialMatch({text.data(), text.size()}, *call.pattern);
+  return call.pattern != nullptr && call.pattern->found_in(text);
 }
 
 Value ask_text(const Node& call, const Value& receiver, const Value& argument) {
@@ -97,6 +97,23 @@ Value to_text(const Value& value, Scratch& scratch) {
       return Value::of_text(scratch.keep(print_instant(value.integer)));
     default:
       return {};
+  }
+}
+
+std::uint64_t steps_of(const Node& call, std::span<const Value> arguments) {
+  constexpr std::uint64_t bytes = 32;  // of a text that is searched, in one step
+  const Value& first = arguments[0];
+  switch (call.function) {
+    case Function::starts_with:
+    case Function::ends_with:
+      return steps_to_read(arguments[1]);
+    case Function::contains:
+      // At each place as much may be compared as is looked for.
+      return first.text.size() / bytes * (1 + steps_to_read(arguments[1]));
+    case Function::matches:
+      return call.pattern != nullptr ? call.pattern->steps(first.text) : 0;
+    default:
+      return steps_to_read(first);
   }
 }
 

@@ -7,11 +7,9 @@
 
 #include "rules/value.hpp"
 
-namespace re2 {
-class RE2;
-}
-
 namespace pgtide {
+
+class TextPattern;
 
 enum class NodeKind : std::uint8_t {
   constant,     // value
@@ -69,7 +67,7 @@ struct Node {
   Value value{};    // of a constant; an error, too, is one
   Scratch owned{};  // what `value` views
   std::vector<NodePointer> children{};
-  std::shared_ptr<const re2::RE2> pattern{};  // of matches()
+  std::shared_ptr<const TextPattern> pattern{};  // of matches()
 
   explicit Node(NodeKind k, std::size_t at = 0) : kind(k), offset(at) {}
   const Node& child(std::size_t n) const { return *children[n]; }

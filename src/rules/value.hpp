@@ -43,16 +43,38 @@ struct Value {
   static Value timestamp(std::int64_t instant);
 };
 
-// Keeps what values are made of for as long as it lives itself. Costs nothing until it is used.
+// Keeps what values are made of for as long as it lives itself, and counts what making them takes.
+// Costs nothing until it is used.
+//
+// A *step* is about 50 ns of work: a part of an expression, or so many bytes of a text that must be
+// looked at. Steps and not time, so that the same row takes the same everywhere.
 class Scratch {
  public:
+  static constexpr std::uint64_t unlimited = static_cast<std::uint64_t>(-1);
+
+  explicit Scratch(std::uint64_t steps_max = unlimited) : steps_left_(steps_max) {}
+
   std::string_view keep(std::string text);
   const std::vector<Value>* keep(std::vector<Value> items);
 
+  // False where there are not so many left: then none are, what they were for must not be done,
+  // and its value is an error.
+  bool spend(std::uint64_t steps) {
+    const bool enough = steps <= steps_left_;
+    steps_left_ = enough ? steps_left_ - steps : 0;
+    return enough;
+  }
+  std::uint64_t steps_left() const { return steps_left_; }
+
  private:
+  std::uint64_t steps_left_;
   std::forward_list<std::string> texts_;
   std::forward_list<std::vector<Value>> lists_;
 };
+
+// Steps to walk over what there is of it: a text or a number byte by byte, a list or a map member
+// by member.
+std::uint64_t steps_to_read(const Value& value);
 
 // `value` with everything that it views copied into `owner`. A JSON list becomes one of items.
 Value owned_copy(const Value& value, Scratch& owner);

@@ -109,11 +109,7 @@ TEST_CASE("messages: what is no JSON is told so") {
                        subscribe(R"(posts.\udc00\ud800)"),
                        subscribe(R"(posts.\ud800x)"),
                        subscribe(R"(posts.\x)"),
-                       subscribe(R"(posts.\u12)"),
-                       std::string(60'000, '['),
-                       std::string(60'000, '{'),
-                       repeated(R"({"a":)", 12'000),
-                       repeated("[{\"a\":", 10'000)};
+                       subscribe(R"(posts.\u12)")};
   for (const std::string& text : texts) cases.push_back({"no JSON", text, "invalid_json", "JSON"});
   check(cases);
 }
@@ -199,6 +195,12 @@ TEST_CASE("messages: what is unknown, missing or there twice is named") {
        "invalid_message", "'filter' " + twice},
       {"too deep", ping_with(repeated("[", 30'000) + repeated("]", 30'000)), "invalid_message",
        "nested too deeply"},
+      {"60 KB of brackets", std::string(60'000, '['), "invalid_message", "nested too deeply"},
+      {"60 KB of braces", std::string(60'000, '{'), "invalid_message", "nested too deeply"},
+      {"objects in objects", repeated(R"({"a":)", 12'000), "invalid_message", "nested too deeply"},
+      {"in lists", repeated("[{\"a\":", 10'000), "invalid_message", "nested too deeply"},
+      {"20,000 lists side by side", "[" + repeated("[],", 20'000) + "[]]", "invalid_message",
+       "too much in one message"},
       {"a thousand fields",
        [] {
          std::string fields;
@@ -296,20 +298,23 @@ TEST_CASE("messages: what is no pattern is told so, with the pattern") {
   CHECK(metric("pgtide_subscriptions") == 0);
 }
 
-TEST_CASE("messages: the 101st subscription is refused, in one request and in many") {
+TEST_CASE("messages: the 101st subscription is refused, and a request of as many is as a whole") {
   WireClient client(serving().address());
   client.next();
   const double before = errors_of("subscription_limit");
   std::string list;
-  for (int n = 0; n < 101; ++n) {
+  for (int n = 0; n < 100; ++n) {
     list += (n == 0 ? "" : ",") + (R"({"pattern":"posts.)" + std::to_string(n) + "\"}");
   }
   client.send(R"({"type":"subscribe","subscriptions":[)" + list + "]}");
   for (int n = 0; n < 100; ++n) REQUIRE(member(client.next(), "type") == "subscribed");
+  client.send(subscribe("posts.100"));
   const std::string refused = client.next();
   CHECK(member(refused, "code") == "subscription_limit");
   CHECK(member(refused, "pattern") == "posts.100");
   CHECK(holds(refused, "at most 100"));
+  client.send(R"({"type":"subscribe","subscriptions":[)" + list + R"(,{"pattern":"posts.*"}]})");
+  CHECK(member(client.next(), "code") == "invalid_message");
   client.send(subscribe("posts.*"));
   CHECK(member(client.next(), "code") == "subscription_limit");
   CHECK(errors_of("subscription_limit") == before + 2);
@@ -318,14 +323,24 @@ TEST_CASE("messages: the 101st subscription is refused, in one request and in ma
   CHECK(member(client.next(), "removed") == "100");
 }
 
-TEST_CASE("messages: a request of thousands of patterns is answered pattern by pattern") {
+TEST_CASE("messages: a request of thousands of patterns is answered by one refusal") {
   WireClient client(serving().address());
   client.next();
-  constexpr int many = 4'000;
-  client.send(R"({"type":"subscribe","subscriptions":[)" + repeated(R"({"pattern":""},)", many) +
+  client.send(R"({"type":"subscribe","subscriptions":[)" + repeated(R"({"pattern":""},)", 4'000) +
               R"({"pattern":"posts.*"}]})");
-  for (int n = 0; n < many; ++n) REQUIRE(member(client.next(), "code") == "invalid_pattern");
-  CHECK(member(client.next(), "type") == "subscribed");
+  CHECK(member(client.next(), "code") == "invalid_message");
+  client.send(R"({"type":"ping"})");
+  CHECK(member(client.next(), "type") == "pong");
+}
+
+TEST_CASE("messages: who floods is closed with 4429 under the shipped limits") {
+  const Stage stage;
+  const Serving usual(stage, "usual");
+  WireClient client(usual.address());
+  client.next();
+  for (int n = 0; n < 400; ++n) client.send(unsubscribe("posts.1"));
+  CHECK(client.closed() == 4429);
+  CHECK(metric_of(usual.address(), "pgtide_closes_total{code=\"4429\"}") == 1);
 }
 
 TEST_CASE("messages: past ten requests a second they are refused until there is room again") {
@@ -402,7 +417,7 @@ TEST_CASE("messages: a flood is read slowly, and others are served meanwhile") {
     CHECK(member(other.next(), "record_id") == std::to_string(id));
     const double read = figure("pgtide_received_bytes_total") - before;
     CHECK(read < static_cast<double>(flood.size()) / 2);
-    CHECK(figure("pgtide_connections") == 2);
+    CHECK(figure("pgtide_connections") >= 1);  // the flooder may be closed with 4429 by now
     flooder.cut();
     other.cut();
     // What a reset has left unread is read as slowly; the next ping finds that nobody is there.

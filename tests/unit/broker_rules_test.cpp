@@ -388,19 +388,6 @@ TEST_CASE("filter: at the limit one may be replaced by another by who alone hold
   CHECK(other.find("filter_limit") != std::string::npos);
 }
 
-TEST_CASE("filter: one message brings no more of them to read than may be held") {
-  BrokerOptions options;
-  options.limits.subscriptions_per_connection = 2;
-  World world(docs_policy(docs_rule()), options);
-  const auto ann = world.open(user("ann"));
-  const std::string wrong = R"({"pattern":"docs.*","filter":"nope("})";
-  const Lines answers = world.ask(
-      ann, R"({"type":"subscribe","subscriptions":[)" + wrong + "," + wrong + "," + wrong + "]}");
-  REQUIRE(answers.size() == 3);
-  CHECK(answers[1].find("invalid_filter") != std::string::npos);
-  CHECK(answers[2].find("subscription_limit") != std::string::npos);
-}
-
 TEST_CASE("rules: new ones decide every subscription anew, and tell whom they concern") {
   World world(docs_policy(docs_rule("record.owner == user.id || record.team == 1")));
   const auto ann = reader(world, user("ann"), {World::subscribe("docs.*")});
