@@ -181,6 +181,8 @@ ShardOptions BridgeCore::shard_options() const {
   options.broker.limits.requests_per_second = limits.requests_per_second;
   options.broker.limits.event_bytes = limits.event_bytes;
   options.broker.limits.scanned_filters = limits.scanned_filters_per_collection;
+  options.broker.limits.filter_steps_per_event = limits.filter_steps_per_event;
+  options.broker.limits.filter_steps_per_second = limits.filter_steps_per_second;
   options.broker.heartbeat_interval = config_.heartbeat.interval;
   options.broker.auth_required = config_.auth.required;
   options.broker.clock = [] { return std::chrono::steady_clock::now(); };

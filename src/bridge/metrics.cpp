@@ -73,6 +73,8 @@ ShardFigures sum_of(const std::vector<ShardFigures>& shards) {
                                     shard.events_by_collection.end());
     sum.broker.deliveries += shard.broker.deliveries;
     sum.broker.requests_refused += shard.broker.requests_refused;
+    sum.broker.filters_ended += shard.broker.filters_ended;
+    sum.broker.filter_steps += shard.broker.filter_steps;
     for (std::size_t code = 0; code < wire_codes; ++code) {
       sum.broker.errors[code] += shard.broker.errors[code];
     }
@@ -177,6 +179,10 @@ void add_clients(Page& page, const ShardFigures& sum) {
                gateway.heartbeats_lost);
   page.counter("pgtide_requests_refused_total", "Requests answered with an error.",
                sum.broker.requests_refused);
+  page.counter("pgtide_filter_steps_total", "Steps that clients' filters took.",
+               sum.broker.filter_steps);
+  page.counter("pgtide_filters_ended_total", "Filters that took more steps than they may.",
+               sum.broker.filters_ended);
   page.begin_counters("pgtide_errors_total", "Messages of type error that were sent, by code.");
   for (std::size_t i = 0; i < wire_codes; ++i) {
     const auto code = static_cast<WireCode>(i);

@@ -108,6 +108,7 @@ struct Shard::State {
     };
     dropped_in_vain = false;
     piece.next = broker.deliver(batch, from, send);
+    send_notices(broker.take_ended());
     look_at_memory();
     follow(batch, piece.next - from, receivers);
     if (piece.next > from) times.note(broker.last_times());

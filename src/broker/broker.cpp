@@ -47,6 +47,7 @@ Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> polic
       sealer(options.sealer ? options.sealer : std::make_shared<PlainCursors>()),
       policy(std::move(policy_)),
       position(position_),
+      index({options.limits.filter_steps_per_event, options.limits.filter_steps_per_second}),
       fan_out(options.limits, *sealer, options.clock, options.memory) {}
 
 Connection& Broker::State::at(ConnectionNumber number) {
@@ -104,6 +105,7 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
 void Broker::close(ConnectionNumber number) {
   State& state = *state_;
   Connection& connection = state.at(number);
+  state.index.budget().forget(number);
   for (const auto& subscription : connection.subscriptions) state.index.leave(subscription->seat);
   state.index.leave(connection.everyone);
   state.subscription_count -= connection.subscriptions.size();
@@ -124,6 +126,7 @@ std::size_t Broker::deliver(const Batch& batch, std::size_t from, const Send& se
   const auto events = std::span(batch.events).subspan(from, end - from);
   state.counters.events_in += events.size();
   state.collections.note(events, *state.policy);
+  state.counters.filter_steps = state.index.budget().steps();
   state.counters.events_truncated = state.fan_out.events_truncated();
   state.counters.events_unlisted += state.fan_out.unlisted().size();
   for (const std::string_view name : state.fan_out.unlisted()) state.unlisted.note(name);
@@ -138,6 +141,28 @@ void Broker::deliver(const Batch& batch, const Send& send) {
   do {
     next = deliver(batch, next, send);
   } while (next < batch.events.size());
+}
+
+std::vector<Broker::Notice> Broker::take_ended() {
+  State& state = *state_;
+  std::vector<Notice> notices;
+  for (const auto& [number, seat] : state.index.budget().take_ended()) {
+    Connection& connection = state.at(number);
+    const auto& held = connection.subscriptions;
+    const auto found = std::find_if(held.begin(), held.end(), [seat](const auto& one) {
+      return &one->seat == seat && one->seat.ended;
+    });
+    if (found == held.end()) continue;
+    const ErrorReply error{.code = WireCode::filter_limit,
+                           .message = "this filter took more than its share of the server's time "
+                                      "and has ended; ask for a column that equals something, or "
+                                      "for less",
+                           .pattern = (*found)->pattern};
+    state.remove_subscription(connection, static_cast<std::size_t>(found - held.begin()));
+    ++state.counters.filters_ended;
+    notices.push_back({number, make_text_frame(state.error_text(error))});
+  }
+  return notices;
 }
 
 const DeliveryTimes& Broker::last_times() const {

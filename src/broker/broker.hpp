@@ -31,7 +31,11 @@ struct BrokerLimits {
   double requests_per_second = 10;
   std::size_t refusals = 100;  // more than answers, for the rate: then the connection ends
   std::size_t event_bytes = 1'048'576;  // a whole frame
-  std::size_t scanned_filters = 1'000;  // per collection: filters that no index serves
+  std::size_t scanned_filters = 1'000;  // per collection: filters that no index narrows
+  // Steps that clients' filters may take: of one connection for one event, and of all in a second
+  // (of the options' clock).
+  std::uint64_t filter_steps_per_event = 10'000;
+  std::uint64_t filter_steps_per_second = 20'000'000;
   // What one stretch of a batch may make: bytes of frames, each class's own.
   std::size_t stretch_bytes = 33'554'432;
 };
@@ -93,6 +97,8 @@ struct BrokerCounters {
   std::uint64_t events_truncated = 0;  // past limits.event_bytes
   std::uint64_t events_unlisted = 0;   // custom events of a name that the rules do not list
   std::uint64_t requests_refused = 0;
+  std::uint64_t filters_ended = 0;  // that took more steps than they may
+  std::uint64_t filter_steps = 0;
   std::uint64_t rules_decided = 0;  // for somebody who subscribes, or whose subscriptions are
   std::array<std::uint64_t, wire_codes> errors{};  // sent, by WireCode
 };
@@ -141,13 +147,19 @@ class Broker {
   void deliver(const Batch& batch, const Send& send);
   const DeliveryTimes& last_times() const;
 
-  // Rules or catalog have changed: every subscription is decided anew. Returns, per connection
-  // concerned, the frames to send (`error` for a pattern that is no longer allowed,
-  // `resync_required` where columns changed).
+  // Frames to send to a connection.
   struct Notice {
     ConnectionNumber connection = 0;
     std::string frames{};
   };
+
+  // Filters that took too much have ended, and their subscriptions: an `error` for each. To be
+  // asked after each stretch.
+  std::vector<Notice> take_ended();
+
+  // Rules or catalog have changed: every subscription is decided anew. Returns, per connection
+  // concerned, the frames to send (`error` for a pattern that is no longer allowed,
+  // `resync_required` where columns changed).
   std::vector<Notice> replace_policy(std::shared_ptr<const Policy> policy);
 
   // Continuity with the database's log is lost for everyone (`log_lost`): the frame to send to each

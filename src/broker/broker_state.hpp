@@ -53,7 +53,7 @@ struct Broker::State {
   std::shared_ptr<const Policy> policy;
   Cursor position;
   std::uint64_t moves = 1;  // of the position
-  SubscriptionIndex index{};
+  SubscriptionIndex index;
   CollectionCounts collections{};
   Lenses lenses{};
   FilterTexts filters{};

@@ -12,7 +12,7 @@
 // of the classes that the look-up has found, and only of them; where it is not more, being found is
 // being seen, and no row is asked anything. Classes that name no value are asked
 // one by one, each distinct condition once per event; how many of those clients may bring is
-// limited (filter_limit).
+// limited, and so is what their being asked may take (filter_limit; scan_budget.cpp).
 //
 // A class is found through its old row, its new row or both; either way both rows are decided,
 // since a row that is seen no longer is a delete. (Rejected: the row's values in a tree of ranges,
@@ -23,6 +23,10 @@ namespace {
 // What an event without a rule to ask shows.
 Visible visible_of(Action action) {
   return {action != Action::create && action != Action::custom, action != Action::delete_};
+}
+
+bool is_scanned(const DeliveryClass& narrowed) {
+  return narrowed.traits.unindexed || narrowed.traits.rest->predicate().terms().empty();
 }
 
 void put(std::vector<DeliveryClass*>& list, DeliveryClass& added, std::uint32_t& place) {
@@ -52,8 +56,8 @@ void NarrowedClasses::add(DeliveryClass& narrowed) {
   put(all_, narrowed, narrowed.place);
   const Predicate& predicate = narrowed.traits.rest->predicate();
   if (predicate.outcome() != Predicate::Outcome::by_record) return;
+  if (is_scanned(narrowed)) return put(scanned_, narrowed, narrowed.scan_place);
   narrowed.terms_suffice = predicate.terms_suffice();
-  if (predicate.terms().empty()) put(scanned_, narrowed, narrowed.scan_place);
   for (const IndexTerm& term : predicate.terms()) {
     auto dimension = find(term.dimension);
     if (dimension == dimensions_.end()) {
@@ -69,10 +73,11 @@ void NarrowedClasses::remove(DeliveryClass& narrowed) {
   all_.pop_back();
   const Predicate& predicate = narrowed.traits.rest->predicate();
   if (predicate.outcome() != Predicate::Outcome::by_record) return;
-  if (predicate.terms().empty()) {
+  if (is_scanned(narrowed)) {
     scanned_[narrowed.scan_place] = scanned_.back();
     scanned_[narrowed.scan_place]->scan_place = narrowed.scan_place;
     scanned_.pop_back();
+    return;
   }
   for (const IndexTerm& term : predicate.terms()) {
     const auto dimension = find(term.dimension);
@@ -86,15 +91,16 @@ void NarrowedClasses::remove(DeliveryClass& narrowed) {
   }
 }
 
-void NarrowedClasses::match(EventRows& rows, std::vector<Match>& found) {
-  match_by_key(rows, found);
+void NarrowedClasses::match(EventRows& rows, ScanBudget& budget, std::vector<Match>& found) {
+  match_by_key(rows, budget, found);
   for (DeliveryClass* scanned : scanned_) {
-    const Visible visible = scanned->traits.rest->decide(rows);
+    const Visible visible = budget.decide(*scanned, rows);
     if (visible.before || visible.after) found.push_back({scanned, visible});
   }
 }
 
-void NarrowedClasses::match_by_key(EventRows& rows, std::vector<Match>& found) {
+void NarrowedClasses::match_by_key(EventRows& rows, ScanBudget& budget,
+                                   std::vector<Match>& found) {
   if (dimensions_.empty()) return;
   hits_.clear();
   for (const Dimension& dimension : dimensions_) {
@@ -102,7 +108,7 @@ void NarrowedClasses::match_by_key(EventRows& rows, std::vector<Match>& found) {
     look_up(dimension, rows, &Visible::before);
   }
   for (const Match& hit : hits_) {
-    const Visible visible = hit.in->terms_suffice ? hit.visible : hit.in->traits.rest->decide(rows);
+    const Visible visible = hit.in->terms_suffice ? hit.visible : budget.decide(*hit.in, rows);
     if (visible.before || visible.after) found.push_back({hit.in, visible});
   }
 }
@@ -152,13 +158,13 @@ void ClassGroup::remove(DeliveryClass& gone) {
   open.pop_back();
 }
 
-void ClassGroup::match(EventRows& rows, std::vector<Match>& found) {
+void ClassGroup::match(EventRows& rows, ScanBudget& budget, std::vector<Match>& found) {
   const Action action = rows.event().action;
   const Visible visible = visible_of(action);
   for (DeliveryClass* in : open) found.push_back({in, visible});
   if (narrowed == nullptr) return;
   if (action != Action::truncate && action != Action::schema_changed) {
-    narrowed->match(rows, found);
+    narrowed->match(rows, budget, found);
     return;
   }
   for (DeliveryClass* in : narrowed->all()) found.push_back({in, visible});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/delivery_class.hpp"
+#include "broker/scan_budget.hpp"
 #include "rules/text_map.hpp"
 
 namespace pgtide {
@@ -58,7 +59,7 @@ class NarrowedClasses {
   bool empty() const { return all_.empty(); }
   const std::vector<DeliveryClass*>& all() const { return all_; }
 
-  void match(EventRows& rows, std::vector<Match>& found);
+  void match(EventRows& rows, ScanBudget& budget, std::vector<Match>& found);
 
  private:
   struct Dimension {
@@ -66,7 +67,7 @@ class NarrowedClasses {
     boost::unordered_flat_map<std::string, KeyHolders, TextHash, std::equal_to<>> by_key{};
   };
   std::vector<Dimension>::iterator find(const IndexDimension& what);
-  void match_by_key(EventRows& rows, std::vector<Match>& found);
+  void match_by_key(EventRows& rows, ScanBudget& budget, std::vector<Match>& found);
   void look_up(const Dimension& dimension, EventRows& rows, bool Visible::*when);
 
   std::vector<DeliveryClass*> all_{};
@@ -89,7 +90,7 @@ struct ClassGroup {
   void add(DeliveryClass& made);
   void remove(DeliveryClass& gone);
   // Appends the classes that the event concerns, whether they want its action or not.
-  void match(EventRows& rows, std::vector<Match>& found);
+  void match(EventRows& rows, ScanBudget& budget, std::vector<Match>& found);
 };
 
 }  // namespace pgtide

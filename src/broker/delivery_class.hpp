@@ -22,6 +22,7 @@ struct DeliveryClass;
 struct Seat {
   DeliveryClass* in = nullptr;
   std::size_t at = 0;
+  bool ended = false;  // its filter took more than it may, and is about to end (ScanBudget)
 };
 
 // What makes subscriptions of one pattern get the same frames out of a batch.
@@ -29,6 +30,7 @@ struct ClassTraits {
   ActionSet events{};
   bool filtered = false;                 // a client's filter is in `rest`
   bool matching = false;                 // and it has a regular expression
+  bool unindexed = false;                // it may name any column: none of them is looked up for it
   RemainderPointer rest{};               // which rows; null: all of them
   std::shared_ptr<const Lens> lens{};    // which columns; null: those that everybody sees
 };
@@ -52,6 +54,7 @@ struct DeliveryClass {
   };
   ClassGroup* group = nullptr;  // null: broadcast_all's
   ClassTraits traits{};
+  bool unpaid = false;  // nobody can pay for its filter: it sees nothing more
   bool terms_suffice = false;  // a row that the index finds is seen: nothing is to be asked
   std::uint32_t hit = 0;  // where it stands among the hits of ...
   std::uint64_t found_in = 0;  // ... the event of this number, which found it last

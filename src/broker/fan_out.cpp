@@ -74,6 +74,7 @@ std::size_t FanOut::deliver(const Batch& batch, std::size_t from, const Audience
   const auto begun = now();
   forget(batch);
   policy_ = &to.policy;
+  if (clock_) to.index.budget().begin(begun);
   std::size_t end = from;
   for (; end < batch.events.size() && stretch_bytes_ < stretch_bytes_max_; ++end) {
     const auto event = static_cast<std::uint32_t>(events_.size());

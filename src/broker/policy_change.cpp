@@ -162,15 +162,20 @@ ClassTraits Broker::State::traits_of(Standing& standing, const Pattern& pattern,
   if (pattern.kind != Pattern::Kind::everything) {
     rows = standing.rows(pattern);
   }
+  const std::shared_ptr<const Predicate> ruled = rows;
+  bool open = false;
   auto lens = standing.lens(pattern);
   if (subscription.filter) {
     const auto shown = columns_of(standing.policy(), lens.get(), pattern.collection);
-    rows = Predicate::both(std::move(rows), Predicate::of_filter(*subscription.filter, *shown));
+    open = shown->shape.open;
+    rows = Predicate::both(ruled, Predicate::of_filter(*subscription.filter, *shown));
   }
   if (rows && rows->outcome() == Predicate::Outcome::always) rows = nullptr;
+  const bool served_by_rule = rows && ruled && rows->terms() == ruled->terms();
   return {.events = subscription.events,
           .filtered = subscription.filter != nullptr,
           .matching = subscription.filter != nullptr && subscription.filter->has_pattern(),
+          .unindexed = open && !served_by_rule,
           .rest = index.share(std::move(rows)),
           .lens = std::move(lens)};
 }

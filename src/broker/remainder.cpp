@@ -5,16 +5,26 @@
 namespace pgtide {
 
 Visible Remainder::decide(EventRows& rows) {
+  std::uint64_t all = Scratch::unlimited;
+  return *decide(rows, all);
+}
+
+std::optional<Visible> Remainder::decide(EventRows& rows, std::uint64_t& steps_left) {
   if (decided_ == rows.number()) return visible_;
-  decided_ = rows.number();
-  visible_ = {};
+  Visible visible{};
+  const auto holds = [&](const Row* row) {
+    return row != nullptr && predicate_->holds({row, rows.shape()}, steps_left);
+  };
   switch (predicate_->outcome()) {
-    case Predicate::Outcome::never: return visible_;
-    case Predicate::Outcome::always: visible_ = {true, true}; return visible_;
-    case Predicate::Outcome::by_record: break;
+    case Predicate::Outcome::never: break;
+    case Predicate::Outcome::always: visible = {true, true}; break;
+    case Predicate::Outcome::by_record:
+      visible.before = holds(rows.old_row());
+      visible.after = holds(rows.new_row());
+      if (steps_left == 0) return std::nullopt;
   }
-  if (const Row* row = rows.old_row()) visible_.before = predicate_->holds({row, rows.shape()});
-  if (const Row* row = rows.new_row()) visible_.after = predicate_->holds({row, rows.shape()});
+  decided_ = rows.number();
+  visible_ = visible;
   return visible_;
 }
 

@@ -4,6 +4,7 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "broker/event_rows.hpp"
@@ -35,6 +36,10 @@ class Remainder
   const std::shared_ptr<const Predicate>& shared_predicate() const { return predicate_; }
   // Both rows, as far as there are any.
   Visible decide(EventRows& rows);
+  // The same for at most so many steps (Predicate::holds); nothing where they are not enough.
+  std::optional<Visible> decide(EventRows& rows, std::uint64_t& steps_left);
+  // Is it remembered what it says of the present event?
+  bool is_decided(const EventRows& rows) const { return decided_ == rows.number(); }
 
  private:
   friend class Remainders;

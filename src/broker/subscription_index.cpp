@@ -25,7 +25,8 @@ void stand_up(Seat& seat) {
 
 }  // namespace
 
-SubscriptionIndex::SubscriptionIndex() : everyone_(std::make_unique<DeliveryClass>()) {}
+SubscriptionIndex::SubscriptionIndex(ScanLimits limits)
+    : budget_(limits), everyone_(std::make_unique<DeliveryClass>()) {}
 
 std::size_t SubscriptionIndex::Hash::operator()(const Key& key) const {
   const std::hash<const void*> hash;
@@ -42,9 +43,9 @@ SubscriptionIndex::Key SubscriptionIndex::key_of(const ClassGroup& group,
 bool SubscriptionIndex::is_scanned_filter(const ClassTraits& traits) {
   if (!traits.filtered || !traits.rest) return false;
   // A regular expression is dear to keep, also where an index finds the rows that it looks at.
-  if (traits.matching) return true;
+  if (traits.matching || traits.unindexed) return true;
   const Predicate& predicate = traits.rest->predicate();
-  return predicate.outcome() == Predicate::Outcome::by_record && predicate.terms().empty();
+  return predicate.outcome() == Predicate::Outcome::by_record && !predicate.terms_narrow();
 }
 
 void SubscriptionIndex::join(Seat& seat, ConnectionNumber connection, const Pattern& pattern,
@@ -59,6 +60,7 @@ void SubscriptionIndex::join(Seat& seat, ConnectionNumber connection, const Patt
     group->add(*made);
     held = classes_.insert(std::move(made)).first;
   }
+  (*held)->unpaid = false;
   sit_down(seat, **held, connection);
 }
 
@@ -97,18 +99,18 @@ void SubscriptionIndex::find(EventRows& rows, std::vector<Match>& found) {
     if (!everyone_->members.empty()) found.push_back({everyone_.get(), {false, true}});
     return;
   }
-  if (everything_ != nullptr) everything_->match(rows, found);
+  if (everything_ != nullptr) everything_->match(rows, budget_, found);
   const auto node = collections_.find(std::string_view(event.collection));
   if (node == collections_.end()) return;
-  if (node->second.whole != nullptr) node->second.whole->match(rows, found);
+  if (node->second.whole != nullptr) node->second.whole->match(rows, budget_, found);
   if (event.action == Action::custom) return;
   const auto& records = node->second.records;
   if (event.action == Action::truncate || event.action == Action::schema_changed) {
-    for (const auto& [id, group] : records) group->match(rows, found);
+    for (const auto& [id, group] : records) group->match(rows, budget_, found);
     return;
   }
   const auto record = records.find(std::string_view(event.record_id));
-  if (record != records.end()) record->second->match(rows, found);
+  if (record != records.end()) record->second->match(rows, budget_, found);
 }
 
 std::unique_ptr<ClassGroup>& SubscriptionIndex::group_of(const Pattern& pattern) {

@@ -18,7 +18,9 @@ namespace pgtide {
 // broadcast_all finds them.
 class SubscriptionIndex {
  public:
-  SubscriptionIndex();
+  explicit SubscriptionIndex(ScanLimits limits = {});
+
+  ScanBudget& budget() { return budget_; }
 
   // The one remainder that decides like this predicate; null for null.
   RemainderPointer share(std::shared_ptr<const Predicate> predicate) {
@@ -31,7 +33,7 @@ class SubscriptionIndex {
   // Frees the seat; nothing happens when it is free.
   void leave(Seat& seat);
   // False where that would be one more class of its collection than `scanned_filters_max` with a
-  // client's filter that no index serves, or that has a regular expression. `leaving`: the seat
+  // client's filter that no index narrows, or that has a regular expression. `leaving`: the seat
   // that is given up for it; null: none.
   bool may_join(const Pattern& pattern, const ClassTraits& traits, std::size_t scanned_filters_max,
                 const Seat* leaving) const;
@@ -81,6 +83,7 @@ class SubscriptionIndex {
   std::unique_ptr<ClassGroup> everything_{};
   TextMap<CollectionNode> collections_{};
   Remainders remainders_{};
+  ScanBudget budget_;
   std::unique_ptr<DeliveryClass> everyone_;
 };
 

@@ -173,10 +173,20 @@ std::vector<KeyEntry> size_and_time_limits() {
                  "Bytes of one message from a client; a larger one closes the connection (1009)."},
                 [](Config& c) -> std::size_t& { return c.limits.message_bytes; }, {kib, 64 * mib}),
       count_key({"limits.scanned_filters_per_collection",
-                 "Clients' filters on one collection that no index serves or that call matches(), "
+                 "Clients' filters on one collection that no index narrows or that call matches(), "
                  "in each thread; past it the error is filter_limit."},
                 [](Config& c) -> std::size_t& { return c.limits.scanned_filters_per_collection; },
                 {0, 1'000'000}),
+      count_key({"limits.filter_steps_per_event",
+                 "Steps, of about 50 ns each, that the filters of one connection may take for one "
+                 "event; the one that goes past it ends with filter_limit."},
+                [](Config& c) -> std::uint64_t& { return c.limits.filter_steps_per_event; },
+                {100, std::uint64_t{1} << 40}),
+      count_key({"limits.filter_steps_per_second",
+                 "Steps that all clients' filters may take in a second, in each thread; past it "
+                 "those of the connections that took the most end with filter_limit."},
+                [](Config& c) -> std::uint64_t& { return c.limits.filter_steps_per_second; },
+                {100, std::uint64_t{1} << 40}),
       count_key({"limits.event_bytes",
                  "Bytes of one event's frame; of a larger one only the key is sent, with "
                  "\"truncated\":true."},

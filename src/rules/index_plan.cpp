@@ -47,8 +47,7 @@ std::optional<std::string> key_of_constant(const Value& value, Of of) {
 std::size_t weight_of(const IndexPlan& plan) {
   std::size_t weight = 0;
   for (const IndexTerm& term : plan.terms) {
-    const bool frequent = term.key[0] == null_mark || term.key[0] == boolean_mark;
-    weight += frequent ? terms_max : 1;
+    weight += is_frequent(term) ? terms_max : 1;
   }
   return weight;
 }
@@ -146,6 +145,10 @@ void append_element_keys(std::vector<std::string>& keys, const Value& value, Scr
 }
 
 }  // namespace
+
+bool is_frequent(const IndexTerm& term) {
+  return term.key[0] == null_mark || term.key[0] == boolean_mark;
+}
 
 IndexPlan plan_index(const Node& condition) {
   switch (condition.kind) {

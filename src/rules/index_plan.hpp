@@ -14,6 +14,9 @@ struct IndexPlan {
   std::vector<IndexTerm> terms{};  // sorted, each once
 };
 
+// Of a term that many records have: a boolean, or NULL.
+bool is_frequent(const IndexTerm& term);
+
 // Of the conditions that must all hold, the one with the fewest terms. A term that many records
 // have, like a boolean or NULL, counts as many.
 IndexPlan plan_index(const Node& condition);

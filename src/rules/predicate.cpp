@@ -14,12 +14,14 @@ Predicate::Predicate(Private, std::unique_ptr<const Node> root)
   IndexPlan plan = plan_index(*root_);
   terms_ = std::move(plan.terms);
   terms_suffice_ = plan.exact;
+  terms_narrow_ = terms_suffice_ || (!terms_.empty() && std::none_of(terms_.begin(), terms_.end(),
+                                                                     is_frequent));
   if (!root_->is(NodeKind::constant)) return;
   outcome_ = root_->value.is_true() ? Outcome::always : Outcome::never;
 }
 
 Predicate::Predicate(Private, std::string text, std::vector<IndexTerm> terms)
-    : text_(std::move(text)), terms_(std::move(terms)), terms_suffice_(true) {}
+    : text_(std::move(text)), terms_(std::move(terms)), terms_suffice_(true), terms_narrow_(true) {}
 
 Predicate::~Predicate() = default;
 
@@ -46,18 +48,28 @@ std::shared_ptr<const Predicate> Predicate::compacted(std::shared_ptr<const Pred
 }
 
 bool Predicate::holds(const RecordView& record) const {
-  if (outcome_ != Outcome::by_record) return outcome_ == Outcome::always;
-  if (root_ == nullptr) return has_term(record);
-  Scratch scratch;
-  return evaluate(*root_, {nullptr, &record}, scratch).is_true();
+  std::uint64_t all = Scratch::unlimited;
+  return holds(record, all);
 }
 
-bool Predicate::has_term(const RecordView& record) const {
+bool Predicate::holds(const RecordView& record, std::uint64_t& steps_left) const {
+  if (outcome_ != Outcome::by_record) return outcome_ == Outcome::always;
+  Scratch scratch(steps_left);
+  const bool held = root_ == nullptr ? has_term(record, scratch)
+                                     : evaluate(*root_, {nullptr, &record}, scratch).is_true();
+  steps_left = scratch.steps_left();
+  return held;
+}
+
+bool Predicate::has_term(const RecordView& record, Scratch& scratch) const {
   std::vector<std::string> keys;
   const IndexDimension* looked_at = nullptr;
   for (const auto& [dimension, key] : terms_) {
     if (looked_at == nullptr || *looked_at != dimension) {
       keys.clear();
+      const RowMember* member = record.row->find(dimension.column);
+      constexpr std::size_t bytes = 16;  // that one step is enough for
+      if (!scratch.spend(1 + (member != nullptr ? member->value.size() / bytes : 0))) return false;
       append_index_keys(keys, record, dimension);
       looked_at = &dimension;
     }

@@ -1,10 +1,12 @@
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "rules/expression.hpp"
 #include "rules/projection.hpp"
+#include "rules/value.hpp"
 
 namespace pgtide {
 
@@ -54,23 +56,30 @@ class Predicate {
   const std::string& text() const { return text_; }
   // An error is no.
   bool holds(const RecordView& record) const;
+  // The same for at most so many steps (Scratch::spend); what is left of them is in there
+  // afterwards, and the answer means nothing where that is 0.
+  bool holds(const RecordView& record, std::uint64_t& steps_left) const;
 
   // It can hold only for a record that has at least one of these; empty: no index serves it.
   const std::vector<IndexTerm>& terms() const { return terms_; }
   // Having one of them is enough: holds() need not be asked.
   bool terms_suffice() const { return terms_suffice_; }
+  // Does the index spare most rows the question? Not where a term is one that many records
+  // have, such as a boolean or NULL, and more is asked of them.
+  bool terms_narrow() const { return terms_narrow_; }
 
   Predicate(Private, std::unique_ptr<const Node> root);
   Predicate(Private, std::string text, std::vector<IndexTerm> terms);
   ~Predicate();
 
  private:
-  bool has_term(const RecordView& record) const;
+  bool has_term(const RecordView& record, Scratch& scratch) const;
 
   std::unique_ptr<const Node> root_;  // null: the terms decide
   std::string text_;
   std::vector<IndexTerm> terms_{};
   bool terms_suffice_ = false;
+  bool terms_narrow_ = false;
   Outcome outcome_ = Outcome::by_record;
 };
 

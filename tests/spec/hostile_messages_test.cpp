@@ -389,6 +389,31 @@ TEST_CASE("messages: a hundred requests refused in a row end the connection") {
   CHECK(figure("pgtide_subscriptions") == 0);
 }
 
+TEST_CASE("messages: filters that take much of everybody's time end, and others hear all") {
+  Stage stage;
+  const Serving usual(stage, "usual");
+  const auto figure = [&](const std::string& name) { return metric_of(usual.address(), name); };
+  WireClient modest(usual.address()), greedy(usual.address());
+  modest.next();
+  greedy.next();
+  modest.send(R"({"type":"subscribe","pattern":"posts.*","filter":"record.id > 0"})");
+  CHECK(member(modest.next(), "type") == "subscribed");
+  const std::string slow = "record.title.contains('" + std::string(500, 'a') + "b') && ";
+  greedy.send(R"({"type":"subscribe","pattern":"posts.*","filter":")" + slow +
+              R"(record.id > 0"})");
+  CHECK(member(greedy.next(), "type") == "subscribed");
+  stage.database.run("insert into posts values (1, repeat('a', 100000))");
+  CHECK(member(modest.next(), "record_id") == "1");
+  const std::string ended = greedy.next();
+  CHECK(member(ended, "code") == "filter_limit");
+  CHECK(member(ended, "pattern") == "posts.*");
+  CHECK(figure("pgtide_filters_ended_total") == 1);
+  CHECK(figure("pgtide_filter_steps_total") > 10'000);
+  CHECK(figure("pgtide_subscriptions") == 1);
+  stage.database.run("insert into posts values (2, 'short')");
+  CHECK(member(modest.next(), "record_id") == "2");
+}
+
 TEST_CASE("messages: a flood is read slowly, and others are served meanwhile") {
   Stage stage;
   const Serving usual(stage, "usual", {"--heartbeat.interval", "1s"});

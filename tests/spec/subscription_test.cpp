@@ -327,7 +327,7 @@ TEST_CASE("errors: each wrong message has its code, and the connection stays ope
       {R"({"type":"ping","id":")" + std::string(65, 'x') + "\"}", "invalid_message", "id",
        "an id of more than 64 bytes"},
       {R"({"type":"ping","id":{}})", "invalid_message", "id", "an id is a string or a number"},
-      {std::string(2000, '['), "invalid_json", "", "nesting costs no stack"},
+      {std::string(2000, '['), "invalid_message", "nested", "nesting costs no stack"},
   };
   for (const Case& one : cases) {
     CAPTURE(one.why);

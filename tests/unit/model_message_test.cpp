@@ -33,7 +33,7 @@ std::string described_message(std::string_view text) {
   return out;
 }
 
-std::string repeated(std::string_view part, int times) {
+std::string many_times(std::string_view part, int times) {
   std::string all;
   for (int n = 0; n < times; ++n) all += part;
   return all;
@@ -93,18 +93,18 @@ TEST_CASE("client message: each shape is read, and each fault is named") {
       {R"({"type":"ping","id":null})", "invalid_message||'id' must be a string or a number", "id"},
       {R"({"type":"ping","id":")" + std::string(80, 'a') + "\"}",
        "invalid_message||'id' must be at most 64 bytes long", "a long id"},
-      {repeated("[", 60'000), "invalid_message||nested too deeply", "sixty thousand brackets"},
+      {many_times("[", 60'000), "invalid_message||nested too deeply", "sixty thousand brackets"},
       {"[[[[[[[[[ no JSON", "invalid_message||nested too deeply", "no more of it is looked at"},
       {"[[[[[[[[ no JSON", "invalid_json||not a JSON text", "as deep as may be"},
       {R"({"type":"[[[[[[[[[\"["})",
        "unknown_type||unknown type '[[[[[[[[[\"['; known: subscribe, unsubscribe, auth, ping",
        "brackets in a text are none"},
-      {"[" + repeated("[],", 20'000) + " no JSON",
+      {"[" + many_times("[],", 20'000) + " no JSON",
        "invalid_message||too much in one message: it holds at most 100 subscriptions",
        "brackets side by side"},
-      {"{" + repeated("\"a\":1,", 9'000) + " no JSON",
+      {"{" + many_times("\"a\":1,", 9'000) + " no JSON",
        "invalid_message||too much in one message: it holds at most 100 subscriptions", "fields"},
-      {R"({"type":"subscribe","subscriptions":[)" + repeated(R"({"pattern":"a.1"},)", 100) +
+      {R"({"type":"subscribe","subscriptions":[)" + many_times(R"({"pattern":"a.1"},)", 100) +
            R"({"pattern":"a.1"}]})",
        "invalid_message||'subscriptions' must hold at most 100", "one too many"},
       {R"({"type":"ping","id":)" + std::string(30'000, '[') + std::string(30'000, ']') + "}",

@@ -11,14 +11,14 @@ using namespace pgtide::test;
 
 namespace {
 
-std::string repeated(std::string_view part, int times) {
+std::string run_of(std::string_view part, int times) {
   std::string all;
   for (int n = 0; n < times; ++n) all += part;
   return all;
 }
 
 // What a filter with this regular expression is refused for; empty: it is taken.
-std::string refused(const std::string& pattern) {
+std::string refused_for(const std::string& pattern) {
   return parsed("record.title.matches(r'" + pattern + "')", filter_limits).faults;
 }
 
@@ -56,11 +56,11 @@ TEST_CASE("patterns: a filter's regular expression is small, or refused with the
       {R"((?i)\b(urgent|wichtig|dringend)\b)", "", "words"},
       {R"([[:alpha:]]+@[[:alnum:].-]+\.[a-z]{2,})", "", "an address"},
       {R"([\x{4e00}-\x{9fa5}]{1,3})", "", "letters of a large alphabet"},
-      {repeated("x", 120), "", "a long word"},
+      {run_of("x", 120), "", "a long word"},
       {R"(\Q\pL\E)", "", "a class that is text"},
       {R"([^a-z].*[^0-9])", "", "all but some letters"},
       {R"(\pL)", unicode, "a Unicode class"},
-      {repeated(R"(\pL)", 62), unicode, "62 of them: 5 ms to compile"},
+      {run_of(R"(\pL)", 62), unicode, "62 of them: 5 ms to compile"},
       {R"(\p{Greek})", unicode, "by its name"},
       {R"(a\PNb)", unicode, "all but a class"},
       {R"([a\pL])", unicode, "between brackets"},
@@ -70,14 +70,14 @@ TEST_CASE("patterns: a filter's regular expression is small, or refused with the
       {R"((?:[a-z]{20}){7})", large, "repeated by group"},
       {R"(.{100})", large, "a hundred of any letter"},
       {R"((?i)([\x{80}-\x{ffff}]{4}){4})", large, "large ranges without regard to case"},
-      {repeated("x", 130), large, "a word of more than 128 letters"},
+      {run_of("x", 130), large, "a word of more than 128 letters"},
       {"a{2000}", large, "more often than RE2 takes"},
       {"(", "21: no regular expression (RE2): missing ): (", "none at all"},
       {"[a", "21: no regular expression (RE2): missing ]: [a", "a bracket that stays open"},
   };
   for (const auto& row : rows) {
     INFO(row.why, ": ", row.pattern);
-    CHECK(refused(row.pattern) == row.fault);
+    CHECK(refused_for(row.pattern) == row.fault);
   }
   CHECK(parsed(R"(record.title.matches(r'\pL{3}'))").faults == "");  // a rule is the operator's
 }
@@ -107,19 +107,19 @@ TEST_CASE("patterns: the weight is found for any bytes, and repetition multiplie
 }
 
 TEST_CASE("patterns: a filter's matches() looks at the first 2,000 bytes of a text") {
-  const std::string long_text = repeated("a", 1'999) + "bc";
+  const std::string long_text = run_of("a", 1'999) + "bc";
   CHECK(tried("record.title.matches('b')", long_text).held);
   CHECK_FALSE(tried("record.title.matches('c')", long_text).held);
   CHECK(tried("record.title.matches('b$')", long_text).held);
   CHECK(tried("record.title.matches('c')", long_text, {}).held);  // a rule's looks at all of it
   // A letter that stands across the border is not cut.
-  const std::string cut = repeated("a", 1'999) + "\xc3\xa9";
+  const std::string cut = run_of("a", 1'999) + "\xc3\xa9";
   CHECK(tried("record.title.matches('^a+$')", cut).held);
 }
 
 TEST_CASE("patterns: what is slow is paid for by its program and the bytes that it looks at") {
   const auto steps = [](const std::string& pattern, int bytes) {
-    return tried("record.title.matches(r'" + pattern + "')", repeated("a", bytes)).steps;
+    return tried("record.title.matches(r'" + pattern + "')", run_of("a", bytes)).steps;
   };
   const std::string slow = R"([\x01-\x7f]{100}\x{2600})";
   CHECK(steps("b", 20) < 20);
@@ -142,18 +142,18 @@ TEST_CASE("steps: an evaluation takes as many as what it looks at is large") {
   for (const auto& one : filters) {
     CAPTURE(one.why);
     const auto of_short = tried(one.filter, "a").steps;
-    const auto of_long = tried(one.filter, repeated("a", 64'000)).steps;
+    const auto of_long = tried(one.filter, run_of("a", 64'000)).steps;
     CHECK(of_short > 0);
     CHECK(of_short < 10);
     CHECK(of_long >= of_short + 1'000);
   }
-  const auto long_needle = tried("record.title.contains('" + repeated("a", 640) + "b')",
-                                 repeated("a", 64'000));
+  const auto long_needle = tried("record.title.contains('" + run_of("a", 640) + "b')",
+                                 run_of("a", 64'000));
   CHECK(long_needle.steps > 20'000);
 }
 
 TEST_CASE("steps: past what it may take an evaluation is an error, whatever stands beside it") {
-  const std::string text = R"({"id":1,"title":")" + repeated("a", 64'000) + "\"}";
+  const std::string text = R"({"id":1,"title":")" + run_of("a", 64'000) + "\"}";
   const auto row = Row::parse(text);
   const RecordShape shape = every_kind();
   const RecordView record{&*row, &shape};

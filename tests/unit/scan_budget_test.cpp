@@ -1,0 +1,268 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "broker_fixture.hpp"
+
+using namespace pgtide;
+using namespace pgtide::test;
+
+namespace {
+
+std::string row_of(std::string_view part, int times) {
+  std::string all;
+  for (int n = 0; n < times; ++n) all += part;
+  return all;
+}
+std::string filtering(const std::string& pattern, const std::string& filter) {
+  return R"({"type":"subscribe","pattern":")" + pattern + R"(","filter":")" + filter + "\"}";
+}
+std::string post_json(int id, const std::string& title) {
+  return R"({"id":)" + std::to_string(id) + R"(,"title":")" + title + R"(","email":null})";
+}
+
+// A world whose second is the test's, and whose ended filters are told.
+class Scene {
+ public:
+  explicit Scene(BrokerLimits limits = {})
+      : world(open_policy(), options_of(limits, *clock_)) {}
+
+  // Who holds these filters of posts.*, posts.1 and so on.
+  ConnectionNumber reader(const Lines& filters) {
+    const auto number = world.open();
+    int id = 0;
+    for (const std::string& filter : filters) {
+      const std::string pattern = id == 0 ? "posts.*" : "posts." + std::to_string(id);
+      world.say(number, filtering(pattern, filter));
+      REQUIRE(world.taken(number).back().find("subscribed") != std::string::npos);
+      ++id;
+    }
+    return number;
+  }
+  void deliver(std::vector<Event> events) {
+    world.deliver(std::move(events));
+    world.take(world.broker.take_ended());
+  }
+  // The kinds of what it was told: "record_event", "filter_limit posts.*".
+  Lines told(ConnectionNumber number) {
+    Lines kinds;
+    for (const std::string& line : world.taken(number)) {
+      const bool event = line.find("record_event") != std::string::npos;
+      const bool limit = line.find("\"filter_limit\"") != std::string::npos;
+      const auto at = line.find("\"pattern\":\"") + 11;
+      kinds.push_back(event   ? "record_event"
+                      : limit ? "filter_limit " + line.substr(at, line.find('"', at) - at)
+                              : line);
+    }
+    return kinds;
+  }
+  std::uint64_t steps() const { return world.broker.counters().filter_steps; }
+  std::uint64_t ended() const { return world.broker.counters().filters_ended; }
+
+ private:
+  static BrokerOptions options_of(BrokerLimits limits, const std::chrono::seconds& clock) {
+    limits.requests_per_second = 0;
+    return {.limits = limits,
+            .clock = [&clock] { return std::chrono::steady_clock::time_point(clock); }};
+  }
+  std::unique_ptr<std::chrono::seconds> clock_ = std::make_unique<std::chrono::seconds>(1'000);
+
+ public:
+  World world;
+  std::chrono::seconds& clock = *clock_;
+};
+
+// Some are asked of a row of 100 bytes in ten steps, others in hundreds.
+const std::string light_filter = "record.id > 0";
+std::string heavy_filter(int n) {
+  return "record.title.contains('x" + std::to_string(n) + "') || record.id > 0";
+}
+const std::string huge_title = row_of("a", 40'000);
+
+}  // namespace
+
+TEST_CASE("filter steps: a filter is counted once, however many hold it, and a rule is not") {
+  Scene scene;
+  scene.reader({light_filter});
+  scene.deliver({created("posts", "1", post_json(1, "a"))});
+  const auto one = scene.steps();
+  CHECK(one > 0);
+  CHECK(one < 20);
+  for (int n = 0; n < 9; ++n) scene.reader({light_filter});
+  scene.deliver({created("posts", "2", post_json(2, "a"))});
+  CHECK(scene.steps() == 2 * one);
+  scene.reader({"record.id == 2"});  // found, and asked nothing
+  scene.deliver({created("posts", "2", post_json(2, "a"))});
+  CHECK(scene.steps() == 3 * one);
+
+  CollectionRule rule = public_rule("posts");
+  auto where = Expression::parse("record.id > 0");
+  rule.where = RuleExpression{std::get<0>(where), std::vector<SourcePlace>(100)};
+  World ruled(make_policy({rule}));
+  const auto reader = ruled.subscriber({"posts.*"});
+  ruled.deliver({created("posts", "1", post_json(1, "a"))});
+  CHECK(ruled.taken(reader).size() == 1);
+  CHECK(ruled.broker.counters().filter_steps == 0);
+}
+
+TEST_CASE("filter steps: one that takes too many for an event ends, and others go on") {
+  Scene scene;
+  const std::string greedy_filter = "record.title.contains('" + row_of("a", 600) + "b')";
+  const auto greedy = scene.reader({greedy_filter, light_filter});
+  const auto other = scene.reader({light_filter});
+  scene.deliver({created("posts", "1", post_json(1, row_of("a", 60'000)))});
+  CHECK(scene.told(greedy) == Lines{"record_event", "filter_limit posts.*"});
+  CHECK(scene.told(other) == Lines{"record_event"});
+  CHECK(scene.ended() == 1);
+  CHECK(scene.world.patterns(greedy) == Lines{"posts.1"});
+  constexpr auto code = static_cast<std::size_t>(WireCode::filter_limit);
+  CHECK(scene.world.broker.counters().errors[code] == 1);
+  scene.deliver({created("posts", "1", post_json(1, "a"))});
+  CHECK(scene.told(greedy) == Lines{"record_event"});
+  CHECK(scene.told(other) == Lines{"record_event"});
+}
+
+TEST_CASE("filter steps: all filters of a connection pay for one event together") {
+  Scene scene;
+  Lines many;
+  for (int n = 0; n < 10; ++n) many.push_back(heavy_filter(n));
+  const auto greedy = scene.world.open();
+  for (const std::string& filter : many) {  // all of posts.1, so that one event asks each of them
+    scene.world.say(greedy, filtering("posts.1", filter));
+    scene.world.say(greedy, filtering("posts.*", filter));
+  }
+  const auto few = scene.reader({heavy_filter(1)});
+  scene.world.taken(greedy);
+  scene.deliver({created("posts", "1", post_json(1, huge_title))});
+  CHECK(scene.ended() == 0);  // two of them are not too many
+  scene.told(few);
+  Scene crowded({.filter_steps_per_event = 3'000});
+  const auto over = crowded.reader({heavy_filter(1), heavy_filter(2)});
+  crowded.deliver({created("posts", "1", post_json(1, huge_title))});
+  CHECK(crowded.ended() == 1);
+  CHECK(crowded.world.patterns(over).size() == 1);
+}
+
+TEST_CASE("filter steps: in a batch of many events none is asked once it has ended") {
+  Scene scene({.filter_steps_per_event = 1'000});
+  scene.reader({heavy_filter(1)});
+  std::vector<Event> events;
+  for (int n = 0; n < 500; ++n) events.push_back(created("posts", "1", post_json(1, huge_title)));
+  scene.deliver(std::move(events));
+  CHECK(scene.ended() == 1);
+  CHECK(scene.steps() <= 1'000);
+}
+
+TEST_CASE("filter steps: a filter ends for who cannot pay, and goes on for who shares it") {
+  Scene scene({.filter_steps_per_event = 3'000});
+  const auto greedy = scene.reader({heavy_filter(1), heavy_filter(2)});
+  const auto modest = scene.reader({heavy_filter(1)});
+  const auto other = scene.world.open();
+  scene.world.say(other, filtering("posts.1", heavy_filter(2)));
+  scene.world.taken(other);
+  scene.deliver({created("posts", "1", post_json(1, huge_title))});
+  CHECK(scene.ended() == 1);
+  CHECK(scene.world.patterns(greedy).size() == 1);
+  CHECK(scene.told(modest) == Lines{"record_event"});
+  CHECK(scene.told(other) == Lines{"record_event"});
+}
+
+TEST_CASE("filter steps: an event takes so many at the most, and small filters stay") {
+  Scene scene;
+  const auto modest = scene.reader({light_filter});
+  std::vector<ConnectionNumber> crowd;
+  for (int n = 0; n < 100; ++n) crowd.push_back(scene.reader({heavy_filter(n)}));
+  const auto late = scene.reader({"record.id > -1"});
+  scene.deliver({created("posts", "1", post_json(1, row_of("a", 100'000)))});
+  CHECK(scene.steps() <= 2 * 30'000 + 102 * 200);
+  CHECK(scene.ended() >= 80);
+  CHECK(scene.told(modest) == Lines{"record_event"});
+  CHECK(scene.told(late) == Lines{"record_event"});
+}
+
+TEST_CASE("filter steps: many small filters are all asked, whatever they take together") {
+  Scene scene({.filter_steps_per_event = 100});
+  std::string several = "record.id > 0";
+  for (int n = 0; n < 9; ++n) several += " && record.id != " + std::to_string(n + 10);
+  for (int n = 0; n < 50; ++n) {
+    scene.reader({several + " && record.id != " + std::to_string(n + 100)});
+  }
+  scene.deliver({created("posts", "1", post_json(1, "a"))});
+  CHECK(scene.ended() == 0);
+  CHECK(scene.steps() > 3 * 100);
+}
+
+TEST_CASE("filter steps: past those of a second who took the most is cut off until the next") {
+  Scene scene({.filter_steps_per_second = 30'000});
+  const auto greedy = scene.reader({heavy_filter(1)});
+  const auto modest = scene.reader({light_filter});
+  const auto event = [] { return created("posts", "1", post_json(1, huge_title)); };
+  int told = 0;
+  for (; told < 100 && scene.ended() == 0; ++told) scene.deliver({event()});
+  CHECK(told > 5);
+  CHECK(told < 30);
+  CHECK(scene.told(greedy).back() == "filter_limit posts.*");
+  const Lines heard = scene.told(modest);
+  CHECK(heard == Lines(static_cast<std::size_t>(told), "record_event"));
+  // Within the second it may subscribe again, and is asked nothing.
+  scene.world.say(greedy, filtering("posts.*", heavy_filter(3)));
+  scene.told(greedy);
+  scene.deliver({event()});
+  CHECK(scene.told(greedy) == Lines{"filter_limit posts.*"});
+  scene.clock += 1s;
+  scene.world.say(greedy, filtering("posts.*", heavy_filter(3)));
+  scene.told(greedy);
+  scene.deliver({event()});
+  CHECK(scene.told(greedy) == Lines{"record_event"});
+  CHECK(scene.told(modest).size() == 2);
+}
+
+TEST_CASE("filter steps: who comes with the number of one that was cut off begins anew") {
+  Scene scene({.filter_steps_per_event = 1'000});
+  const auto greedy = scene.reader({heavy_filter(1)});
+  scene.world.deliver({created("posts", "1", post_json(1, huge_title))});
+  scene.world.broker.close(greedy);
+  const auto next = scene.reader({light_filter});
+  CHECK(next == greedy);
+  CHECK(scene.world.broker.take_ended().empty());
+  scene.deliver({created("posts", "1", post_json(1, huge_title))});
+  CHECK(scene.told(next) == Lines{"record_event"});
+}
+
+TEST_CASE("filter: what an index does not narrow counts as asked of every row") {
+  struct {
+    std::string filter;
+    bool counts;
+    const char* why;
+  } const filters[] = {
+      {"record.email == null && record.id > 3", true, "NULL, and more"},
+      {"record.email == null && record.title.contains('x')", true, "the same"},
+      {"record.email == null", false, "NULL is all of it"},
+      {"record.title == 'a' && record.id > 3", false, "a value"},
+      {"record.email == null && record.id == 3 && record.title > 'a'", false, "the value is taken"},
+      {"record.email == null || record.title == 'a'", false, "each is all of it"},
+      {"(record.email == null || record.title == 'a') && record.id > 3", true, "NULL, or else"},
+  };
+  for (const auto& one : filters) {
+    CAPTURE(one.why);
+    Scene scene({.scanned_filters = 0});
+    const auto number = scene.world.open();
+    const Lines answer = scene.world.ask(number, filtering("posts.*", one.filter));
+    CHECK((answer[0].find("filter_limit") != std::string::npos) == one.counts);
+  }
+}
+
+TEST_CASE("filter: where there is no table the columns that filters name are not looked up") {
+  Scene scene({.scanned_filters = 5});
+  int taken = 0;
+  for (int n = 0; n < 10; ++n) {
+    const auto number = scene.world.open();
+    const Lines answer = scene.world.ask(
+        number, filtering("notifications.*", "record.c" + std::to_string(n) + " == 1"));
+    taken += answer[0].find("\"subscribed\"") != std::string::npos ? 1 : 0;
+  }
+  CHECK(taken == 5);
+  scene.deliver({custom("notifications", R"({"c3":1})")});
+  CHECK(scene.steps() >= 5);  // each was asked
+  CHECK(scene.told(3).back().find("custom_event") != std::string::npos);
+}
