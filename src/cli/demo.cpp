@@ -122,6 +122,8 @@ Result<std::vector<DemoCollection>> watched_collections(const std::string& url) 
                       "  pgtide install\n"
                       "  pgtide watch TABLE",
                       "pgtide demo"};
+  if (const auto set = database->run("set search_path = pg_catalog, pg_temp"); !set)
+    return set.error();
   const auto installed = database->run("select to_regclass('pgtide.collection') is not null");
   if (!installed) return installed.error();
   if (installed->front().front() != "t") return nothing;

@@ -161,6 +161,16 @@ TEST_CASE("search_path: whatever lies in a schema of the operator's path, none o
       run({"check"});
       run({"broadcast", "--all", "{}"});
     }
+    const std::string demo_port_file = folder.path("demo");
+    {
+      Program demo(PGTIDE_PROGRAM,
+                   {"demo", "--server.listen", "127.0.0.1:0", "--server.port-file", demo_port_file},
+                   {.environment = {"DATABASE_URL=" + database.url()},
+                    .folder = folder.path("")});
+      eventually([&] { return std::filesystem::exists(demo_port_file) || !demo.running(); },
+                 patience, [&] { return demo.errors(); });
+      CHECK_MESSAGE(demo.running(), demo.errors());
+    }
     CHECK(nothing_called() == "nothing");
     run({"unwatch", "posts"});
     run({"uninstall"});
