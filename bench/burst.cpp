@@ -128,6 +128,7 @@ void run(const BenchOptions& options) {
   report.add("from its commit to the last frame",
              seconds_between(update.committed, watchers.ended_at()), "s");
   report.add("sent", watchers.gigabytes(), "GB");
+  report.add("held back for the readers", bridge->metric("pgtide_paced_seconds_total"), "s");
   report.add("CPU of the bridge", after.cpu_seconds - before.cpu_seconds, "s");
   report.add("memory of the bridge before", static_cast<double>(before.peak_bytes) / 1e6, "MB");
   report.add("peak memory of the bridge", static_cast<double>(after.peak_bytes) / 1e6, "MB");

@@ -211,6 +211,7 @@ void BridgeCore::make_shards() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = config_.server.threads == 0 ? cores : config_.server.threads;
   ShardOptions options = shard_options();
+  options.pacer = pacer_;
   for (unsigned i = 0; i < count; ++i) {
     options.number = i;
     shards_.push_back(std::make_unique<Shard>(static_cast<Operator&>(*this), options));
@@ -336,7 +337,7 @@ std::vector<std::string> BridgeCore::problems() const {
 void BridgeCore::metrics(std::function<void(std::string)> done) {
   const auto finish = [this, done = std::move(done)](const std::vector<ShardFigures>& shards) {
     done(to_prometheus({shards, source_->status(), problems().size(), now_us(),
-                        accept_pauses_.load()}));
+                        accept_pauses_.load(), pacer_->spent().count()}));
   };
   const auto all = std::make_shared<Gathering<ShardFigures>>(shards_.size(), finish);
   for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->collect(all->slot(i));

@@ -103,6 +103,7 @@ class BridgeCore : private ChangeSink, private Operator {
   std::unique_ptr<PolicyKeeper> policy_;
   std::shared_ptr<Authenticator> authenticator_;
   TrustedProxies trusted_proxies_{};
+  const std::shared_ptr<Pacer> pacer_ = std::make_shared<Pacer>();
   std::shared_ptr<const Doorkeeper> doorkeeper_;
   std::unique_ptr<KeyWatch> key_watch_;
   std::mutex publishing_;  // policies reach all shards in the order in which they were made

@@ -239,6 +239,9 @@ std::string to_prometheus(const BridgeFigures& figures) {
                "Times that no connection was accepted for want of descriptors or memory.",
                figures.accept_pauses);
   add_events(page, sum);
+  page.counter("pgtide_paced_seconds_total",
+               "Time that bursts were held back for those who read them: 3 % of all at the most.",
+               figures.paced_seconds);
   add_source(page, figures.source, figures.now_us);
   page.gauge("pgtide_problems", "What /readyz lists as wrong: closed collections, faulty tables.",
              static_cast<double>(figures.problems));

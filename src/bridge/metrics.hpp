@@ -13,6 +13,7 @@ struct BridgeFigures {
   std::size_t problems = 0;  // as /readyz lists them
   std::int64_t now_us = 0;   // by the server's clock, since 1970: for the lag
   std::uint64_t accept_pauses = 0;
+  double paced_seconds = 0;
 };
 
 // The figures of the whole bridge and of its process as Prometheus text (format 0.0.4). Counters

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -19,17 +20,17 @@
 // A shard's queue holds what came from the source and waits for its turn, in stream order. One
 // piece is taken per turn of the loop, so that reads, replies and heartbeats get theirs between the
 // pieces of a large batch; of one that very many see differently, between its stretches
-// (Broker::deliver). The next is taken when no connection has more than half its backlog
-// waiting, or after `pace_limit`: healthy readers set the pace of a burst. Who was waited for
-// `waits_in_vain_max` times in a row is excused: a stuck reader, or one that means to stand in the
-// way, delays the others by a second and no more.
+// (Broker::deliver). Within a burst the next one waits while those who get it have, on the whole,
+// more than half their backlogs waiting, so that who reads without pause gets all of it; how much
+// waiting there is at the most, whoever is slow, broker/pace.hpp says.
 namespace pgtide {
 namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::chrono::milliseconds pace_limit{100};  // ARCHITECTURE, "Write in bulk"
-constexpr int waits_in_vain_max = 10;
+// A burst is slowed down to this and no further: what 100 readers on two cores take three times as
+// fast each (bench/burst, 2026-11-30). More slowly than this nobody is waited for.
+constexpr double paced_bytes_per_second = 4'194'304;
 constexpr std::size_t receivers_per_look = 64;  // at the account of memory, during a delivery
 
 // Until begin_at() brings the real one.
@@ -66,7 +67,10 @@ struct Shard::State {
       : number(options.number),
         memory(options.gateway.memory),
         broker(with_sealer(std::move(options.broker), cursors), denying_policy(), Cursor{}),
+        half_backlog(options.gateway.backlog_bytes / 2),
         gateway(context, broker, op, std::move(options.gateway)),
+        pacer(std::move(options.pacer)),
+        burst(half_backlog, paced_bytes_per_second),
         pace_timer(context),
         work(asio::make_work_guard(context)),
         thread([this] { run_loop(context); }) {}
@@ -79,7 +83,7 @@ struct Shard::State {
   // Takes what needs no pacing at once, and at most one piece.
   void take_turns() {
     while (!queue.empty()) {
-      if (take_turn()) return wait_for_pace();
+      if (take_turn()) return rest();
     }
   }
 
@@ -101,15 +105,18 @@ struct Shard::State {
   void take_stretch(Piece& piece) {
     const Batch& batch = *piece.batch;
     std::size_t receivers = 0;
+    Readership readers;
     const std::size_t from = piece.next;
     const Broker::Send send = [&](const Delivery& delivery) {
-      gateway.send(delivery);
+      readers.add(delivery.run->frames.size(), gateway.send(delivery));
       if (++receivers % receivers_per_look == 0) look_at_memory();
     };
     dropped_in_vain = false;
     piece.next = broker.deliver(batch, from, send);
     send_notices(broker.take_ended());
     look_at_memory();
+    burst.add(readers.bytes_max(), std::chrono::steady_clock::now());
+    surplus_bytes = readers.surplus(half_backlog);
     follow(batch, piece.next - from, receivers);
     if (piece.next > from) times.note(broker.last_times());
     if (receivers > 0) times.note_latency(batch.events[piece.next - 1]);
@@ -138,29 +145,32 @@ struct Shard::State {
                   us(broker.last_times().match), us(broker.last_times().encode));
   }
 
-  void wait_for_pace() {
+  // Between a piece and the next turn.
+  void rest() {
     waiting = true;
     const std::size_t wait = ++wait_number;
-    const auto end = [this, wait](bool in_vain) {
-      if (wait == wait_number) go_on(in_vain);
+    const auto end = [this, wait] {
+      if (wait == wait_number) go_on();
     };
-    if (gateway.paced()) return asio::post(context, [end] { end(false); });
-    gateway.when_paced([end] { end(false); });
-    pace_timer.expires_after(pace_limit);
+    const auto limit = surplus_bytes == 0 ? Pacer::Clock::duration::zero()
+                                          : pacer->begin(burst.excess());
+    if (limit == Pacer::Clock::duration::zero()) return asio::post(context, end);
+    pacing = true;
+    const std::size_t queued = gateway.counters().backlog_bytes;
+    gateway.when_drained_to(queued - std::min(queued, surplus_bytes), end);
+    pace_timer.expires_after(limit);
     pace_timer.async_wait([end](boost::system::error_code error) {
-      if (!error) end(true);
+      if (!error) end();
     });
   }
 
-  void go_on(bool in_vain) {
+  void go_on() {
     ++wait_number;
-    pace_timer.cancel();
-    waiting = false;
-    waits_in_vain = in_vain ? waits_in_vain + 1 : 0;
-    if (waits_in_vain == waits_in_vain_max) {
-      gateway.excuse_slow();
-      waits_in_vain = 0;
+    if (std::exchange(pacing, false)) {
+      pacer->end();
+      pace_timer.cancel();
     }
+    waiting = false;
     take_turns();
   }
 
@@ -183,14 +193,18 @@ struct Shard::State {
   const std::shared_ptr<SealedCursors> cursors = std::make_shared<SealedCursors>();
   asio::io_context context{1};
   Broker broker;
+  const std::size_t half_backlog;
   Gateway gateway;
+  const std::shared_ptr<Pacer> pacer;
+  Burst burst;
+  std::size_t surplus_bytes = 0;  // after the last piece, over half a backlog for each who got it
   PieceGate gate;
   DeliveryTimer times;
   std::deque<Turn> queue;
   bool dropped_in_vain = false;  // in this stretch: no backlog is left whose end eases memory
   bool waiting = false;         // between a piece and the next turn
+  bool pacing = false;          // and the pacer counts it
   std::size_t wait_number = 0;  // names the wait that is under way
-  int waits_in_vain = 0;        // in a row
   asio::steady_timer pace_timer;
   asio::executor_work_guard<asio::io_context::executor_type> work;
   std::thread thread;

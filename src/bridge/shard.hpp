@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bridge/delivery_timer.hpp"
+#include "bridge/pacer.hpp"
 #include "broker/broker.hpp"
 #include "gateway/gateway.hpp"
 #include "model/batch.hpp"
@@ -18,6 +19,7 @@ struct ShardOptions {
   BrokerOptions broker{};
   GatewayOptions gateway{};
   unsigned number = 0;  // among its bridge's shards
+  std::shared_ptr<Pacer> pacer = std::make_shared<Pacer>();  // of all of them
 };
 
 // What a shard counts, and what it holds now.

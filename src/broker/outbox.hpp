@@ -55,7 +55,6 @@ class Outbox {
   std::size_t reply_bytes() const { return reply_bytes_; }
   // What waiting takes beside the runs and the replies.
   std::size_t queue_bytes() const { return items_.size() * sizeof(Item) + rest_bytes_; }
-  bool over_half() const { return !behind_ && run_bytes_ * 2 > backlog_bytes_max_; }
   // Events that this connection was spared, dropped or refused, since it was made.
   std::size_t dropped_events() const { return dropped_events_; }
 

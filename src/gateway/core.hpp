@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,7 +27,8 @@ class Guest : public Timed {
 // A WebSocket that the broker knows.
 class Session : public Guest {
  public:
-  virtual void send_run(const SharedRun& run) = 0;
+  // Returns what then waits, as Gateway::send() does.
+  virtual std::optional<std::size_t> send_run(const SharedRun& run) = 0;
   virtual void send_reply(std::string frames) = 0;
   virtual bool is_live() const = 0;  // not closing
   virtual std::uint64_t events_sent() const = 0;  // with those that wait

@@ -84,8 +84,10 @@ void Gateway::adopt(int native_socket, Entrance entrance) {
   });
 }
 
-void Gateway::send(const Delivery& delivery) {
-  if (auto* session = state_->find(delivery.connection)) session->send_run(delivery.run);
+std::optional<std::size_t> Gateway::send(const Delivery& delivery) {
+  auto* session = state_->find(delivery.connection);
+  if (session == nullptr) return std::nullopt;
+  return session->send_run(delivery.run);
 }
 
 void Gateway::send_reply(ConnectionNumber connection, std::string frames) {
@@ -138,13 +140,9 @@ std::size_t Gateway::kick(const ConnectionQuery& query) {
   return closed;
 }
 
-bool Gateway::paced() const { return state_->traffic.paced(); }
-
-void Gateway::when_paced(std::function<void()> then) {
-  state_->traffic.when_paced(std::move(then));
+void Gateway::when_drained_to(std::size_t bytes, std::function<void()> then) {
+  state_->traffic.when_drained_to(bytes, std::move(then));
 }
-
-void Gateway::excuse_slow() { state_->traffic.excuse_slow(); }
 
 void Gateway::drain(std::chrono::milliseconds limit, std::function<void()> done) {
   state_->drain(limit, std::move(done));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,8 +72,9 @@ class Gateway {
   // Takes over an accepted TCP socket. From any thread.
   void adopt(int native_socket, Entrance entrance = Entrance::everyone);
 
-  // Sends now what the socket takes; the rest waits in the connection's outbox.
-  void send(const Delivery& delivery);
+  // Sends now what the socket takes; the rest waits in the connection's outbox. Returns the bytes
+  // of events that wait there now; nothing for a connection that is behind, or closing.
+  std::optional<std::size_t> send(const Delivery& delivery);
   void send_reply(ConnectionNumber connection, std::string frames);
   void close(ConnectionNumber connection, CloseCode code, std::string_view reason);
 
@@ -84,12 +86,9 @@ class Gateway {
   std::vector<ListedConnection> list(const ConnectionQuery& query) const;
   std::size_t kick(const ConnectionQuery& query);
 
-  // Has no connection more than half its backlog waiting? (One that is behind does not count.)
-  // And the call, once, from the loop, when that is so: at once where it is.
-  bool paced() const;
-  void when_paced(std::function<void()> then);
-  // Those over half now were waited for long enough: they do not count until they were under half.
-  void excuse_slow();
+  // The call, once, from the loop, when no more than `bytes` of events wait over all connections:
+  // at once where that is so. It takes the place of an earlier one.
+  void when_drained_to(std::size_t bytes, std::function<void()> then);
 
   // Refuses new connections and HTTP, sends what is queued, closes each with 1001 and calls `done`
   // when none is left; after `limit` the rest is cut.

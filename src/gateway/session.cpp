@@ -63,7 +63,7 @@ class WebSocketSession final : public Session,
 
   void start(const Handshake& handshake);
 
-  void send_run(const SharedRun& run) override;
+  std::optional<std::size_t> send_run(const SharedRun& run) override;
   void send_reply(std::string frames) override;
   bool is_live() const override { return stage_ == Stage::live; }
   std::uint64_t events_sent() const override { return wire_.events_sent(); }
@@ -273,16 +273,18 @@ void WebSocketSession::arm_live() {
   arm(std::min(heartbeat_.due(), credential_clock_.due()));
 }
 
-void WebSocketSession::send_run(const SharedRun& run) {
-  if (stage_ != Stage::live) return;
+std::optional<std::size_t> WebSocketSession::send_run(const SharedRun& run) {
+  if (stage_ != Stage::live) return std::nullopt;
   const bool was_behind = wire_.behind();
   wire_.send_run(run);
-  if (stage_ != Stage::live) return;  // the socket was broken
+  if (stage_ != Stage::live) return std::nullopt;  // the socket was broken
   if (!was_behind && wire_.behind()) {
     core_->log.fell_behind(record(), core_->options.backlog_bytes);
   } else if (!was_behind && ConnectionLog::follows()) {
     core_->log.sent(record(), *run, wire_.backlog_bytes());
   }
+  if (wire_.behind() || !wire_.open()) return std::nullopt;
+  return wire_.backlog_bytes();
 }
 
 void WebSocketSession::send_reply(std::string frames) {

@@ -8,48 +8,36 @@
 
 namespace pgtide {
 
-// The shard's counters, and how many of its connections have more than half their backlog
-// waiting: that paces a burst (ARCHITECTURE, "Write in bulk"). One that was waited for in vain is
-// excused until it has been under half again, so that a stuck or a wilful reader delays the others
-// once, and not with each piece. Owned by its shard's thread.
+// The shard's counters, and the one who waits until less is queued in it. Owned by its shard's
+// thread.
 class Traffic {
  public:
   explicit Traffic(boost::asio::io_context& context) : context_(context) {}
 
   GatewayCounters counters{};
 
-  bool paced() const { return over_half_ == 0; }
-  void when_paced(std::function<void()> then) {
-    waiting_ = std::move(then);
-    if (paced()) call();
+  void when_drained_to(std::size_t bytes, std::function<void()> then) {
+    drained_to_ = bytes;
+    then_ = std::move(then);
+    call_when_drained();
   }
-  // A connection has passed half its backlog; it keeps what this returns for fell_below_half().
-  std::uint64_t rose_over_half() {
-    ++over_half_;
-    return round_;
+  // A connection's share of counters.backlog_bytes.
+  void change_backlog(std::size_t from, std::size_t to) {
+    counters.backlog_bytes += to - from;
+    if (to < from) call_when_drained();
   }
-  void fell_below_half(std::uint64_t round) {
-    if (round != round_) return;  // it was excused
-    --over_half_;
-    if (paced() && waiting_) call();
-  }
-  // Nobody who is over half now counts any more.
-  void excuse_slow() {
-    over_half_ = 0;
-    ++round_;
-  }
-  void stop() { waiting_ = nullptr; }
+  void stop() { then_ = nullptr; }
 
  private:
   // Not from inside a send: what it does next is to deliver the next piece.
-  void call() {
-    if (waiting_) boost::asio::post(context_, std::exchange(waiting_, nullptr));
+  void call_when_drained() {
+    if (!then_ || counters.backlog_bytes > drained_to_) return;
+    boost::asio::post(context_, std::exchange(then_, nullptr));
   }
 
   boost::asio::io_context& context_;
-  std::size_t over_half_ = 0;
-  std::uint64_t round_ = 0;
-  std::function<void()> waiting_{};
+  std::size_t drained_to_ = 0;
+  std::function<void()> then_{};
 };
 
 }  // namespace pgtide

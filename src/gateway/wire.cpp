@@ -138,20 +138,12 @@ void Wire::account() {
   queue_charge_.set(open_ ? outbox_.queue_bytes() : 0);
   reply_charge_.set(open_ ? outbox_.reply_bytes() : 0);
   const auto backlog = open_ ? outbox_.backlog_bytes() : 0;
-  counters.backlog_bytes += backlog - counted_backlog_;
-  counted_backlog_ = backlog;
+  traffic_.change_backlog(std::exchange(counted_backlog_, backlog), backlog);
   const auto dropped = outbox_.dropped_events();
   counters.events_dropped += dropped - counted_dropped_;
   counted_dropped_ = dropped;
   if (outbox_.behind() && !counted_behind_) ++counters.fell_behind;
   counted_behind_ = outbox_.behind();
-  const bool over_half = open_ && outbox_.over_half();
-  if (over_half == std::exchange(counted_over_half_, over_half)) return;
-  if (over_half) {
-    over_half_round_ = traffic_.rose_over_half();
-  } else {
-    traffic_.fell_below_half(over_half_round_);
-  }
 }
 
 bool Wire::drop_backlog() {

@@ -145,8 +145,6 @@ class Wire {
   std::size_t counted_dropped_ = 0;
   MemoryCharge queue_charge_;
   MemoryCharge reply_charge_;
-  bool counted_over_half_ = false;
-  std::uint64_t over_half_round_ = 0;
   bool counted_behind_ = false;
   bool open_ = true;
   bool waiting_ = false;    // for writability

@@ -1,5 +1,7 @@
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "gateway/frame_counter.hpp"
 #include "gateway/heartbeat.hpp"
 #include "gateway_rig.hpp"
@@ -81,14 +83,14 @@ TEST_CASE(
   CHECK(sent + rig.counters().events_dropped == 2 * id);
 }
 
-TEST_CASE("gateway: a burst is paced by those who read, and not by who has fallen behind") {
+TEST_CASE("gateway: who waits until less is queued is called once, whyever it is less") {
   Rig rig(small_backlog());
   auto slow = subscriber(rig, small_buffer);
-  CHECK(rig.on_shard([&] { return rig.gateway->paced(); }));
+  const auto queued = [&] { return rig.counters().backlog_bytes; };
+  const auto drained = [&] { return queued() <= 100'000; };
   std::uint64_t id = 1;
-  const auto paced = [&] { return rig.on_shard([&] { return rig.gateway->paced(); }); };
   // Until it stays so: at first the systems on both sides still move bytes into their buffers.
-  while (becomes_true(paced, 200ms)) {
+  while (becomes_true(drained, 200ms)) {
     REQUIRE(id < 20'000);
     rig.deliver(rows(10, 2'000), id);
     id += 10;
@@ -96,35 +98,54 @@ TEST_CASE("gateway: a burst is paced by those who read, and not by who has falle
   CHECK(rig.counters().fell_behind == 0);
   const auto listed = rig.on_shard([&] { return rig.gateway->list({}); });
   REQUIRE(listed.size() == 1);
-  CHECK(listed[0].backlog_bytes > 100'000);
+  CHECK(listed[0].backlog_bytes == queued());
   CHECK(listed[0].events_sent == id - 1);
   std::atomic<int> calls = 0;
-  rig.on_shard([&] { rig.gateway->when_paced([&] { ++calls; }); });
-  CHECK(calls == 0);
-  SUBCASE("reading releases it") {
-    while (calls == 0) REQUIRE(slow.read_frame().opcode == text_opcode);
+  const auto wait_for = [&](std::size_t bytes) {
+    rig.on_shard([&] { rig.gateway->when_drained_to(bytes, [&] { ++calls; }); });
+  };
+  wait_for(queued());
+  eventually_equals([&] { return calls.load(); }, 1);
+  wait_for(100'000);
+  CHECK(rig.on_shard([&] { return calls.load(); }) == 1);
+  SUBCASE("it is read") {
+    while (calls == 1) REQUIRE(slow.read_frame().opcode == text_opcode);
     CHECK(rig.counters().fell_behind == 0);
   }
-  SUBCASE("falling behind releases it") {
+  SUBCASE("it is dropped behind") {
     rig.deliver(rows(200, 2'000), id);
-    eventually([&] { return calls == 1; });
+    eventually_equals([&] { return calls.load(); }, 2);
     CHECK(rig.counters().fell_behind == 1);
   }
-  SUBCASE("being excused releases it, until it was under half again") {
-    rig.on_shard([&] { rig.gateway->excuse_slow(); });
-    rig.on_shard([&] { rig.gateway->when_paced([&] { ++calls; }); });
-    eventually([&] { return calls == 1; });
-    CHECK(paced());
-    const auto emptied = [&] { return rig.counters().backlog_bytes == 0; };
-    while (!emptied()) REQUIRE(slow.read_frame().opcode == text_opcode);
-    CHECK(paced());
-  }
-  SUBCASE("going away releases it") {
+  SUBCASE("it goes away") {
     slow.reset();
-    eventually([&] { return calls == 1; });
+    eventually_equals([&] { return calls.load(); }, 2);
   }
-  rig.on_shard([&] { rig.gateway->when_paced([&] { ++calls; }); });
-  eventually_equals([&] { return calls.load(); }, 2);
+  rig.on_shard([&] {});
+  CHECK(calls == 2);
+}
+
+TEST_CASE("gateway: a send tells what then waits for its connection, and nothing of one behind") {
+  Rig rig(small_backlog());
+  auto reader = subscriber(rig);
+  auto stuck = subscriber(rig, small_buffer);
+  const auto sizes_at = [&](std::uint64_t id) {
+    std::vector<std::optional<std::size_t>> sizes;
+    rig.on_shard([&] { rig.deliver_here(rows(10, 2'000), id, &sizes); });
+    return sizes;
+  };
+  std::uint64_t id = 1;
+  auto sizes = sizes_at(id);
+  while (rig.counters().fell_behind == 0) {
+    REQUIRE(sizes.size() == 2);
+    for (int i = 0; i < 10; ++i) REQUIRE(reader.read_answer().opcode == text_opcode);
+    REQUIRE((id += 10) < 20'000);
+    sizes = sizes_at(id);
+    if (rig.counters().fell_behind == 0) {
+      CHECK(sizes[0].value() + sizes[1].value() >= rig.counters().backlog_bytes);
+    }
+  }
+  CHECK(std::count(sizes.begin(), sizes.end(), std::nullopt) == 1);
 }
 
 TEST_CASE("gateway: connections that break in the midst of a broadcast do not concern the rest") {

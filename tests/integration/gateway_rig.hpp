@@ -142,7 +142,9 @@ class Rig {
   void deliver(const std::vector<std::string>& titles, std::uint64_t from = 1) {
     on_shard([&] { deliver_here(titles, from); });
   }
-  void deliver_here(const std::vector<std::string>& titles, std::uint64_t from) {
+  // `backlogs`: what Gateway::send() says of each delivery.
+  void deliver_here(const std::vector<std::string>& titles, std::uint64_t from,
+                    std::vector<std::optional<std::size_t>>* backlogs = nullptr) {
     Batch batch;
     batch.epoch = batch.nonce = 1;
     batch.tick = ++tick;
@@ -157,7 +159,10 @@ class Rig {
       batch.events.push_back(std::move(event));
       ++from;
     }
-    broker.deliver(batch, [this](const Delivery& delivery) { gateway->send(delivery); });
+    broker.deliver(batch, [&](const Delivery& delivery) {
+      const auto backlog = gateway->send(delivery);
+      if (backlogs != nullptr) backlogs->push_back(backlog);
+    });
   }
 
   GatewayCounters counters() {

@@ -96,6 +96,55 @@ TEST_CASE("behaviour: who never reads is told what it has missed, and holds up n
   CHECK(bridge.metric("pgtide_connections") == 2);
 }
 
+TEST_CASE("behaviour: readers who hover at half their backlog hold up nobody") {
+  Bridge bridge({"--limits.backlog-bytes", "1000000", "--limits.event-bytes", "100000"});
+  std::vector<WireClient> hovering;
+  for (int i = 0; i < 4; ++i) {
+    hovering.emplace_back(WireSocket(bridge.address(), small_buffer));
+    greet(hovering.back());
+  }
+  WireClient healthy(bridge.address());
+  greet(healthy);
+  int last = 0;
+  const auto write = [&](int rows) {
+    bridge.insert(last + 1, last + rows, 2'000);
+    for (const int end = last + rows; last < end;) {
+      REQUIRE(member(healthy.next(), "record_id") == std::to_string(++last));
+    }
+  };
+  while (bridge.metric("pgtide_backlog_bytes") < 4 * 520'000) {
+    REQUIRE(last < 20'000);
+    write(10);
+  }
+  const double before = bridge.metric("pgtide_paced_seconds_total");
+  // Each reads when more than half waits, and then no more than what has come.
+  for (int read = 0; read < 100;) {
+    REQUIRE(last < 20'000);
+    write(1);
+    if (bridge.metric("pgtide_backlog_bytes") < 4 * 510'000) continue;
+    ++read;
+    for (auto& client : hovering) {
+      REQUIRE(member(client.next(), "record_id") == std::to_string(read));
+    }
+  }
+  // No wait was for them. (What comes is less than a burst, but for the end of what came before.)
+  CHECK(bridge.metric("pgtide_paced_seconds_total") - before < 0.5);
+  CHECK(bridge.metric("pgtide_fell_behind_total") == 0);
+}
+
+TEST_CASE("behaviour: a burst is held back for its reader, but not for long for who never reads") {
+  Bridge bridge({"--limits.backlog-bytes", "3000000"});
+  WireClient stuck(WireSocket(bridge.address(), small_buffer));
+  greet(stuck);
+  CHECK(bridge.metric("pgtide_paced_seconds_total") == 0);
+  bridge.insert(1, 2'000, 20'000);
+  eventually([&] { return bridge.metric("pgtide_fell_behind_total") == 1; });
+  CHECK(bridge.metric("pgtide_paced_seconds_total") > 0);
+  const auto all_delivered = [&] { return bridge.metric("pgtide_deliveries_total") == 2'000; };
+  eventually(all_delivered);
+  CHECK(bridge.metric("pgtide_paced_seconds_total") < 10);
+}
+
 TEST_CASE("behaviour: who reads a byte at a time gets everything, and holds up nobody") {
   Bridge bridge({"--limits.backlog-bytes", "100000000"});
   WireClient slow(WireSocket(bridge.address(), small_buffer));

@@ -68,13 +68,10 @@ TEST_CASE("outbox: the backlog counts unsent bytes of events, replies count apar
   outbox.push_reply(frame("123"));            // 5 bytes
   CHECK(outbox.backlog_bytes() == 10);
   CHECK(outbox.reply_bytes() == 5);
-  CHECK_FALSE(outbox.over_half());
   CHECK(outbox.push_run(run({"1"})));
   CHECK(outbox.backlog_bytes() == 13);
-  CHECK(outbox.over_half());
   take(outbox, 4);
   CHECK(outbox.backlog_bytes() == 9);
-  CHECK_FALSE(outbox.over_half());
   outbox.push_reply("");
   CHECK(outbox.reply_bytes() == 5);
 }
@@ -131,7 +128,6 @@ TEST_CASE("outbox: past its limit a connection drops its events and keeps its re
   CHECK(outbox.push_run(run({"123", "1"})));
   CHECK_FALSE(outbox.push_run(run({"x", "y", "z"})));
   CHECK(outbox.behind());
-  CHECK_FALSE(outbox.over_half());
   CHECK(outbox.backlog_bytes() == 0);
   CHECK(outbox.dropped_events() == 6);
   CHECK_FALSE(outbox.push_run(run({"later"})));
@@ -169,7 +165,6 @@ TEST_CASE("outbox: a fall between two frames sends nothing more of the run") {
 TEST_CASE("outbox: a run larger than the limit is taken when no other event waits") {
   Outbox outbox(4);
   CHECK(outbox.push_run(run({"longer than the limit"})));
-  CHECK(outbox.over_half());
   CHECK_FALSE(outbox.push_run(run({"x"})));
   CHECK(outbox.behind());
 }
