@@ -1,6 +1,5 @@
 #include "cli/serve.hpp"
 
-#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -9,23 +8,14 @@
 #include <optional>
 #include <thread>
 
+#include "cli/freed_memory.hpp"
 #include "cli/terminal.hpp"
 
 namespace pgtide {
 namespace {
 
-// Runs of some hundred kilobytes are made and freed with each batch. glibc gives such memory back
-// at once, and each time the kernel's new pages cost more than the work: 8.6 ms instead of 0.3 ms
-// for a batch of 64 events with 64 distinct merged runs (measured 2026-11-24). So it keeps some.
-constexpr int kept_bytes = 64 * 1'048'576;
-
 // The drain's ten seconds (PROTOCOL 7), and a moment for its own end.
 constexpr std::chrono::milliseconds stop_time_max{10'500};
-
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, kept_bytes);
-  mallopt(M_TRIM_THRESHOLD, kept_bytes);
-}
 
 // A descriptor per connection; what most systems grant at first is a tenth of limits.connections.
 void raise_descriptor_limit(std::size_t connections) {
@@ -63,16 +53,23 @@ void end_at(const Signals& signals, std::chrono::steady_clock::time_point deadli
 }  // namespace
 
 Result<void> start(BridgeCore& bridge) {
-  keep_freed_memory();
+  FreedMemory::keep_some();
   raise_descriptor_limit(bridge.config().limits.connections);
   return bridge.start();
 }
 
 void serve(BridgeCore& bridge, const Signals& signals) {
+  FreedMemory freed_memory;
   for (;;) {
-    const int signal = signals.wait();
-    if (signal != SIGHUP) break;
-    reload(bridge);
+    const auto signal = signals.wait_until(std::chrono::steady_clock::now() +
+                                           FreedMemory::interval);
+    if (!signal) {
+      freed_memory.look();
+    } else if (signal == SIGHUP) {
+      reload(bridge);
+    } else {
+      break;
+    }
   }
   spdlog::info("draining: no new connections, at most 10 s; again to stop at once");
   std::thread(end_at, signals, std::chrono::steady_clock::now() + stop_time_max).detach();

@@ -145,6 +145,32 @@ TEST_CASE("behaviour: a burst is held back for its reader, but not for long for 
   CHECK(bridge.metric("pgtide_paced_seconds_total") < 10);
 }
 
+// The sanitizer has a malloc of its own.
+#ifndef PGTIDE_SANITIZE
+TEST_CASE("behaviour: memory that a crowd of events has taken goes back to the system") {
+  Bridge bridge({"--limits.backlog-bytes", "300000000"});
+  const auto resident = [&] { return bridge.metric("process_resident_memory_bytes"); };
+  const auto delivered = [&] { return bridge.metric("pgtide_deliveries_total"); };
+  const double before = resident();
+  WireClient stuck(WireSocket(bridge.address(), small_buffer));
+  greet(stuck);
+  bridge.insert(1, 3'000, 20'000);
+  eventually([&] { return delivered() == 3'000; });
+  // What they take lies above those events, and stays.
+  std::vector<WireClient> later;
+  for (int i = 0; i < 4; ++i) {
+    later.emplace_back(bridge.address());
+    REQUIRE(member(later.back().next(), "type") == "connected");
+  }
+  bridge.insert(3'001, 6'000, 20'000);
+  eventually([&] { return delivered() == 6'000; });
+  CHECK(resident() > before + 100e6);
+  stuck.cut();
+  eventually([&] { return resident() < before + 50e6; }, patience,
+             [&] { return std::to_string(resident() - before); });
+}
+#endif
+
 TEST_CASE("behaviour: who reads a byte at a time gets everything, and holds up nobody") {
   Bridge bridge({"--limits.backlog-bytes", "100000000"});
   WireClient slow(WireSocket(bridge.address(), small_buffer));

@@ -1,0 +1,43 @@
+#include "cli/freed_memory.hpp"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+
+#include <cstddef>
+
+#include "bridge/resource_figures.hpp"
+
+namespace pgtide {
+namespace {
+
+constexpr std::size_t kept_bytes = 64 * 1'048'576;
+// What is resident and no block of malloc's: the program, its libraries and stacks take 12 MiB.
+constexpr std::size_t resident_beside = 32 * 1'048'576;
+
+// Not what is free but was given back already: that is not resident.
+std::size_t free_bytes() {
+  const std::size_t resident = read_resource_figures().resident_bytes;
+  if (resident < kept_bytes + resident_beside) return 0;  // spares the walk through the heaps
+  const auto heaps = mallinfo2();
+  const std::size_t used = heaps.uordblks + heaps.hblkhd + resident_beside;
+  return resident > used ? resident - used : 0;
+}
+
+}  // namespace
+
+void FreedMemory::keep_some() {
+  mallopt(M_MMAP_THRESHOLD, kept_bytes);
+  mallopt(M_TRIM_THRESHOLD, kept_bytes);
+}
+
+void FreedMemory::look() {
+  const std::size_t free = free_bytes();
+  const bool is_much = free > kept_bytes;
+  if (is_much && was_much_) {
+    malloc_trim(0);
+    spdlog::debug("{} MiB of memory that was free went back to the system", free / 1'048'576);
+  }
+  was_much_ = is_much && !was_much_;
+}
+
+}  // namespace pgtide
