@@ -228,6 +228,20 @@ create or replace view pgtide.log as
   union all select 1, l.* from pgtide.log1 l
   union all select 2, l.* from pgtide.log2 l;
 
+-- What the capture functions read of it: the changes of the own transaction. Every operator that
+-- they look with is leakproof, so the barrier costs no index.
+create or replace view pgtide.own_log with (security_barrier) as
+  select 0 as log, l.* from pgtide.log0 l where l.xid = pg_catalog.pg_current_xact_id()
+  union all select 1, l.* from pgtide.log1 l where l.xid = pg_catalog.pg_current_xact_id()
+  union all select 2, l.* from pgtide.log2 l where l.xid = pg_catalog.pg_current_xact_id();
+
+-- How each function of the schema was when `install` or `watch` wrote it. Only the owner writes
+-- here.
+create table if not exists pgtide.fingerprint (
+  function text collate "C" primary key,
+  print text not null
+);
+
 create or replace view pgtide.tick as
   select 0 as tick, t.* from pgtide.tick0 t
   union all select 1, t.* from pgtide.tick1 t

@@ -1,23 +1,25 @@
--- The role that the capture functions run as: it may append to the log and nothing else, since a
--- cast to json that some application role defined runs inside them. A role belongs to the whole
--- cluster, so databases share it.
+-- The role that the capture functions run as, one for each database of the cluster: it may append
+-- to the log, reads of it what its own transaction wrote, and may do nothing else.
 set search_path = pg_catalog, pg_temp;
 
 create or replace function pgtide.prepare_role() returns name
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  role constant name := 'pgtide_capture';
+  role constant name := 'pgtide_capture_'
+    || (select oid from pg_database where datname = current_database());
+  recent constant boolean := current_setting('server_version_num')::int >= 160000;
   mend text := format('GRANT %I TO %I WITH ADMIN OPTION;', role, current_user);
   can_set boolean;
+  other name;
 begin
   if not exists (select from pg_roles where rolname = role) then
     begin
       execute format('create role %I nologin noinherit', role);
     exception
       when insufficient_privilege then
-        raise warning 'role % may not create roles, so the capture functions run as % itself: '
-          'a cast to json that another role defined would run with its rights', current_user,
-          current_user using hint = format('ALTER ROLE %I CREATEROLE; then install again, or as a '
+        raise warning 'role % may not create roles, so the capture functions run as % itself and '
+          'may do what it may', current_user, current_user
+          using hint = format('ALTER ROLE %I CREATEROLE; then install again, or as a '
           'superuser: CREATE ROLE %I NOLOGIN NOINHERIT; %s', current_user, role, mend);
         return null;
       when duplicate_object or unique_violation then null;
@@ -29,26 +31,99 @@ begin
       using errcode = '55000',
       hint = format('ALTER ROLE %I NOSUPERUSER NOLOGIN NOCREATEROLE NOCREATEDB NOBYPASSRLS;', role);
   end if;
-  can_set := pg_has_role(current_user, role, 'USAGE');
-  if can_set and current_setting('server_version_num')::int >= 160000 then
+  can_set := pg_has_role(current_user, role, 'MEMBER');
+  if can_set and recent then
     execute format('select pg_has_role(current_user, %L, ''SET'')', role) into can_set;
   end if;
   if not can_set then
     begin
       execute format('grant %I to %I %s', role, current_user,
-        case when current_setting('server_version_num')::int >= 160000
-             then 'with inherit true, set true' else '' end);
+        case when recent then 'with inherit false, set true' else '' end);
     exception when insufficient_privilege then
       raise warning 'role % exists and % is not a member of it, so the capture functions run as % '
-        'itself: a cast to json that another role defined would run with its rights',
-        role, current_user, current_user using hint = mend || ' Then install again.';
+        'itself and may do what it may', role, current_user, current_user
+        using hint = mend || ' Then install again.';
       return null;
     end;
   end if;
+  for other in
+    select m.rolname from pg_auth_members a join pg_roles m on m.oid = a.member
+     where a.roleid = (select oid from pg_roles where rolname = role)
+       and m.rolname <> current_user and not m.rolsuper and not a.admin_option
+  loop
+    execute format('revoke %I from %I', role, other);
+  end loop;
   return role;
 end $$;
 
-update pgtide.meta set capture_role = pgtide.prepare_role();
+-- Who has rights that no function of ours gave: by ALTER DEFAULT PRIVILEGES, or by hand. An
+-- application may be given USAGE of the schema and the two functions that send custom events.
+-- `functions`: on these alone.
+create or replace function pgtide.rights_of_others(functions oid[] default null)
+returns table (kind text, object text, who text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select o.kind, o.object, coalesce(quote_ident(g.rolname), 'public')
+    from (select 'function' as kind, p.oid::regprocedure::text as object, p.proowner as owner,
+                 coalesce(p.proacl, acldefault('f', p.proowner)) as acl
+            from pg_proc p
+           where p.pronamespace = 'pgtide'::regnamespace
+             and (functions is null or p.oid = any (functions))
+          union all
+          select case when c.relkind = 'S' then 'sequence' else 'table' end,
+                 c.oid::regclass::text, c.relowner, c.relacl
+            from pg_class c
+           where c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'S', 'v')
+             and functions is null
+          union all
+          select 'schema', 'pgtide', n.nspowner, n.nspacl
+            from pg_namespace n where n.nspname = 'pgtide' and functions is null) o
+   cross join lateral aclexplode(o.acl) a
+    left join pg_roles g on g.oid = a.grantee
+   where a.grantee <> o.owner and a.grantee <> (select n.nspowner from pg_namespace n
+                                                 where n.nspname = 'pgtide')
+     and g.rolname is distinct from (select m.capture_role from pgtide.meta m)
+     and not (a.grantee <> 0 and o.kind = 'schema' and a.privilege_type = 'USAGE')
+     and not (a.grantee <> 0 and o.object in ('pgtide.broadcast(text,json)',
+                                              'pgtide.broadcast_all(json)'))
+   group by 1, 2, 3
+$$;
+
+create or replace function pgtide.take_from_others(functions oid[] default null) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  r record;
+begin
+  for r in select * from pgtide.rights_of_others(functions) loop
+    if r.kind = 'schema' then
+      execute format('revoke create on schema pgtide from %s', r.who);
+    else
+      perform pgtide.as_owner(format('revoke all on %s %s from %s', r.kind, r.object, r.who),
+                              case r.kind when 'function' then r.object::regprocedure end);
+    end if;
+  end loop;
+end $$;
+
+-- Runs a statement as the owner of a function, where that is the capture role: the installer may
+-- become it and does not inherit from it (PostgreSQL 16). To write a function anew its owner needs
+-- CREATE on the schema; it has it for this statement only.
+create or replace function pgtide.as_owner(statement text, function regprocedure) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before constant text := current_setting('role');
+  role constant name := (select m.capture_role from pgtide.meta m);
+begin
+  if function is null or role is null
+     or role is distinct from (select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner
+                                where p.oid = function) then
+    execute statement;
+    return;
+  end if;
+  execute format('grant create on schema pgtide to %I', role);
+  perform set_config('role', role, true);
+  execute statement;
+  perform set_config('role', before, true);
+  execute format('revoke create on schema pgtide from %I', role);
+end $$;
 
 -- The log is read by the role that installed, and by its members. Default privileges may have given
 -- it to others.
@@ -58,6 +133,7 @@ declare
   role name := (select capture_role from pgtide.meta);
   object record;
 begin
+  perform pgtide.take_from_others();
   for object in
     select c.relname, c.relkind, g.rolname
       from pg_class c
@@ -71,13 +147,13 @@ begin
                    case object.relkind when 'S' then 'sequence' else 'table' end,
                    object.relname, coalesce(quote_ident(object.rolname), 'public'));
   end loop;
-  revoke execute on all functions in schema pgtide from public;
   if role is null then return; end if;
   execute format('grant usage on schema pgtide to %I', role);
   execute format('revoke create on schema pgtide from %I', role);
-  execute format('grant insert, select, update (id, old_tid) on pgtide.log0, pgtide.log1, '
-                 'pgtide.log2 to %I', role);
-  execute format('grant select on pgtide.log to %I', role);
+  execute format('revoke all on pgtide.log0, pgtide.log1, pgtide.log2, pgtide.log from %I', role);
+  execute format('grant insert, select (id, xid, record_hash, old_tid), update (id, old_tid) '
+                 'on pgtide.log0, pgtide.log1, pgtide.log2 to %I', role);
+  execute format('grant select on pgtide.own_log to %I', role);
   execute format('grant select on sequence pgtide.current, pgtide.armed to %I', role);
   execute format('grant usage on sequence pgtide.change_id to %I', role);
 end $$;
@@ -93,7 +169,6 @@ declare
     select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner
      where n.nspname = 'pgtide'));
 begin
-  execute format('revoke execute on function %s from public', function);
   if (select proowner from pg_proc where oid = function)
      is not distinct from (select oid from pg_roles where rolname = role) then
     return;
@@ -104,5 +179,75 @@ begin
   execute format('alter function %s owner to %I', function, role);
   if capture_role is not null then
     execute format('revoke create on schema pgtide from %I', capture_role);
+  end if;
+end $$;
+
+-- Notes how functions are now.
+create or replace function pgtide.print_of(function oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select md5(concat_ws('|', p.prosrc, p.probin, r.rolname, p.prosecdef, p.proconfig, p.prolang,
+                       p.provolatile, p.prokind, p.proretset, p.prorettype::regtype))
+    from pg_proc p join pg_roles r on r.oid = p.proowner where p.oid = function
+$$;
+
+create or replace function pgtide.note_functions(functions oid[]) returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+  insert into pgtide.fingerprint (function, print)
+  select f.oid::regprocedure::text, pgtide.print_of(f.oid) from unnest(functions) f(oid)
+  on conflict (function) do update set print = excluded.print
+$$;
+
+-- What is not as it was installed, and who has rights that nobody should have.
+create or replace function pgtide.schema_faults() returns table (wrong text, mend text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when f.function is null
+                then format('function %s is not one of pgtide''s', p.oid::regprocedure)
+              when p.oid is null then format('function %s is gone', f.function)
+              else format('function %s is not as it was installed', f.function) end,
+         case when f.function is null then format('DROP FUNCTION %s;', p.oid::regprocedure)
+              else 'pgtide install' end
+    from pgtide.fingerprint f
+    full join (select oid from pg_proc where pronamespace = 'pgtide'::regnamespace) p
+      on p.oid::regprocedure::text = f.function
+   where f.print is distinct from pgtide.print_of(p.oid)
+  union all
+  select format('%s has rights on %s %s that let it in', r.who, r.kind, r.object), 'pgtide install'
+    from pgtide.rights_of_others() r
+$$;
+
+-- An installation from before moves over: until version 3 the databases of a cluster shared a role.
+do $$
+declare
+  was name := (select capture_role from pgtide.meta);
+  f regprocedure;
+begin
+  update pgtide.meta set capture_role = pgtide.prepare_role();
+  if was is null or was is not distinct from (select capture_role from pgtide.meta)
+     or not exists (select from pg_roles where rolname = was) then
+    return;
+  end if;
+  for f in select p.oid from pg_proc p join pg_roles r on r.oid = p.proowner
+            where p.pronamespace = 'pgtide'::regnamespace and r.rolname = was
+              and p.proname ~ '^(broadcast|broadcast_all|(capture|truncate)_[0-9]+)$' loop
+    perform pgtide.hand_over(f);
+  end loop;
+  perform set_config('pgtide.role_before', was, true);  -- the last file takes leave of it
+end $$;
+
+create or replace function pgtide.leave_role(was name) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format('revoke all on all tables in schema pgtide from %I', was);
+  execute format('revoke all on all sequences in schema pgtide from %I', was);
+  execute format('revoke all on all functions in schema pgtide from %I', was);
+  execute format('revoke all on schema pgtide from %I', was);
+  if not exists (select from pg_shdepend d join pg_roles r on r.oid = d.refobjid
+                  where d.refclassid = 'pg_authid'::regclass and r.rolname = was) then
+    begin
+      execute format('drop role %I', was);
+    exception when insufficient_privilege or dependent_objects_still_exist then
+      raise warning 'role % is not used any more, and % may not drop it', was, current_user
+        using hint = format('DROP ROLE %I;', was);
+    end;
   end if;
 end $$;

@@ -16,6 +16,10 @@
 -- (pg_typeof) before to_json() gets it, and what is trusted comes from a look that is not older.
 set search_path = pg_catalog, pg_temp;
 
+-- Those of version 2.
+drop function if exists pgtide.record_text(text, text[], oid[]);
+drop function if exists pgtide.key_text(text, text, oid);
+
 -- The types from oid 16384 (the first that no initdb gives) on that the relation's rows may hold,
 -- each with the type that holds it and what is known of it alone.
 create or replace function pgtide.reachable_types(relation oid)

@@ -24,7 +24,7 @@ declare
   fresh bigint;
 begin
   while version is not null loop
-    select l.log, l.id, l.new_tid into e from pgtide.log l
+    select l.log, l.id, l.new_tid into e from pgtide.own_log l
      where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
        and l.old_tid = version and l.collection = c and l.record = r and l.id > low
        and l.action in ('u', 'd')
@@ -61,7 +61,7 @@ declare
   low bigint;
   e record;
 begin
-  select max(l.id) into low from pgtide.log l
+  select max(l.id) into low from pgtide.own_log l
    where l.xid = pg_current_xact_id() and l.record_hash = 0 and l.collection = c
      and l.action in ('t', 's');
   low := coalesce(low, 0);
@@ -70,7 +70,7 @@ begin
   end if;
   -- The record is dead at this point of the log: what lives is a later life of it.
   for e in
-    select l.log, l.id, l.new_tid from pgtide.log l
+    select l.log, l.id, l.new_tid from pgtide.own_log l
      where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
        and l.old_tid is null and l.collection = c and l.record = r and l.action = 'c' and l.id > low
      order by l.id
@@ -187,7 +187,7 @@ begin
     if not coalesce((select relispartition from pg_class where oid = emptied), false) then
       return;
     end if;
-    select l.action into last_action from pgtide.log l
+    select l.action into last_action from pgtide.own_log l
      where l.xid = pg_current_xact_id() and l.collection = c order by l.id desc limit 1;
     if last_action in ('t', 's') then return; end if;
   end if;

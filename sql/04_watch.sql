@@ -178,6 +178,12 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where p.relid <> relation
 $$;
 
+create or replace function pgtide.functions_of(c int) returns regprocedure[]
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select array_remove(array[to_regprocedure(format('pgtide.capture_%s()', c)),
+                            to_regprocedure(format('pgtide.truncate_%s()', c))], null)
+$$;
+
 -- Writes the trigger functions of a collection anew; the triggers stay.
 create or replace function pgtide.regenerate(c int) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -192,16 +198,19 @@ begin
     from pg_attribute a join pgtide.collection w on a.attrelid = w.relation
    where w.id = c and a.attnum > 0 and not a.attisdropped;
   -- The settings make the text of a value independent of the writer's session.
-  execute format('create or replace function pgtide.capture_%s() returns trigger '
+  perform pgtide.as_owner(format('create or replace function pgtide.capture_%s() returns trigger '
     'language plpgsql security definer set search_path = pg_catalog, pg_temp '
     'set timezone = ''UTC'' set datestyle = ''ISO, MDY'' set intervalstyle = ''postgres'' '
     'set bytea_output = ''hex'' set extra_float_digits = 1 %s as %L',
-    c, case when money then 'set lc_monetary = ''C''' else '' end, pgtide.capture_source(c));
-  perform pgtide.hand_over(format('pgtide.capture_%s()', c)::regprocedure);
-  execute format('create or replace function pgtide.truncate_%1$s() returns trigger '
-    'language plpgsql security definer set search_path = pg_catalog, pg_temp as '
-    '''begin perform pgtide.log_truncate(%1$s, tg_argv[0], tg_relid); return null; end''', c);
-  perform pgtide.hand_over(format('pgtide.truncate_%s()', c)::regprocedure);
+    c, case when money then 'set lc_monetary = ''C''' else '' end, pgtide.capture_source(c)),
+    to_regprocedure(format('pgtide.capture_%s()', c)));
+  perform pgtide.as_owner(format('create or replace function pgtide.truncate_%1$s() '
+    'returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as '
+    '''begin perform pgtide.log_truncate(%1$s, tg_argv[0], tg_relid); return null; end''', c),
+    to_regprocedure(format('pgtide.truncate_%s()', c)));
+  perform pgtide.take_from_others(pgtide.functions_of(c)::oid[]);
+  perform pgtide.hand_over(f) from unnest(pgtide.functions_of(c)) f;
+  perform pgtide.note_functions(pgtide.functions_of(c)::oid[]);
   update pgtide.collection w set shape = regenerate.shape where w.id = c;
 end $$;
 
@@ -344,12 +353,6 @@ language sql set search_path = pg_catalog, pg_temp as $$
   returning w.id
 $$;
 
-create or replace function pgtide.functions_of(c int) returns regprocedure[]
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select array_remove(array[to_regprocedure(format('pgtide.capture_%s()', c)),
-                            to_regprocedure(format('pgtide.truncate_%s()', c))], null)
-$$;
-
 -- Drops capture functions and the triggers that hang on them, wherever those are: to own the
 -- functions suffices. Who owns the tables as well waits for them patiently.
 create or replace function pgtide.drop_functions(functions regprocedure[]) returns void
@@ -366,6 +369,7 @@ begin
   perform pgtide.lock_patiently(tables, 'access exclusive');
   perform set_config('lock_timeout', '5s', true);
   foreach f in array functions loop
+    delete from pgtide.fingerprint p where p.function = f::text;
     execute format('drop function %s cascade', f);
   end loop;
   perform set_config('lock_timeout', before, true);

@@ -4,6 +4,18 @@
 --   grant execute on function pgtide.broadcast(text, json), pgtide.broadcast_all(json) to app;
 set search_path = pg_catalog, pg_temp;
 
+-- Written anew they are by the capture role, where that has them already (pgtide.as_owner).
+do $$
+declare
+  role constant name := (select m.capture_role from pgtide.meta m);
+begin
+  if role = (select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner
+              where p.oid = to_regprocedure('pgtide.broadcast_all(json)')) then
+    execute format('grant create on schema pgtide to %I', role);
+    perform set_config('role', role, false);
+  end if;
+end $$;
+
 create or replace function pgtide.broadcast_all(data json) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -32,4 +44,16 @@ begin
       using errcode = '22023';
   end if;
   perform pgtide.append(0, 'x', collection, 2, null, null, null, data);
+end $$;
+
+do $$
+declare
+  owner constant name := (select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner
+                           where n.nspname = 'pgtide');
+begin
+  if current_user like 'pgtide\_capture\_%' then
+    perform set_config('role', owner, false);
+    execute format('revoke create on schema pgtide from %I',
+                   (select m.capture_role from pgtide.meta m));
+  end if;
 end $$;

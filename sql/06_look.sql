@@ -178,6 +178,10 @@ begin
   for was in select * from pgtide.collection where id > past and id <= upto order by id loop
     is_now := pgtide.seen(was);
     select f.wrong, f.mend into look.wrong, look.mend from pgtide.fault(is_now) f;
+    if look.wrong is null and not exists (select from pgtide.collection where id < was.id) then
+      -- What is wrong with the schema itself is told with the first table.
+      select f.wrong, f.mend into look.wrong, look.mend from pgtide.schema_faults() f limit 1;
+    end if;
     is_now.reported := look.wrong || '; run: ' || look.mend;
     if writing and is_now is distinct from was then
       perform pgtide.record_look(was, is_now);
@@ -247,6 +251,9 @@ $$;
 -- What is wrong with the database as a whole, each with its mend.
 create or replace function pgtide.database_faults() returns table (wrong text, mend text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
+  select f.wrong, case f.mend when 'pgtide install' then 'run: ' else '' end || f.mend
+    from pgtide.schema_faults() f
+  union all
   select 'sequence pgtide.change_id caches values: the log would be out of order',
          'ALTER SEQUENCE pgtide.change_id CACHE 1;'
     from pg_sequence where seqrelid = 'pgtide.change_id'::regclass and seqcache <> 1

@@ -6,6 +6,10 @@ declare
   f text;
   c record;
   foreign_code text;
+  -- What this transaction wrote is ours; what else lies in the schema is not.
+  ours constant oid[] := array(
+    select p.oid from pg_proc p where p.pronamespace = 'pgtide'::regnamespace
+       and p.xmin = pg_current_xact_id()::xid);
 begin
   -- Defaults and checks keep the functions and operators that they were made with; an older install
   -- may have found them in the search_path of its caller.
@@ -30,7 +34,7 @@ begin
     perform pgtide.hand_over(f::regprocedure);
   end loop;
   for f in select p.oid::regprocedure::text from pg_proc p
-            where p.pronamespace = 'pgtide'::regnamespace
+            where p.oid = any (ours)
               and p.proname in ('append', 'repair', 'follow', 'move', 'bury', 'wake',
                                 'rename_record', 'log_truncate', 'is_collection_name', 'written',
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
@@ -41,9 +45,15 @@ begin
                      (select capture_role from pgtide.meta));
     end if;
   end loop;
+  delete from pgtide.fingerprint;
+  perform pgtide.note_functions(ours);
+  perform pgtide.note_functions(pgtide.functions_of(w.id)::oid[]) from pgtide.collection w;
   for c in select w.id from pgtide.collection w join pg_class t on t.oid = w.relation loop
     perform pgtide.regenerate(c.id);
   end loop;
+  if current_setting('pgtide.role_before', true) <> '' then
+    perform pgtide.leave_role(current_setting('pgtide.role_before')::name);
+  end if;
   if pg_sequence_last_value('pgtide.current') is null then
     raise exception 'sequence pgtide.current has no value: the writers would not know their table';
   end if;

@@ -8,14 +8,14 @@
 #include <utility>
 
 #include "capture/change_query.hpp"
-#include "capture/fault.hpp"
 #include "model/json_row.hpp"
 #include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
 
-Action to_action(char letter) {
+// Nothing: an action that this version does not know.
+std::optional<Action> to_action(char letter) {
   switch (letter) {
     case 'c': return Action::create;
     case 'u': return Action::update;
@@ -23,11 +23,8 @@ Action to_action(char letter) {
     case 't': return Action::truncate;
     case 's': return Action::schema_changed;
     case 'x': return Action::custom;
-    default: break;
+    default: return std::nullopt;
   }
-  throw CaptureFault(ErrorKind::conflict,
-                     std::string("the log holds an action '") + letter +
-                         "' that this pgtide does not know; use the one that installed it");
 }
 
 bool needs_new_row(Action action) {
@@ -90,11 +87,17 @@ std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {
   const auto field = [&](ChangeColumn::Index column) { return row[first + column]; };
   Event event;
   event.id = bits_of(field(ChangeColumn::id));
-  event.action = to_action(field(ChangeColumn::action).c_str()[0]);
   event.collection_id = static_cast<std::int32_t>(integer_of(field(ChangeColumn::collection)));
   event.timestamp = text_of(field(ChangeColumn::at));
   event.old_row = text_of(field(ChangeColumn::old_row));
   event.new_row = text_of(field(ChangeColumn::new_row));
+  const auto action = to_action(field(ChangeColumn::action).c_str()[0]);
+  if (!action) {
+    skip(event.collection_id, text_of(field(ChangeColumn::record)),
+         "its action is not one that this pgtide knows");
+    return std::nullopt;
+  }
+  event.action = *action;
   if (event.action == Action::custom) {
     event.to_everyone = field(ChangeColumn::record).is_null();
     event.collection = text_of(field(ChangeColumn::record));

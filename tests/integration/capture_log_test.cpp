@@ -141,6 +141,20 @@ TEST_CASE("capture: a log row written by hand that holds no object is skipped") 
   eventually([&] { return running.source->status().changes_skipped == 3; });
 }
 
+TEST_CASE(
+    "capture: a log row of an action that nobody knows is skipped, counted, and stops nothing") {
+  Posts posts;
+  Running running(posts.database);
+  running.wait_until_leading();
+  posts.database.run(
+      "insert into pgtide.log0 (collection, action, record, record_hash) values (1, 'q', '1', 1), "
+      "(1, '', '1', 1), (77, E'\\001', null, 3)");
+  posts.database.run("insert into posts values (2, 'next')");
+  running.wait_for(1);
+  CHECK(created_in(running.sink) == std::vector<std::string>{"2"});
+  CHECK(running.source->status().changes_skipped == 3);
+}
+
 TEST_CASE("capture: a row that PostgreSQL cannot convert for us is skipped, in any batch") {
   // Two bytes that are well-formed EUC_CN and no character, so that there is no UTF-8 for them.
   Posts posts("template template0 encoding 'EUC_CN' lc_collate 'C' lc_ctype 'C'");

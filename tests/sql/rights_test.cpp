@@ -1,0 +1,180 @@
+// What the capture role may do, who else has rights in the schema, and what is seen of either.
+#include <doctest/doctest.h>
+
+#include "support/installed_database.hpp"
+
+using namespace pgtide;
+using namespace pgtide::test;
+
+namespace {
+
+std::string role_of(Database& database) {
+  return *database.value("select capture_role from pgtide.meta");
+}
+
+void watch_posts(Database& database) {
+  database.run("create table posts (id int primary key, title text)");
+  const auto done = watch(database.url(), {.table = "posts"});
+  REQUIRE_MESSAGE(done.ok(), (done.ok() ? "" : done.error().message));
+}
+
+// What the leader's look and status say is wrong, beside the mend.
+std::string faults_of(Database& database) {
+  std::string text;
+  for (const Row& row : database.run("select wrong || ': ' || mend from pgtide.look()"))
+    text += row[0] + '\n';
+  const std::string status = *database.value("select pgtide.status() -> 'faults'");
+  if (text.empty() != (status == "[]")) text += "but status says " + status;
+  return text;
+}
+
+// The role that all databases of a cluster shared until version 3, and this one's functions are
+// its.
+void share_role_as_before(Database& database) {
+  const std::string role = role_of(database);
+  database.run(
+      "do $$ begin if not exists (select from pg_roles where rolname = 'pgtide_capture') "
+      "then create role pgtide_capture noinherit; end if; end $$");
+  database.run(
+      "grant all on schema pgtide to pgtide_capture; "
+      "grant select, insert on pgtide.log, pgtide.log0 to pgtide_capture; "
+      "update pgtide.meta set capture_role = 'pgtide_capture'; "
+      "update pgtide.meta set schema_version = 2");
+  database.run(
+      "do $$ declare f regprocedure; begin for f in select oid from pg_proc where proowner "
+      "= '" +
+      role +
+      "'::regrole loop execute format('alter function %s owner to "
+      "pgtide_capture', f); end loop; end $$");
+  database.run("drop owned by " + role);
+  database.run("drop role " + role);
+}
+
+}  // namespace
+
+TEST_CASE("rights: the capture role reads of the log what its own transaction wrote, and no more") {
+  InstalledDatabase database;
+  watch_posts(database);
+  database.run("insert into posts values (1, 'secret')");
+  Session session = database.session();
+  session.run("set role " + role_of(database));
+  for (const char* forbidden : {"select new_row from pgtide.log0", "select new_row from pgtide.log",
+                                "select record from pgtide.log1", "select * from pgtide.collection",
+                                "select * from pgtide.meta", "select * from pgtide.tick0",
+                                "delete from pgtide.log0", "update pgtide.log0 set new_row = null",
+                                "insert into pgtide.fingerprint values ('f', 'p')"})
+    CHECK_MESSAGE(session.attempt(forbidden).sqlstate == "42501", forbidden);
+  CHECK(session.run("select * from pgtide.own_log").empty());
+}
+
+TEST_CASE("rights: each database has a capture role of its own, with no other's installer in it") {
+  const Role first("createrole"), second("createrole");
+  Database one("owner " + first.name()), other("owner " + second.name());
+  REQUIRE(install(one.url(first.name())).ok());
+  REQUIRE(install(other.url(second.name())).ok());
+  CHECK(role_of(one) != role_of(other));
+  CHECK(one.value("select pg_has_role('" + second.name() + "', '" + role_of(one) +
+                  "', 'member')") == "f");
+  const std::string role = role_of(one);
+  one.run("grant " + role + " to " + second.name());
+  REQUIRE(install(one.url(first.name())).ok());
+  CHECK(one.value("select pg_has_role('" + second.name() + "', '" + role + "', 'member')") == "f");
+  REQUIRE(uninstall(one.url(first.name())).ok());
+  CHECK(other.value("select count(*) from pg_roles where rolname = '" + role + "'") == "0");
+}
+
+TEST_CASE("install: moves an installation of version 2 from the role that all shared to its own") {
+  Database one, other;
+  for (Database* database : {&one, &other}) {
+    REQUIRE(install(database->url()).ok());
+    watch_posts(*database);
+    share_role_as_before(*database);
+  }
+  const char* const shared = "select count(*) from pg_roles where rolname = 'pgtide_capture'";
+  for (Database* database : {&one, &other}) {
+    CHECK(database->value(shared) == "1");
+    REQUIRE(install(database->url()).ok());
+    database->run("insert into posts values (1, 'Hi')");
+    CHECK(database->value("select count(*) from pgtide.log") == "1");
+    CHECK(database->value("select proowner::regrole from pg_proc where oid = "
+                          "'pgtide.capture_1()'::regprocedure") == role_of(*database));
+    CHECK(faults_of(*database) == "");
+  }
+  CHECK(one.value(shared) == "0");
+}
+
+TEST_CASE("fingerprint: a function that is not as it was installed is a fault with its mend") {
+  struct Case {
+    const char* why;
+    const char* sql;
+    const char* says;
+  };
+  const Case cases[] = {
+      {"SECURITY INVOKER", "alter function pgtide.broadcast(text, json) security invoker",
+       "function pgtide.broadcast(text,json) is not as it was installed: pgtide install\n"},
+      {"configuration", "alter function pgtide.capture_1() set search_path = public",
+       "function pgtide.capture_1() is not as it was installed: pgtide install\n"},
+      {"owner",
+       "alter function pgtide.append owner to postgres; "
+       "alter function pgtide.broadcast_all owner to postgres",
+       "function pgtide.broadcast_all(json) is not as it was installed: pgtide install\n"},
+      {"source",
+       "create or replace function pgtide.wake() returns void language plpgsql set "
+       "search_path = pg_catalog, pg_temp as 'begin end'",
+       "function pgtide.wake() is not as it was installed: pgtide install\n"},
+      {"gone", "drop function pgtide.set_horizon(bigint)",
+       "function pgtide.set_horizon(bigint) is gone: pgtide install\n"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(std::string(one.why));
+    InstalledDatabase database;
+    watch_posts(database);
+    CHECK(faults_of(database) == "");
+    database.run(one.sql);
+    CHECK(faults_of(database) == one.says);
+    REQUIRE(install(database.url()).ok());
+    CHECK(faults_of(database) == "");
+  }
+}
+
+TEST_CASE("fingerprint: a function that somebody put beside ours stays a fault until it is gone") {
+  InstalledDatabase database;
+  watch_posts(database);
+  database.run(
+      "create function pgtide.append(int) returns int language sql as 'select 1'; "
+      "revoke all on function pgtide.append(int) from public");
+  const std::string says =
+      "function pgtide.append(integer) is not one of pgtide's: DROP FUNCTION "
+      "pgtide.append(integer);\n";
+  CHECK(faults_of(database) == says);
+  REQUIRE(install(database.url()).ok());
+  CHECK(faults_of(database) == says);
+  database.run("drop function pgtide.append(int)");
+  CHECK(faults_of(database) == "");
+}
+
+TEST_CASE("rights: what default privileges give to others is taken away, and a fault till then") {
+  const Role stranger;
+  Database database;
+  database.run("alter default privileges grant execute on functions to " + stranger.name() +
+               "; alter default privileges grant all on tables to " + stranger.name() +
+               "; alter default privileges grant all on sequences to " + stranger.name() +
+               "; alter default privileges grant all on schemas to " + stranger.name());
+  REQUIRE(install(database.url()).ok());
+  watch_posts(database);
+  CHECK(database.run("select * from pgtide.rights_of_others()").empty());
+  CHECK(database.value("select has_function_privilege('" + stranger.name() +
+                       "', 'pgtide.capture_1()', 'execute')") == "f");
+  CHECK(faults_of(database) == "");
+  database.run("grant execute on function pgtide.look(int, int) to " + stranger.name());
+  CHECK(faults_of(database) == stranger.name() +
+                                   " has rights on function pgtide.look(integer,integer) that let "
+                                   "it in: pgtide install\n");
+  REQUIRE(install(database.url()).ok());
+  CHECK(faults_of(database) == "");
+  // As the manual has it.
+  database.run("grant usage on schema pgtide to " + stranger.name() +
+               "; grant execute on function pgtide.broadcast(text, json) to " + stranger.name());
+  CHECK(faults_of(database) == "");
+  database.run("drop owned by " + stranger.name());
+}
