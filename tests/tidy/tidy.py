@@ -52,7 +52,9 @@ LITERAL = re.compile(r'R"(?P<mark>[^()\\\s]{0,16})\((?:.|\n)*?\)(?P=mark)"'
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
 
 
-TEST_TABLE = "tests/hostile_world.md"
+# Pages whose tables name, in the last column of each row, the tests that stand for the row.
+TEST_PAGES = ("tests/hostile_world.md", "SECURITY.md")
+TEST_TABLE_HEAD = " | the tests |"
 
 TEXT_LINE = "\f"  # ends a line that a literal of several lines takes: no code, so not counted
 
@@ -210,17 +212,24 @@ class Tidy:
             self.check_identifiers(path, code)
 
     def check_listed_tests(self):
-        """Every row of the table of tests names tests, in backquotes, and all of them are there."""
-        table = self.root / TEST_TABLE
-        if not table.is_file():
-            return
-        for number, line in enumerate(table.read_text(encoding="utf-8").split("\n"), 1):
-            if not line.startswith("| ") or line.startswith("| what happens"):
-                continue
-            names = re.findall(r"`([^`]+)`", line.rstrip(" |").rsplit(" | ", 1)[-1])
-            for name in names or [""]:
-                if name not in self.tests:
-                    self.fault(TEST_TABLE, number, f"there is no test '{name}'")
+        """Each row of a table of tests names tests, in backquotes, and all of them exist."""
+        for page in TEST_PAGES:
+            file = self.root / page
+            if file.is_file():
+                self.check_test_tables(page, file.read_text(encoding="utf-8").split("\n"))
+
+    def check_test_tables(self, page, lines):
+        inside = False
+        for number, line in enumerate(lines, 1):
+            if not line.startswith("|"):
+                inside = False
+            elif line.endswith(TEST_TABLE_HEAD):
+                inside = True
+            elif inside and not line.startswith("|---"):
+                last = line.rstrip(" |").rsplit(" | ", 1)[-1]
+                for name in re.findall(r"`([^`]+)`", last) or [""]:
+                    if name not in self.tests:
+                        self.fault(page, number, f"there is no test '{name}'")
 
     def check_promises(self, path, text):
         for match in PROMISE.finditer(text):

@@ -133,14 +133,17 @@ class Samples(unittest.TestCase):
                 self.assertEqual([], faults_of(path, text))
 
     def test_a_listed_test_is_there(self):
-        with tempfile.TemporaryDirectory() as root:
-            (Path(root) / "tests").mkdir()
-            (Path(root) / "tests/a_test.cpp").write_text('TEST_CASE("a: b "\n          "c") {}\n')
-            (Path(root) / "tests/hostile_world.md").write_text(
-                "| what happens | the tests |\n|---|---|\n"
-                "| x | `a: b c` |\n| y | `a: d` |\n| z | |\n")
-            self.assertEqual([(4, "there is no test 'a: d'"), (5, "there is no test ''")],
-                             [fault[1:] for fault in Tidy(Path(root)).run()])
+        for page in ("tests/hostile_world.md", "SECURITY.md"):
+            with self.subTest(page), tempfile.TemporaryDirectory() as root:
+                (Path(root) / "tests").mkdir()
+                (Path(root) / "tests/a_test.cpp").write_text(
+                    'TEST_CASE("a: b "\n          "c") {}\n')
+                (Path(root) / page).write_text(
+                    "| what happens | the tests |\n|---|---|\n"
+                    "| x | `a: b c` |\n| y | `a: d` |\n| z | |\n\n"
+                    "| another table | of `names` |\n|---|---|\n| x | `y` |\n")
+                self.assertEqual([(4, "there is no test 'a: d'"), (5, "there is no test ''")],
+                                 [fault[1:] for fault in Tidy(Path(root)).run()])
 
     def test_the_median_function_is_short(self):
         with tempfile.TemporaryDirectory() as root:
