@@ -5,6 +5,7 @@
 #include "capture/connection_string.hpp"
 #include "capture/fault.hpp"
 #include "capture/database_session.hpp"
+#include "capture/schema_owner.hpp"
 #include "model/json_row.hpp"
 #include "model/pattern.hpp"
 
@@ -45,7 +46,9 @@ void Broadcaster::State::connect() {
       session.reset();
     }
   }
-  session = std::make_unique<DatabaseSession>(make_connection_string(url), queries);
+  auto made = std::make_unique<DatabaseSession>(make_connection_string(url), queries);
+  refuse_foreign_owner(made->run(schema_owner_sql)[0]);
+  session = std::move(made);
 }
 
 Result<void> Broadcaster::State::commit(const std::string& sql,

@@ -8,6 +8,7 @@
 #include "capture/change_row.hpp"
 #include "capture/fault.hpp"
 #include "capture/schema.hpp"
+#include "capture/schema_owner.hpp"
 
 namespace pgtide {
 namespace {
@@ -92,22 +93,9 @@ std::optional<Progress> find_progress(DatabaseSession& session, const History& h
 }  // namespace
 
 void require_schema(DatabaseSession& session) {
-  const auto row = session.run(
-      "select current_database(), n.oid is not null, exists (select from pg_class "
-      "where relname = 'meta' and relnamespace = n.oid), pg_has_role(n.nspowner, 'USAGE'), "
-      "current_user, o.rolname, format('GRANT %I TO %I;', coalesce(o.rolname, ''), current_user) "
-      "from (values (1)) one left join pg_namespace n on n.nspname = 'pgtide' "
-      "left join pg_roles o on o.oid = n.nspowner")[0];
-  const std::string database(text_of(row[0]));
-  if (text_of(row[1]) == "f" || text_of(row[2]) == "f")
-    throw CaptureFault(ErrorKind::not_found,
-                       "database " + database + " has no pgtide schema; run: pgtide install");
-  if (text_of(row[3]) == "f")
-    throw CaptureFault(ErrorKind::denied, "pgtide was installed in database " + database + " by " +
-                                              std::string(text_of(row[5])) + ", and " +
-                                              std::string(text_of(row[4])) +
-                                              " is not a member of it; " +
-                                              std::string(text_of(row[6])));
+  const auto owner = session.run(schema_owner_sql)[0];
+  require_trusted_owner(owner);
+  const std::string database(text_of(owner[0]));
   const auto meta = session.run("select schema_version from pgtide.meta");
   if (meta.empty())
     throw CaptureFault(ErrorKind::not_found, "table pgtide.meta is empty; run: pgtide install");

@@ -5,6 +5,7 @@
 
 #include "capture/connection_string.hpp"
 #include "capture/fault.hpp"
+#include "capture/schema_owner.hpp"
 #include "capture/sql_files.hpp"
 
 namespace pgtide {
@@ -162,13 +163,10 @@ std::string array_of(const std::vector<std::string>& names) {
   return text + "}";
 }
 
-void require_schema(pqxx::connection& connection) {
+// Where there is a schema, its owner's code may be called. False: there is none.
+bool has_schema(pqxx::connection& connection) {
   pqxx::nontransaction look(connection);
-  const auto row = look.exec("select current_database(), exists (select from pg_namespace where "
-                             "nspname = 'pgtide')")[0];
-  if (row[1].c_str()[0] != 't')
-    throw CaptureFault(ErrorKind::not_found, std::string("nothing is installed in database ") +
-                                                 row[0].c_str());
+  return has_trusted_schema(look.exec(schema_owner_sql)[0]);
 }
 
 void unwatch_all(pqxx::connection& connection) {
@@ -196,7 +194,9 @@ Result<void> install(const std::string& url, const InstallOptions& options) {
 Result<void> uninstall(const std::string& url, const WarningSink& warn) {
   return with_connection(url, "pgtide uninstall", [&](pqxx::connection& connection) {
     const WarningReceiver receiver(connection, warn);
-    require_schema(connection);
+    if (!has_schema(connection))
+      throw CaptureFault(ErrorKind::not_found, std::string("nothing is installed in database ") +
+                                                   connection.dbname());
     unwatch_all(connection);
     pqxx::work transaction(connection);
     transaction.exec("select pgtide.uninstall()");
@@ -206,6 +206,7 @@ Result<void> uninstall(const std::string& url, const WarningSink& warn) {
 
 Result<std::string> watch(const std::string& url, const WatchOptions& options) {
   return with_connection(url, "pgtide watch " + options.table, [&](pqxx::connection& connection) {
+    has_schema(connection);
     const std::string table = resolve(
         connection, {"select $1::pg_catalog.regclass::pg_catalog.oid", options.table});
     pqxx::work transaction(connection);
@@ -221,6 +222,7 @@ Result<std::string> watch(const std::string& url, const WatchOptions& options) {
 
 Result<void> unwatch(const std::string& url, const std::string& table) {
   return with_connection(url, "pgtide unwatch " + table, [&](pqxx::connection& connection) {
+    has_schema(connection);
     const std::string relation =
         resolve(connection, {"select pg_catalog.to_regclass($1::pg_catalog.text)"
                              "::pg_catalog.oid", table});

@@ -1,0 +1,59 @@
+#include "capture/schema_owner.hpp"
+
+#include <string>
+
+#include "capture/change_row.hpp"
+#include "capture/fault.hpp"
+
+namespace pgtide {
+namespace {
+
+struct Column {
+  enum Index : int { database, exists, is_member, role, owner, grant, is_foreign, act_as_owner };
+};
+
+std::string text_in(const pqxx::row& found, Column::Index column) {
+  return std::string(text_of(found[column]));
+}
+
+}  // namespace
+
+const char* const schema_owner_sql =
+    "select current_database(), exists (select from pg_class "
+    "where relname = 'meta' and relnamespace = n.oid), pg_has_role(n.nspowner, 'USAGE'), "
+    "current_user, o.rolname, format('GRANT %I TO %I;', coalesce(o.rolname, ''), current_user), "
+    "me.rolsuper and not o.rolsuper and o.oid <> me.oid, "
+    "'PGOPTIONS=' || quote_literal('-c role=' || o.rolname) "
+    "from pg_roles me left join pg_namespace n on n.nspname = 'pgtide' "
+    "left join pg_roles o on o.oid = n.nspowner where me.rolname = current_user";
+
+void refuse_foreign_owner(const pqxx::row& found) {
+  if (found[Column::is_foreign].is_null() || text_in(found, Column::is_foreign) == "f") return;
+  const std::string owner = text_in(found, Column::owner);
+  throw CaptureFault(ErrorKind::denied,
+                     "schema pgtide of database " + text_in(found, Column::database) +
+                         " belongs to role " + owner +
+                         ", whose code a superuser would run with all rights; connect as " + owner +
+                         " or, if you trust that role, act as it: set " +
+                         text_in(found, Column::act_as_owner));
+}
+
+bool has_trusted_schema(const pqxx::row& found) {
+  if (text_in(found, Column::exists) == "f") return false;
+  if (text_in(found, Column::is_member) == "f")
+    throw CaptureFault(ErrorKind::denied,
+                       "pgtide was installed in database " + text_in(found, Column::database) +
+                           " by " + text_in(found, Column::owner) + ", and " +
+                           text_in(found, Column::role) + " is not a member of it; " +
+                           text_in(found, Column::grant));
+  refuse_foreign_owner(found);
+  return true;
+}
+
+void require_trusted_owner(const pqxx::row& found) {
+  if (!has_trusted_schema(found))
+    throw CaptureFault(ErrorKind::not_found, "database " + text_in(found, Column::database) +
+                                                 " has no pgtide schema; run: pgtide install");
+}
+
+}  // namespace pgtide
