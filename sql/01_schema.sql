@@ -23,6 +23,7 @@ declare
   patience constant interval :=
     coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval;
   ours boolean;
+  word text;  -- the owner as one word of a command for a shell
   turn regclass;
 begin
   if current_setting('server_version_num')::int < 130000 then
@@ -37,6 +38,8 @@ begin
                              and m.relname = 'meta' and m.relkind = 'r' and m.relowner = n.nspowner)
     into owner, ours
     from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'pgtide';
+  word := case when owner ~ '^[A-Za-z0-9_.-]+$' then owner::text
+               else '''' || replace(owner::text, '''', '''' || chr(92) || '''''') || '''' end;
   if owner is null then
     if not has_database_privilege(current_database(), 'CREATE') then
       raise exception 'role % may not create a schema in database %', current_user,
@@ -65,13 +68,13 @@ begin
   elsif wanted is null and owner <> current_user then
     raise exception 'schema pgtide belongs to role %, not to %: who uses it runs the code of its '
       'owner', owner, current_user using errcode = '42501',
-      hint = format('If you trust role %I: pgtide install --owner %I (set pgtide.owner = %L).',
-                    owner, owner, owner);
+      hint = format('If you trust role %I: pgtide install --owner %s (set pgtide.owner = %L).',
+                    owner, word, owner);
   elsif wanted is null and not ours then
     raise exception 'there is a schema pgtide that pgtide has not made: it has no table meta of '
       'its owner' using errcode = '55000',
-      hint = format('Rename it; or, if all that is in it may stay: pgtide install --owner %I.',
-                    owner);
+      hint = format('Rename it; or, if all that is in it may stay: pgtide install --owner %s.',
+                    word);
   end if;
   perform set_config('role', owner, false);
   turn := coalesce(to_regclass('pgtide.leadership'), to_regclass('pgtide.meta'));

@@ -13,12 +13,28 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where s.nspname = $1 and t.relname = $2
 $$;
 
+-- As one word of a command for a POSIX shell: whoever may name a table does not write commands that
+-- an operator pastes.
+create or replace function pgtide.shell_word(word text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select case when word ~ '^[A-Za-z0-9_./,:@%+=-]+$' then word
+              else '''' || replace(word, '''', '''' || chr(92) || '''''') || '''' end
+$$;
+
+-- The columns of a key as `pgtide watch --key` reads them.
+create or replace function pgtide.key_option(key text[]) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select string_agg(case when k ~ '[",]' then '"' || replace(k, '"', '""') || '"' else k end, ','
+                    order by n) from unnest(key) with ordinality u(k, n)
+$$;
+
 -- The command that watches a collection's table as it was watched.
 create or replace function pgtide.watch_command(c pgtide.collection) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select format('pgtide watch %I.%I', c.table_schema, c.table_name)
-    || case when c.name <> c.table_name then ' --as ' || c.name else '' end
-    || case when c.key_given then ' --key ' || array_to_string(c.key, ',') else '' end
+  select 'pgtide watch ' || pgtide.shell_word(format('%I.%I', c.table_schema, c.table_name))
+    || case when c.name <> c.table_name then ' --as ' || pgtide.shell_word(c.name) else '' end
+    || case when c.key_given then ' --key=' || pgtide.shell_word(pgtide.key_option(c.key))
+            else '' end
     || case when c.ignore_rls then ' --ignore-rls' else '' end
     || case when c.old_rows then '' else ' --without-old-rows' end
 $$;
@@ -61,7 +77,7 @@ begin
   select * into t from pg_class where oid = c.relation;
   if t.oid is null and named is null then
     wrong := format('table %I.%I is gone', c.table_schema, c.table_name);
-    mend := 'pgtide unwatch ' || c.name;
+    mend := 'pgtide unwatch ' || pgtide.shell_word(c.name);
   elsif named is not null and named <> c.relation then
     wrong := format('table %s is not the one that is watched: it was dropped and made anew, '
                     'restored or swapped', named);

@@ -28,10 +28,11 @@ struct Config {
     std::vector<std::string> trusted_proxies{};  // addresses and networks ("10.0.0.0/8")
     std::string admin_host{};                    // of the operator's own listener; empty: none
     std::uint16_t admin_port = 0;
+    bool loopback_admin = true;  // who comes from loopback, and not through a proxy, is told all
   } server{};
 
   struct ApiKey {
-    std::string name{};    // the principal's id
+    std::string name{};    // the principal's id, which is then no token's
     std::string sha256{};  // of the key's bytes, 64 hexadecimal digits
     std::vector<std::string> roles{};
     friend bool operator==(const ApiKey&, const ApiKey&) = default;
@@ -45,6 +46,7 @@ struct Config {
     std::string jwks_file{};        // a JSON Web Key Set (RFC 7517)
     std::string issuer{};           // empty: not checked
     std::string audience{};         // empty: not checked
+    std::string typ{};              // of its header, "at+jwt"; empty: not checked
     bool require_expiry = true;
     std::string id_claim = "sub";
     std::string roles_claim = "roles";  // a dotted path

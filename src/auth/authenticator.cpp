@@ -1,5 +1,6 @@
 #include "auth/authenticator.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -52,10 +53,32 @@ std::string names_of(const KeyRing& ring) {
   return names;
 }
 
-Result<Header> read_header(std::string_view text, const KeyRing& ring) {
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 'a' - 'A') : c; }
+
+// A media type, whose "application/" may be left out (RFC 7515, 4.1.9; RFC 8725, 3.11).
+std::string media_type(std::string_view typ) {
+  constexpr std::string_view usual = "application/";
+  std::string type;
+  for (const char c : typ) type += lower(c);
+  if (type.starts_with(usual) && type.find('/', usual.size()) == std::string::npos) {
+    type.erase(0, usual.size());
+  }
+  return type;
+}
+
+Result<void> check_typ(const nlohmann::json& header, const std::string& wanted) {
+  if (wanted.empty()) return {};
+  const auto typ = header.find("typ");
+  if (typ == header.end()) return denied("the token has no typ, and this server wants one");
+  if (typ->is_string() && media_type(typ->get<std::string>()) == media_type(wanted)) return {};
+  return denied("the token's typ is not the one that is accepted here: it has another use");
+}
+
+Result<Header> read_header(std::string_view text, const KeyRing& ring, const std::string& typ) {
   const auto header = parse_strict_object(text);
   if (!header) return denied("the token's header is no JSON object, or holds a member twice");
   if (header->contains("crit")) return denied("the token's crit is not supported");
+  if (auto fits = check_typ(*header, typ); !fits) return fits.error();
   Header found;
   const auto name = header->find("alg");
   if (name != header->end() && name->is_string()) {
@@ -78,14 +101,17 @@ bool is_candidate(const NamedKey& named, const Header& header) {
   return !header.key_id || !named.id || *named.id == *header.key_id;
 }
 
-Result<void> check_signature(const Parts& parts, const Header& header, const KeyRing& ring) {
+// The key's fingerprint.
+Result<std::string> check_signature(const Parts& parts, const Header& header, const KeyRing& ring) {
   const auto signature = decode_base64url(parts.signature);
   if (!signature) return no_jwt();
   bool tried = false;
   for (const NamedKey& named : ring.keys) {
     if (!is_candidate(named, header)) continue;
     tried = true;
-    if (named.key.verify(*header.algorithm, parts.signed_text, *signature)) return {};
+    if (named.key.verify(*header.algorithm, parts.signed_text, *signature)) {
+      return named.key.fingerprint();
+    }
   }
   if (!tried) return denied("no key of this server fits the token's alg and kid");
   return denied("the token's signature is wrong");
@@ -112,26 +138,45 @@ std::string api_key_fault(const Config::ApiKey& key) {
   return hash ? "" : "auth.api_keys: the sha256 of a key must be 64 hexadecimal digits";
 }
 
-}  // namespace
-
-Authenticator::Authenticator(const Config::Auth& auth)
-    : jwt_(auth.jwt), stamps_(stamp_files(auth.jwt)) {
-  for (const Config::ApiKey& key : auth.api_keys) {
-    api_keys_.push_back({from_hex(key.sha256), {.id = key.name, .roles = key.roles}});
-  }
-}
-
-Result<std::shared_ptr<Authenticator>> Authenticator::make(const Config::Auth& auth) {
+std::string api_key_faults(const std::vector<Config::ApiKey>& keys) {
   std::string faults;
-  for (const Config::ApiKey& key : auth.api_keys) {
+  for (const Config::ApiKey& key : keys) {
     const std::string fault = api_key_fault(key);
     if (!fault.empty()) faults += (faults.empty() ? "" : "\n") + fault;
   }
+  return faults;
+}
+
+std::string fingerprint_of(const std::string& hash, const Config::ApiKey& key) {
+  nlohmann::json roles = key.roles;
+  const std::string text = nlohmann::json{key.name, std::move(roles)}.dump(
+      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return sha256("API key " + hash + text);
+}
+
+}  // namespace
+
+Authenticator::Authenticator(const Config::Auth& auth)
+    : jwt_(auth.jwt), stamps_(stamp_files(auth.jwt)) {}
+
+std::shared_ptr<const Authenticator::ApiKeys> Authenticator::make_api_keys(
+    const std::vector<Config::ApiKey>& listed) {
+  auto keys = std::make_shared<ApiKeys>();
+  for (const Config::ApiKey& key : listed) {
+    const std::string hash = from_hex(key.sha256);
+    keys->push_back({hash, {.id = key.name, .roles = key.roles}, fingerprint_of(hash, key)});
+  }
+  return keys;
+}
+
+Result<std::shared_ptr<Authenticator>> Authenticator::make(const Config::Auth& auth) {
+  std::string faults = api_key_faults(auth.api_keys);
   std::shared_ptr<Authenticator> made(new Authenticator(auth));
   auto ring = load_key_ring(auth.jwt);
   if (!ring) faults += (faults.empty() ? "" : "\n") + ring.error().to_string();
   if (!faults.empty()) return Error{ErrorKind::invalid, faults};
   made->ring_.store(std::move(*ring));
+  made->api_keys_.store(make_api_keys(auth.api_keys));
   return made;
 }
 
@@ -145,35 +190,99 @@ Result<Identity> Authenticator::verify_token(std::string_view token,
   const auto header_text = decode_base64url(parts->header);
   const auto payload = decode_base64url(parts->payload);
   if (!header_text || !payload) return no_jwt();
-  const auto header = read_header(*header_text, *ring);
+  const auto header = read_header(*header_text, *ring, jwt_.typ);
   if (!header) return header.error();
-  if (auto genuine = check_signature(*parts, *header, *ring); !genuine) return genuine.error();
-  return read_claims(*payload, jwt_, now);
+  auto key = check_signature(*parts, *header, *ring);
+  if (!key) return key.error();
+  auto identity = read_claims(*payload, jwt_, now);
+  if (!identity) return identity;
+  if (is_api_key_name(identity->principal.id)) {
+    return denied("the token's " + jwt_.id_claim +
+                  " is the name of an API key of this server, for which no token speaks");
+  }
+  identity->key = std::move(*key);
+  return identity;
+}
+
+bool Authenticator::is_api_key_name(std::string_view name) const {
+  const auto keys = api_keys_.load();
+  return std::any_of(keys->begin(), keys->end(),
+                     [name](const ApiKey& each) { return each.principal.id == name; });
 }
 
 Result<Identity> Authenticator::verify_key(std::string_view key) const {
-  if (api_keys_.empty()) return denied("this server knows no API keys: connect without one");
+  const auto keys = api_keys_.load();
+  if (keys->empty()) return denied("this server knows no API keys: connect without one");
   const std::string hash = sha256(key);
   const ApiKey* found = nullptr;
-  for (const ApiKey& each : api_keys_) {
+  for (const ApiKey& each : *keys) {
     if (equal_in_constant_time(each.hash, hash)) found = &each;
   }
   if (found == nullptr) return denied("this API key is not known here");
-  return Identity{found->principal, std::nullopt};
+  return Identity{found->principal, std::nullopt, found->fingerprint};
+}
+
+bool Authenticator::still_accepts(const Principal& principal, std::string_view key) const {
+  const auto api_keys = api_keys_.load();
+  if (std::any_of(api_keys->begin(), api_keys->end(),
+                  [key](const ApiKey& each) { return each.fingerprint == key; })) {
+    return true;
+  }
+  const auto ring = ring_.load();
+  return !is_api_key_name(principal.id) &&
+         std::any_of(ring->keys.begin(), ring->keys.end(), [key](const NamedKey& each) {
+           return each.key.fingerprint() == key;
+         });
 }
 
 Result<bool> Authenticator::reload_if_changed() {
   auto stamps = stamp_files(jwt_);
-  if (stamps == stamps_) return false;
-  stamps_ = std::move(stamps);
+  if (stamps == stamps_ && file_fault_.load() == nullptr) return false;
   auto ring = reload_key_ring(jwt_);
-  if (!ring) return ring.error();
+  if (!ring) {
+    file_fault_.store(std::make_shared<const std::string>(ring.error().to_string()));
+    return ring.error();
+  }
+  stamps_ = std::move(stamps);
   ring_.store(std::move(*ring));
+  file_fault_.store(nullptr);
   return true;
+}
+
+Result<bool> Authenticator::replace_api_keys(const Result<std::vector<Config::ApiKey>>& read) {
+  const std::string fault = read ? api_key_faults(*read) : read.error().to_string();
+  if (!fault.empty()) {
+    api_key_fault_.store(std::make_shared<const std::string>(fault));
+    return Error{ErrorKind::invalid, fault};
+  }
+  auto keys = make_api_keys(*read);
+  const auto before = api_keys_.load();
+  const bool changed = !std::equal(
+      keys->begin(), keys->end(), before->begin(), before->end(),
+      [](const ApiKey& a, const ApiKey& b) { return a.fingerprint == b.fingerprint; });
+  api_keys_.store(std::move(keys));
+  api_key_fault_.store(nullptr);
+  return changed;
 }
 
 std::string Authenticator::key_warnings() const {
   return ring_.load()->warnings;
+}
+
+std::vector<std::string> Authenticator::problems() const {
+  std::vector<std::string> problems;
+  const auto add = [&problems](std::string_view text, const std::string& what) {
+    while (!text.empty()) {
+      const auto line = text.substr(0, text.find('\n'));
+      problems.push_back(std::string(line) + "; " + what);
+      text.remove_prefix(std::min(text.size(), line.size() + 1));
+    }
+  };
+  const std::string old_keys = "the old keys stay in force until it can be read";
+  if (const Text fault = file_fault_.load()) add(*fault, old_keys);
+  if (const Text fault = api_key_fault_.load()) add(*fault, "the old API keys stay in force");
+  add(key_warnings(), "its tokens are refused");
+  return problems;
 }
 
 bool Authenticator::has_files() const {

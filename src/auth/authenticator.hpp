@@ -17,8 +17,8 @@ namespace pgtide {
 // ErrorKind::denied, with a sentence for the client's developer that never holds a byte of the
 // credential.
 //
-// Threading: verify_*() on any thread; reload_if_changed() on one at a time. The keys are an
-// immutable ring that a reload replaces whole.
+// Threading: verify_*(), still_accepts() and problems() on any thread; reload_if_changed() and
+// replace_api_keys() on one at a time each. The keys are immutable and replaced whole.
 class Authenticator {
  public:
   // Longer tokens are refused unread; the longest that browsers' headers take is half of it.
@@ -28,18 +28,29 @@ class Authenticator {
   static Result<std::shared_ptr<Authenticator>> make(const Config::Auth& auth);
 
   // Strict: three parts in base64url without padding, a header without duplicates and `crit`, an
-  // algorithm that is configured and a key of its kind. `typ` is ignored. `kid` picks the key,
-  // and is compared only; without it each key that fits is tried.
+  // algorithm that is configured and a key of its kind, and the `typ` that is wanted, if one is.
+  // `kid` picks the key, and is compared only; without it each key that fits is tried. An API
+  // key's name is no token's: who issues tokens could else speak for it.
   Result<Identity> verify_token(std::string_view token,
                                 std::chrono::system_clock::time_point now) const;
   // Compares with every key, in constant time.
   Result<Identity> verify_key(std::string_view key) const;
 
-  // Reads the files of auth.jwt anew where one is another than before: true where the keys are new
-  // ones. On an error (invalid) the old keys stay, and it is told once per change.
+  // Would the credential by which `identity` was proven still be accepted, as far as keys go? Not
+  // where its key was taken out, or its user's name is an API key's by now.
+  bool still_accepts(const Principal& principal, std::string_view key) const;
+
+  // Reads the files of auth.jwt anew where one is another than before, or where the last reading
+  // failed: true where the keys are new ones. On an error (invalid) the old keys stay.
   Result<bool> reload_if_changed();
+  // The same for auth.api_keys, which somebody else has read, or could not: true where they are
+  // other ones.
+  Result<bool> replace_api_keys(const Result<std::vector<Config::ApiKey>>& read);
   // What of the keys' files is of no use since the last reload; a line each.
   std::string key_warnings() const;
+  // What is wrong with the keys now, for the operator: files that could not be read, and those
+  // warnings. A line each. Any thread.
+  std::vector<std::string> problems() const;
   // Are there files to look at?
   bool has_files() const;
 
@@ -47,13 +58,20 @@ class Authenticator {
   struct ApiKey {
     std::string hash;  // 32 bytes
     Principal principal;
+    std::string fingerprint;  // of hash, name and roles
   };
+  using ApiKeys = std::vector<ApiKey>;
+  using Text = std::shared_ptr<const std::string>;
   explicit Authenticator(const Config::Auth& auth);
+  static std::shared_ptr<const ApiKeys> make_api_keys(const std::vector<Config::ApiKey>& listed);
+  bool is_api_key_name(std::string_view name) const;
 
   const Config::Jwt jwt_;
-  std::vector<ApiKey> api_keys_;
+  std::atomic<std::shared_ptr<const ApiKeys>> api_keys_;
   std::atomic<std::shared_ptr<const KeyRing>> ring_;
-  std::vector<FileStamp> stamps_;
+  std::vector<FileStamp> stamps_;     // of what is in force
+  std::atomic<Text> file_fault_;      // null: the last reading went well
+  std::atomic<Text> api_key_fault_;
 };
 
 }  // namespace pgtide

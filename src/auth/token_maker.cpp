@@ -97,7 +97,12 @@ Result<std::string> make_token(const Config::Auth& auth, const TokenWish& wish) 
   if (auto accepted = read_claims(*payload, auth.jwt, wish.now); !accepted) {
     return refused(accepted.error().message);
   }
-  const std::string header = print(ordered_json{{"alg", algorithm->name}, {"typ", "JWT"}});
+  for (const Config::ApiKey& key : auth.api_keys) {
+    if (key.name != wish.user) continue;
+    return refused("is the name of an API key: choose another user", key.name);
+  }
+  const std::string typ = auth.jwt.typ.empty() ? "JWT" : auth.jwt.typ;
+  const std::string header = print(ordered_json{{"alg", algorithm->name}, {"typ", typ}});
   const std::string text = encode_base64url(header) + "." + encode_base64url(*payload);
   return text + "." + encode_base64url(sign_with_secret(*algorithm, *secret, text));
 }

@@ -9,6 +9,7 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include <array>
 #include <limits>
@@ -56,6 +57,16 @@ std::string to_der(std::string_view signature, std::size_t coordinate_bytes) {
   return text;
 }
 
+// As X.509 has it (SubjectPublicKeyInfo).
+std::string to_der(EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int bytes = i2d_PUBKEY(key, &der);
+  PGTIDE_ASSERT(bytes > 0);
+  std::string text(reinterpret_cast<const char*>(der), static_cast<std::size_t>(bytes));
+  OPENSSL_free(der);
+  return text;
+}
+
 bool use_padding(EVP_PKEY_CTX* context, const Algorithm& algorithm) {
   if (!algorithm.probabilistic) return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) > 0;
   return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
@@ -82,6 +93,7 @@ Result<VerifyingKey> VerifyingKey::from_secret(std::string secret) {
         "`openssl rand -hex 32`");
   }
   VerifyingKey made;
+  made.fingerprint_ = sha256("secret " + secret);
   made.secret_ = std::move(secret);
   return made;
 }
@@ -102,6 +114,7 @@ Result<VerifyingKey> VerifyingKey::from_public(PublicKey key) {
   } else {
     return unusable("a kind of key that no accepted algorithm uses");
   }
+  made.fingerprint_ = sha256("public " + to_der(key.get()));
   made.public_ = std::move(key);
   return made;
 }

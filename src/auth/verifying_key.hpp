@@ -28,6 +28,8 @@ class VerifyingKey {
   static Result<VerifyingKey> from_pem(const std::string& text);
 
   KeyFamily family() const { return family_; }
+  // 32 bytes that are the same for the same key, however it is written, and for no other.
+  const std::string& fingerprint() const { return fingerprint_; }
   // Is it of the algorithm's family, and on its curve?
   bool fits(const Algorithm& algorithm) const;
   // Does `signature` belong to `text`? The key fits the algorithm. Total over any bytes.
@@ -39,6 +41,7 @@ class VerifyingKey {
                          std::string_view signature) const;
 
   KeyFamily family_ = KeyFamily::secret;
+  std::string fingerprint_{};
   std::string secret_{};
   std::string curve_{};
   PublicKey public_{};

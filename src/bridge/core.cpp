@@ -19,6 +19,7 @@
 #include "bridge/metrics.hpp"
 #include "bridge/rules_loader.hpp"
 #include "config/config_file.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -108,8 +109,8 @@ Result<void> BridgeCore::start_serving() {
   had_rules_file_ = std::filesystem::exists(config_.rules, ignored);
   policy_ = std::make_unique<PolicyKeeper>(*rules);
   doorkeeper_ = std::make_shared<Doorkeeper>(authenticator_, *policy_);
-  key_watch_ = std::make_unique<KeyWatch>(authenticator_);
   make_shards();
+  key_watch_ = std::make_unique<KeyWatch>(authenticator_, [this] { close_ended_credentials(); });
   if (auto listening = listen(); !listening) return listening;
   source_ = make_source_(source_options(**rules));
   stage_ = Stage::running;
@@ -193,6 +194,7 @@ ShardOptions BridgeCore::shard_options() const {
   options.gateway.allowed_origins = config_.server.allowed_origins;
   options.gateway.loopback_listener = is_loopback(config_.server.host);
   options.gateway.loopback_operators = is_loopback(config_.server.admin_host);
+  options.gateway.loopback_admin = config_.server.loopback_admin;
   options.gateway.trusted_proxies = trusted_proxies_;
   options.gateway.message_bytes = limits.message_bytes;
   options.gateway.backlog_bytes = limits.backlog_bytes;
@@ -271,6 +273,17 @@ Result<void> BridgeCore::reload_rules() {
   return taken;
 }
 
+Result<bool> BridgeCore::replace_api_keys(const Result<std::vector<Config::ApiKey>>& read) {
+  if (stage_ != Stage::running) return Error{ErrorKind::conflict, "the bridge does not run"};
+  const auto replaced = authenticator_->replace_api_keys(read);
+  if (replaced && *replaced) close_ended_credentials();
+  return replaced;
+}
+
+void BridgeCore::close_ended_credentials() {
+  for (const auto& shard : shards_) shard->close_ended_credentials();
+}
+
 Result<void> BridgeCore::take_rules(std::shared_ptr<const Rules> rules) {
   const std::lock_guard lock(publishing_);
   const auto policy = policy_->use_rules(std::move(rules));
@@ -302,7 +315,7 @@ void BridgeCore::deliver(std::shared_ptr<const Batch> piece) {
 }
 
 void BridgeCore::status_changed(const SourceStatus& status) {
-  if (!status.fault.empty()) spdlog::error("{}", status.fault);
+  if (!status.fault.empty()) spdlog::error("{}", one_line(status.fault));
 }
 
 Operator::Readiness BridgeCore::readiness() {
@@ -331,6 +344,7 @@ std::vector<std::string> BridgeCore::problems() const {
   for (const Collection& collection : policy->catalog().collections()) {
     if (!collection.fault.empty()) problems.push_back(collection.name + ": " + collection.fault);
   }
+  for (std::string& problem : authenticator_->problems()) problems.push_back(std::move(problem));
   return problems;
 }
 

@@ -44,6 +44,9 @@ class BridgeCore : private ChangeSink, private Operator {
   Result<void> start();
   void stop();  // drains; 10 s at most
   Result<void> reload_rules();
+  // auth.api_keys as they were read anew, or why they could not be: then the old ones stay, and it
+  // is a problem until they could. True where they are other ones than before.
+  Result<bool> replace_api_keys(const Result<std::vector<Config::ApiKey>>& read);
   std::string address() const { return address_; }
   std::string admin_address() const { return admin_address_; }  // empty: the same
   const Config& config() const { return config_; }
@@ -74,6 +77,7 @@ class BridgeCore : private ChangeSink, private Operator {
   Result<std::shared_ptr<const Rules>> read_rules(bool required) const;
   // What is wrong between rules and tables, each with its mend.
   std::vector<std::string> problems() const;
+  void close_ended_credentials();
   Result<void> take_rules(std::shared_ptr<const Rules> rules);
   Result<void> start_serving();
   ShardOptions shard_options() const;

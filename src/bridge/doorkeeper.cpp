@@ -17,12 +17,16 @@ Result<Identity> Doorkeeper::by_key(std::string_view key) const {
   return authenticator_->verify_key(key);
 }
 
+bool Doorkeeper::still_accepts(const Principal& user, std::string_view key) const {
+  return authenticator_->still_accepts(user, key);
+}
+
 bool Doorkeeper::administers(const Principal* user) const {
   return policies_.current()->may_everything(user);
 }
 
-KeyWatch::KeyWatch(std::shared_ptr<Authenticator> authenticator)
-    : authenticator_(std::move(authenticator)) {
+KeyWatch::KeyWatch(std::shared_ptr<Authenticator> authenticator, std::function<void()> changed)
+    : authenticator_(std::move(authenticator)), changed_(std::move(changed)) {
   if (authenticator_->has_files()) thread_ = std::thread([this] { run(); });
 }
 
@@ -38,16 +42,23 @@ KeyWatch::~KeyWatch() {
 
 void KeyWatch::run() {
   std::unique_lock lock(mutex_);
-  while (!woken_.wait_for(lock, look_interval, [this] { return stopped_; })) {
-    const auto reloaded = authenticator_->reload_if_changed();
-    if (!reloaded) {
-      spdlog::error("the old keys stay in force:\n{}", reloaded.error().to_string());
-    } else if (*reloaded) {
-      spdlog::info("keys of auth.jwt loaded anew");
-      const std::string warnings = authenticator_->key_warnings();
-      if (!warnings.empty()) spdlog::warn("tokens of these keys are refused:\n{}", warnings);
-    }
+  while (!woken_.wait_for(lock, look_interval, [this] { return stopped_; })) look();
+}
+
+void KeyWatch::look() {
+  const auto reloaded = authenticator_->reload_if_changed();
+  if (!reloaded) {
+    const std::string fault = reloaded.error().to_string();
+    if (fault != told_) spdlog::error("the old keys stay in force:\n{}", fault);
+    told_ = fault;
+    return;
   }
+  told_.clear();
+  if (!*reloaded) return;
+  spdlog::info("keys of auth.jwt loaded anew");
+  const std::string warnings = authenticator_->key_warnings();
+  if (!warnings.empty()) spdlog::warn("tokens of these keys are refused:\n{}", warnings);
+  changed_();
 }
 
 }  // namespace pgtide

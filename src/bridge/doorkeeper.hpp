@@ -1,8 +1,10 @@
 #pragma once
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -21,6 +23,7 @@ class Doorkeeper final : public Gatekeeper {
 
   Result<Identity> by_token(std::string_view token) const override;
   Result<Identity> by_key(std::string_view key) const override;
+  bool still_accepts(const Principal& user, std::string_view key) const override;
   bool administers(const Principal* user) const override;
 
  private:
@@ -28,11 +31,12 @@ class Doorkeeper final : public Gatekeeper {
   const PolicyKeeper& policies_;
 };
 
-// Looks every second whether a key's file is another than before, where there are files at all. A
-// thread of its own, since a file may lie on a slow disk; what it finds is logged.
+// Looks every second whether a key's file is another than before, where there are files at all, and
+// tries again what could not be read. A thread of its own, since a file may lie on a slow disk;
+// what it finds is logged, and `changed` called, there.
 class KeyWatch {
  public:
-  explicit KeyWatch(std::shared_ptr<Authenticator> authenticator);
+  KeyWatch(std::shared_ptr<Authenticator> authenticator, std::function<void()> changed);
   ~KeyWatch();
   KeyWatch(const KeyWatch&) = delete;
   KeyWatch& operator=(const KeyWatch&) = delete;
@@ -40,7 +44,11 @@ class KeyWatch {
  private:
   void run();
 
+  void look();
+
   std::shared_ptr<Authenticator> authenticator_;
+  std::function<void()> changed_;
+  std::string told_{};  // of the fault that lasts
   std::mutex mutex_;
   std::condition_variable woken_;
   bool stopped_ = false;

@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/wording.hpp"
+
 namespace pgtide {
 namespace {
 
 std::string lines_of(const std::vector<std::string>& problems) {
   std::string lines;
-  for (const std::string& problem : problems) lines += (lines.empty() ? "" : "\n") + problem;
+  for (const std::string& problem : problems) {
+    lines += (lines.empty() ? "" : "\n") + one_line(problem);
+  }
   return lines;
 }
 
@@ -53,7 +57,7 @@ std::shared_ptr<const Policy> PolicyKeeper::put_in_force(std::shared_ptr<const P
 void PolicyKeeper::log_new_problems() {
   for (const std::string& problem : policy_->problems()) {
     if (std::find(logged_.begin(), logged_.end(), problem) == logged_.end()) {
-      spdlog::error("{}", problem);
+      spdlog::error("{}", one_line(problem));
     }
   }
   logged_ = policy_->problems();

@@ -257,6 +257,10 @@ void Shard::kick(ConnectionQuery query, std::function<void(std::size_t)> done) {
              });
 }
 
+void Shard::close_ended_credentials() {
+  asio::post(state_->context, [state = state_.get()] { state->gateway.close_ended_credentials(); });
+}
+
 void Shard::drain(std::chrono::steady_clock::time_point until, std::function<void()> done) {
   asio::post(state_->context, [state = state_.get(), until, done = std::move(done)] {
     state->drain(until, done);

@@ -46,6 +46,8 @@ class Shard {
   void collect(std::function<void(ShardFigures)> done);
   void list(ConnectionQuery query, std::function<void(std::vector<ListedConnection>)> done);
   void kick(ConnectionQuery query, std::function<void(std::size_t)> done);
+  // Keys have changed: ends the connections whose credential is worth nothing any more.
+  void close_ended_credentials();
   // Sends what waits, ends every connection with 1001, all of it before `until`; `done` on the
   // shard's thread.
   void drain(std::chrono::steady_clock::time_point until, std::function<void()> done);

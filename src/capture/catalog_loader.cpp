@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "capture/change_row.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -190,7 +191,7 @@ void CatalogLoader::look(DatabaseSession& session) {
        session.run_with("select collection, wrong, mend from pgtide.look($1::int, $2::int)", past,
                         upto))
     seen_faults_[static_cast<std::int32_t>(integer_of(row[0]))] =
-        std::string(text_of(row[1])) + "; run: " + std::string(text_of(row[2]));
+        one_line(text_of(row[1])) + "; run: " + one_line(text_of(row[2]));
 }
 
 }  // namespace pgtide

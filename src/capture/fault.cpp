@@ -3,11 +3,13 @@
 #include <pqxx/pqxx>
 #include <string_view>
 
+#include "model/wording.hpp"
+
 namespace pgtide {
 namespace {
 
 std::string first_line(std::string_view text) {
-  return std::string(text.substr(0, text.find('\n')));
+  return one_line(text.substr(0, text.find('\n')));
 }
 
 // libpqxx 6 builds the message of a failed statement with the connection's encoding, and where the
@@ -75,7 +77,7 @@ Error current_failure() {
   try {
     throw;
   } catch (const CaptureFault& fault) {
-    return {fault.kind(), fault.what()};
+    return {fault.kind(), one_line(fault.what())};
   } catch (const pqxx::broken_connection& error) {
     return from_loss(first_line(error.what()));
   } catch (const pqxx::sql_error& error) {

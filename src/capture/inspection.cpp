@@ -93,7 +93,7 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
         "select current_setting('server_version'), current_setting('server_version_num'), "
         "(select count(*) from pg_stat_activity where backend_type = 'client backend'), "
         "current_setting('max_connections'), current_setting('max_prepared_transactions'), "
-        "pg_has_role('pg_read_all_stats', 'USAGE'), current_user")[0];
+        "pg_has_role('pg_read_all_stats', 'USAGE'), quote_ident(current_user)")[0];
     const auto oldest = session.run(oldest_transaction_sql);
     DatabaseFacts facts;
     facts.version = text_of(row[0]);

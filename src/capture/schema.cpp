@@ -7,6 +7,7 @@
 #include "capture/fault.hpp"
 #include "capture/schema_owner.hpp"
 #include "capture/sql_files.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -102,7 +103,7 @@ Error failure(const std::string& context) {
   } catch (const pqxx::sql_error& error) {
     const std::string state = sqlstate_of(error);
     if (state.empty()) return {ErrorKind::unavailable, error.what(), context};
-    const std::string text = sentence_of(error.what());
+    const std::string text = one_line(sentence_of(error.what()));
     return {kind_of(state), text + mend_for(state, text), context};
   } catch (...) {
     Error error = current_failure();
@@ -126,7 +127,7 @@ auto with_connection(const std::string& url, const std::string& context, Work wo
       return work(connection);
     }
   } catch (...) {
-    return failure(context);
+    return failure(one_line(context));
   }
 }
 

@@ -7,6 +7,7 @@
 #include "capture/inspection.hpp"
 #include "cli/bridge_settings.hpp"
 #include "cli/terminal.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 BoundRules unbound(const Error& error, int exit_code) {
@@ -57,7 +58,9 @@ BoundRules check_all(const SettingSources& sources) {
 
 void print_problems(const std::vector<std::string>& problems) {
   std::fflush(stdout);
-  for (const std::string& problem : problems) std::fprintf(stderr, "pgtide: %s\n", problem.c_str());
+  for (const std::string& problem : problems) {
+    std::fprintf(stderr, "pgtide: %s\n", clean_lines(problem, "    ").c_str());
+  }
 }
 
 void add_lines(std::vector<std::string>& lines, const std::string& text) {

@@ -36,6 +36,26 @@ struct Invocation {
   std::function<int()> run{};
 };
 
+// "a,b" as its columns; one with a comma or a quote in it stands in "...", a quote there twice.
+std::vector<std::string> split_columns(const std::string& text) {
+  std::vector<std::string> columns(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool doubled = quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"';
+    if (doubled) {
+      columns.back() += text[++i];
+    } else if (c == '"' && (quoted || columns.back().empty())) {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      columns.emplace_back();
+    } else {
+      columns.back() += c;
+    }
+  }
+  return columns;
+}
+
 // Breaks long descriptions into lines of 100 columns; CLI11 indents what follows a line's end.
 class HelpFormatter : public CLI::Formatter {
   std::string make_option_desc(const CLI::Option* option) const override {
@@ -148,8 +168,9 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
   watch->add_option("--as", in.watch.collection,
                     "its public name; default: the one that it has, else the table's own")
       ->type_name("COLLECTION");
-  watch->add_option("--key", in.watch.key, "columns that name a row; default: the primary key")
-      ->delimiter(',')
+  watch->add_option_function<std::string>(
+           "--key", [&in](const std::string& text) { in.watch.key = split_columns(text); },
+           "columns that name a row, as a,b; default: the primary key")
       ->type_name("COLUMNS");
   watch->add_flag("--ignore-rls", in.watch.ignore_rls,
                   "also a table with row-level security, which is not consulted");

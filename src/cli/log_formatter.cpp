@@ -10,6 +10,7 @@
 
 #include "gateway/connection_log.hpp"
 #include "model/server_message.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -35,18 +36,37 @@ class JsonLogFormatter final : public spdlog::formatter {
     }
     fmt::format_to(std::back_inserter(out), R"("message":{}}})"
                                             "\n",
-                   json_string(message));
+                   json_string(clean_lines(message)));
   }
   std::unique_ptr<spdlog::formatter> clone() const override {
     return std::make_unique<JsonLogFormatter>();
   }
 };
 
+// Whatever a name holds, a line that begins at the margin is one of ours.
+class TextLogFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& line, spdlog::memory_buf_t& out) override {
+    const std::string text = clean_lines(view(line.payload), "    ");
+    spdlog::details::log_msg cleaned = line;
+    cleaned.payload = text;
+    pattern_.format(cleaned, out);
+    line.color_range_start = cleaned.color_range_start;
+    line.color_range_end = cleaned.color_range_end;
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<TextLogFormatter>();
+  }
+
+ private:
+  spdlog::pattern_formatter pattern_{"%Y-%m-%d %H:%M:%S.%e %^%l%$ %v"};
+};
+
 }  // namespace
 
 std::unique_ptr<spdlog::formatter> make_log_formatter(Config::LogFormat format) {
   if (format == Config::LogFormat::json) return std::make_unique<JsonLogFormatter>();
-  return std::make_unique<spdlog::pattern_formatter>("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+  return std::make_unique<TextLogFormatter>();
 }
 
 }  // namespace pgtide

@@ -28,7 +28,11 @@ int run_command(const SettingSources& sources) {
   if (!bridge.admin_address().empty()) {
     spdlog::info("operators: http://{}", bridge.admin_address());
   }
-  serve(bridge, signals);
+  serve(bridge, signals, [&sources]() -> Result<std::vector<Config::ApiKey>> {
+    auto read = load_settings(sources);
+    if (!read) return read.error();
+    return std::move(read->auth.api_keys);
+  });
   return exit_fine;
 }
 

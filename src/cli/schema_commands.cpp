@@ -4,13 +4,12 @@
 #include "capture/schema.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
 
-void warn(std::string_view text) {
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
-}
+void warn(std::string_view text) { std::fprintf(stderr, "%s\n", clean_lines(text).c_str()); }
 
 // What each of these commands does: settings, the work, and its fault or a word that it is done.
 template <class Work>
@@ -19,7 +18,7 @@ int with_settings(const SettingSources& sources, Work work) {
   if (!config) return report_settings_fault(config.error());
   const Result<std::string> done = work(config->database.url);
   if (!done) return report_failure(done.error());
-  std::printf("%s\n", done->c_str());
+  std::printf("%s\n", harmless(*done).c_str());
   return exit_fine;
 }
 

@@ -39,6 +39,17 @@ void reload(BridgeCore& bridge) {
   }
 }
 
+// True: done. What fails for the same reason again is told once.
+bool reload_api_keys(BridgeCore& bridge, const ReadApiKeys& read, std::string& told) {
+  if (!read) return true;
+  const auto replaced = bridge.replace_api_keys(read());
+  const std::string fault = replaced ? "" : replaced.error().to_string();
+  if (!replaced && fault != told) spdlog::error("the old API keys stay in force:\n{}", fault);
+  if (replaced && *replaced) spdlog::info("auth.api_keys loaded anew");
+  told = fault;
+  return replaced.ok();
+}
+
 // A second signal ends it at once. And when the clients are gone and only the database keeps it (a
 // server that is frozen, a broadcast that waits for a lock), nobody is served by waiting for that:
 // the server ends the session and what it was about by itself.
@@ -58,18 +69,21 @@ Result<void> start(BridgeCore& bridge) {
   return bridge.start();
 }
 
-void serve(BridgeCore& bridge, const Signals& signals) {
+void serve(BridgeCore& bridge, const Signals& signals, const ReadApiKeys& read_api_keys) {
   FreedMemory freed_memory;
+  std::string told;
+  bool done = true;  // else the API keys are read again and again until they can be
   for (;;) {
     const auto signal = signals.wait_until(std::chrono::steady_clock::now() +
                                            FreedMemory::interval);
-    if (!signal) {
-      freed_memory.look();
-    } else if (signal == SIGHUP) {
+    if (signal && *signal != SIGHUP) break;
+    if (signal) {
+      told.clear();
       reload(bridge);
     } else {
-      break;
+      freed_memory.look();
     }
+    if (signal || !done) done = reload_api_keys(bridge, read_api_keys, told);
   }
   spdlog::info("draining: no new connections, at most 10 s; again to stop at once");
   std::thread(end_at, signals, std::chrono::steady_clock::now() + stop_time_max).detach();

@@ -10,6 +10,7 @@
 #include "cli/log_formatter.hpp"
 #include "cli/log_sink.hpp"
 #include "config/config_file.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -120,12 +121,12 @@ std::vector<std::string> find_open_secrets(const std::string& config_file, const
   if (has_password(of_file.database.url)) held += (held.empty() ? "" : " and ") + url_password;
   if (!held.empty() && all_may_read(config_file)) {
     warnings.push_back(config_file + ": everybody on this machine may read " + held +
-                       " in it; run: chmod o-r " + config_file);
+                       " in it; run: chmod o-r " + shell_word(config_file));
   }
   const std::string& secret_file = config.auth.jwt.secret_file;
   if (all_may_read(secret_file)) {
     warnings.push_back(secret_file + ": everybody on this machine may read this secret; run: "
-                                     "chmod o-r " + secret_file);
+                                     "chmod o-r " + shell_word(secret_file));
   }
   return warnings;
 }

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "model/wording.hpp"
+
 namespace pgtide {
 namespace {
 
@@ -29,7 +31,7 @@ const char* code_of(Colour colour) {
 
 void print_fault(const Error& error) {
   std::fflush(stdout);
-  std::fprintf(stderr, "pgtide: %s\n", error.to_string().c_str());
+  std::fprintf(stderr, "pgtide: %s\n", clean_lines(error.to_string()).c_str());
 }
 
 }  // namespace
@@ -49,20 +51,6 @@ int report_failure(const Error& error) {
   return exit_failure;
 }
 
-std::string harmless(std::string_view text) {
-  std::string shown;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool c1 = byte == 0xc2 && i + 1 < text.size() &&
-                    static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (c1) ++i;
-    if (byte < 0x20 || byte == 0x7f || c1) {
-      shown += "\xef\xbf\xbd";
-    } else {
-      shown += text[i];
-    }
-  }
-  return shown;
-}
+std::string harmless(std::string_view text) { return one_line(text); }
 
 }  // namespace pgtide

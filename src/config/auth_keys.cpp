@@ -156,6 +156,9 @@ std::vector<KeyEntry> claim_checks() {
                [](Config& c) -> std::string& { return c.auth.jwt.issuer; }),
       text_key({"auth.jwt.audience", "What a token's aud must be, or hold; empty: not checked."},
                [](Config& c) -> std::string& { return c.auth.jwt.audience; }),
+      text_key({"auth.jwt.typ",
+                "What the typ of a token's header must be, such as at+jwt; empty: not checked."},
+               [](Config& c) -> std::string& { return c.auth.jwt.typ; }),
       switch_key({"auth.jwt.require_expiry", "Whether a token must have an exp."},
                  [](Config& c) -> bool& { return c.auth.jwt.require_expiry; }),
       text_key(

@@ -126,8 +126,9 @@ std::vector<KeyEntry> server_keys() {
                 [](Config& c) -> unsigned& { return c.server.threads; }, {0U, 1'024U}),
       text_list_key(
           {"server.allowed_origins",
-           "Web origins whose pages may connect, as scheme://host[:port]; empty: those of "
-           "the same host; \"*\": any."},
+           "The web origins whose pages may connect, all of them, as scheme://host[:port], whose "
+           "hosts are the only ones that Host may name; empty: those of the same host; \"*\": "
+           "any."},
           [](Config& c) -> std::vector<std::string>& { return c.server.allowed_origins; },
           origin_fault),
       text_list_key(
@@ -135,6 +136,10 @@ std::vector<KeyEntry> server_keys() {
            "Addresses and networks of proxies whose X-Forwarded-For is believed."},
           [](Config& c) -> std::vector<std::string>& { return c.server.trusted_proxies; },
           proxy_fault),
+      switch_key({"server.loopback_admin",
+                  "Whether loopback has the operator's rights without a credential; turn it off "
+                  "where a proxy or a port-forward on this machine lets others in."},
+                 [](Config& c) -> bool& { return c.server.loopback_admin; }),
   };
 }
 

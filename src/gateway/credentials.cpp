@@ -66,4 +66,10 @@ Result<std::optional<Identity>> identify(const Credential& credential, const Rou
   return std::optional<Identity>(std::move(*known));
 }
 
+std::string find_ended(const std::optional<Identity>& identity, const RouteRules& rules) {
+  if (!identity || !rules.gatekeeper) return {};
+  const bool accepted = rules.gatekeeper->still_accepts(identity->principal, identity->key);
+  return accepted ? std::string() : std::string(ended_credential);
+}
+
 }  // namespace pgtide

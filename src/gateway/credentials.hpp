@@ -26,4 +26,11 @@ Credential find_credential(const RequestHead& head, const RouteRules& rules, boo
 // None: anonymous. An error says what is wrong with the credential.
 Result<std::optional<Identity>> identify(const Credential& credential, const RouteRules& rules);
 
+// What a connection is told whose credential's key was taken out.
+inline constexpr std::string_view ended_credential =
+    "the key of this credential is not accepted here any more: come back with another one";
+// That, where it was taken out since it was identified; else empty. A session asks when it joins:
+// who ends the credentials of a key that goes looks at those that have joined.
+std::string find_ended(const std::optional<Identity>& identity, const RouteRules& rules);
+
 }  // namespace pgtide

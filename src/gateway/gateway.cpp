@@ -9,6 +9,9 @@
 #include <utility>
 
 #include "gateway/core.hpp"
+#include "gateway/credentials.hpp"
+#include "model/frame.hpp"
+#include "model/server_message.hpp"
 
 namespace pgtide {
 
@@ -142,6 +145,21 @@ std::size_t Gateway::kick(const ConnectionQuery& query) {
 
 void Gateway::when_drained_to(std::size_t bytes, std::function<void()> then) {
   state_->traffic.when_drained_to(bytes, std::move(then));
+}
+
+void Gateway::close_ended_credentials() {
+  const auto& keeper = state_->options.gatekeeper;
+  if (!keeper) return;
+  for (const ConnectionNumber number : state_->broker.select({})) {
+    auto* session = state_->find(number);
+    const ConnectionRecord& record = state_->broker.record(number);
+    if (session == nullptr || !session->is_live() || !record.user) continue;
+    if (keeper->still_accepts(*record.user, record.credential_key)) continue;
+    ++state_->traffic.counters.tokens_refused;
+    session->send_reply(make_text_frame(error_message(
+        {.code = WireCode::invalid_token, .message = std::string(ended_credential)})));
+    session->close(CloseCode::bad_credential, "invalid_token");
+  }
 }
 
 void Gateway::drain(std::chrono::milliseconds limit, std::function<void()> done) {

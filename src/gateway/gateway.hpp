@@ -27,6 +27,7 @@ struct GatewayOptions {
   std::vector<std::string> allowed_origins{};
   bool loopback_listener = true;  // `Host` must then be a loopback name or an allowed origin
   bool loopback_operators = true;  // the same of the operators' own listener
+  bool loopback_admin = true;      // who comes from loopback, and not through a proxy, has rights
   TrustedProxies trusted_proxies{};
   std::size_t message_bytes = 65'536;
   std::size_t backlog_bytes = 8'388'608;
@@ -85,6 +86,8 @@ class Gateway {
   // Those meant, ordered by id; and their end, by an administrator: how many were still open.
   std::vector<ListedConnection> list(const ConnectionQuery& query) const;
   std::size_t kick(const ConnectionQuery& query);
+  // Keys have changed: those whose credential is not accepted any more are told and closed (4401).
+  void close_ended_credentials();
 
   // The call, once, from the loop, when no more than `bytes` of events wait over all connections:
   // at once where that is so. It takes the place of an earlier one.

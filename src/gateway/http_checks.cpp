@@ -1,7 +1,11 @@
 #include "gateway/http_checks.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <string>
 
 namespace pgtide {
 namespace {
@@ -67,11 +71,31 @@ bool host_allowed(std::string_view host, const std::vector<std::string>& allowed
 bool origin_allowed(std::string_view origin, std::string_view host,
                     const std::vector<std::string>& allowed_origins) {
   if (origin.empty()) return true;
-  const auto name = host_of_origin(origin);
-  if (!name.empty() && equal_without_case(name, host_name(host))) return true;
+  if (allowed_origins.empty()) {
+    const auto name = host_of_origin(origin);
+    return !name.empty() && equal_without_case(name, host_name(host));
+  }
   return std::ranges::any_of(allowed_origins, [&](const std::string& allowed) {
     return allowed == "*" || equal_without_case(allowed, origin);
   });
+}
+
+bool is_address(std::string_view host) {
+  const std::string name(host_name(host));
+  in6_addr parsed{};
+  return ::inet_pton(AF_INET, name.c_str(), &parsed) == 1 ||
+         ::inet_pton(AF_INET6, name.c_str(), &parsed) == 1;
+}
+
+bool tells_of_proxy(std::string_view field_name) {
+  static constexpr std::array<std::string_view, 14> names{
+      "Forwarded",          "Via",           "X-Real-IP",        "CF-Connecting-IP",
+      "CF-Connecting-IPv6", "True-Client-IP", "X-Client-IP",     "X-Cluster-Client-IP",
+      "Fastly-Client-IP",   "Fly-Client-IP", "X-Azure-ClientIP", "X-Envoy-External-Address",
+      "X-Original-For",     "CDN-Loop"};
+  if (starts_without_case(field_name, "X-Forwarded-")) return true;
+  return std::ranges::any_of(
+      names, [&](std::string_view name) { return equal_without_case(name, field_name); });
 }
 
 bool is_json_type(std::string_view content_type) {

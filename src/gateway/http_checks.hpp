@@ -16,14 +16,21 @@ std::string_view query_of(std::string_view target);
 // "example.org" of "example.org:8080", "::1" of "[::1]:8080"; empty where it is no host.
 std::string_view host_name(std::string_view host);
 
-// May a listener on loopback be addressed as `host` (DNS rebinding)? A loopback name or address,
-// or the host of an allowed origin.
+// May we be addressed as `host` (DNS rebinding)? By a loopback name or address, or the host of an
+// allowed origin.
 bool host_allowed(std::string_view host, const std::vector<std::string>& allowed_origins);
 
-// Is `origin` the very host that the request was sent to (any port), or allowed? An empty one is
-// no Origin header and passes: such a request comes from no browser.
+// Is it an IP address? Such a host cannot be rebound: only a name can.
+bool is_address(std::string_view host);
+
+// Is `origin` allowed? Where the list is empty: the very host that the request was sent to (any
+// port). An empty one is no Origin header and passes: such a request comes from no browser.
 bool origin_allowed(std::string_view origin, std::string_view host,
                     const std::vector<std::string>& allowed_origins);
+
+// Does a header of this name say that the request came through a proxy? "Forwarded", "Via",
+// "X-Forwarded-*", and what proxies call their client's address.
+bool tells_of_proxy(std::string_view field_name);
 
 // "application/json", with or without parameters.
 bool is_json_type(std::string_view content_type);

@@ -178,10 +178,25 @@ bool is_plain_host(std::string_view host) {
   });
 }
 
+// A listener on loopback is called by loopback names. Where origins are listed, every listener is
+// called by theirs as well, and any but one on loopback by an address: probes and balancers do so.
+std::optional<Verdict> refuse_host(const RequestHead& head, const RouteRules& rules) {
+  const bool on_loopback = head.entrance == Entrance::operators ? rules.loopback_operators
+                                                                : rules.loopback_listener;
+  if (head.host_count != 1 || (!on_loopback && rules.allowed_origins.empty())) return std::nullopt;
+  if (host_allowed(head.host, rules.allowed_origins)) return std::nullopt;
+  if (!on_loopback && is_address(head.host)) return std::nullopt;
+  return refuse(403, "forbidden_host",
+                std::string("this address answers to ") +
+                    (on_loopback ? "loopback names" : "the hosts of server.allowed_origins") +
+                    " only: list the origin in server.allowed_origins");
+}
+
 Verdict choose(const RequestHead& head, const RouteRules& rules) {
   // A page of another site that was rebound to a loopback address still names itself as the host.
   const bool names_loopback = head.host_count == 0 || host_allowed(head.host, {});
-  const bool loopback = head.peer_loopback && !head.forwarded && names_loopback;
+  const bool loopback =
+      rules.loopback_admin && head.peer_loopback && !head.forwarded && names_loopback;
   // HTTP/1.0 knows no Host, and no browser speaks it: there is nothing to rebind.
   if (head.host_count != 1 && !(head.http_1_0 && head.host_count == 0)) {
     return refuse(400, "invalid_request", "send exactly one Host header");
@@ -190,14 +205,7 @@ Verdict choose(const RequestHead& head, const RouteRules& rules) {
   if (head.strange_coding) {
     return refuse(400, "invalid_request", "Transfer-Encoding must end in chunked: leave it out");
   }
-  const bool rebindable = head.entrance == Entrance::operators ? rules.loopback_operators
-                                                               : rules.loopback_listener;
-  if (rebindable && head.host_count == 1 &&
-      !host_allowed(head.host, rules.allowed_origins)) {
-    return refuse(403, "forbidden_host",
-                  "this address answers to loopback names only: list the origin in "
-                  "server.allowed_origins");
-  }
+  if (auto refused = refuse_host(head, rules)) return std::move(*refused);
   auto verdict = choose_by_path(head, rules, loopback);
   verdict.privileged = verdict.privileged || loopback;
   return verdict;

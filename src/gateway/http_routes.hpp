@@ -27,7 +27,7 @@ struct RequestHead {
   std::string_view api_key{};
   std::size_t api_key_count = 0;
   std::string_view subprotocols{};   // all Sec-WebSocket-Protocol lines, joined by ','
-  bool forwarded = false;            // Forwarded or X-Forwarded-* is there
+  bool forwarded = false;            // came through a proxy that says so (tells_of_proxy)
   bool upgrade = false;              // asks for a WebSocket, in full
   bool body_follows = false;
   bool strange_coding = false;       // a Transfer-Encoding that does not end in `chunked`
@@ -44,6 +44,7 @@ struct RouteRules {
   std::vector<std::string> allowed_origins{};
   bool loopback_listener = true;
   bool loopback_operators = true;
+  bool loopback_admin = true;  // loopback has rights of its own
   std::shared_ptr<const Gatekeeper> gatekeeper{};  // null: no credential is known
   bool auth_required = false;
   bool query_token = false;

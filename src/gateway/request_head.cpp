@@ -1,7 +1,8 @@
 #include "gateway/request_head.hpp"
 
-#include <boost/beast/core/string.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
+
+#include "gateway/http_checks.hpp"
 
 namespace pgtide {
 namespace beast = boost::beast;
@@ -23,10 +24,7 @@ RequestHead make_head(const http::request<http::string_body>& request, std::stri
   head.api_key = view(request["X-API-Key"]);
   head.api_key_count = request.count("X-API-Key");
   for (const auto& field : request) {
-    if (beast::iequals(field.name_string(), "Forwarded") ||
-        beast::iequals(field.name_string().substr(0, 12), "X-Forwarded-")) {
-      head.forwarded = true;
-    }
+    head.forwarded |= tells_of_proxy(view(field.name_string()));
     if (field.name() == http::field::sec_websocket_protocol) {
       subprotocols += subprotocols.empty() ? "" : ",";
       subprotocols += view(field.value());

@@ -8,6 +8,7 @@
 
 #include "gateway/connection_id.hpp"
 #include "gateway/credential_clock.hpp"
+#include "gateway/credentials.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/heartbeat.hpp"
 #include "model/frame.hpp"
@@ -116,7 +117,7 @@ class WebSocketSession final : public Session,
   bool close_frame_begun_ = false;
   bool broken_ = false;  // by frames of the peer that are none
   std::optional<Identity> identity_{};  // until it joins
-  const std::string bad_credential_;
+  std::string bad_credential_;
   MemoryCharge held_;
 };
 
@@ -164,6 +165,7 @@ void WebSocketSession::on_accepted(ErrorCode error) {
   }
   deadline_ = SteadyTime::max();
   stage_ = Stage::live;
+  if (bad_credential_.empty()) bad_credential_ = find_ended(identity_, core_->routes);
   if (!bad_credential_.empty()) {
     ++core_->traffic.counters.handshakes_refused;
     ++core_->traffic.counters.tokens_refused;
@@ -185,6 +187,7 @@ void WebSocketSession::join() {
   if (identity_) {
     record.user = std::move(identity_->principal);
     record.expires_at = identity_->expires_at;
+    record.credential_key = std::move(identity_->key);
     identity_.reset();
   }
   auto opened = core_->broker.open(std::move(record), now);
@@ -269,9 +272,7 @@ bool WebSocketSession::check_credential(SteadyTime now) {
   return stage_ == Stage::live;
 }
 
-void WebSocketSession::arm_live() {
-  arm(std::min(heartbeat_.due(), credential_clock_.due()));
-}
+void WebSocketSession::arm_live() { arm(std::min(heartbeat_.due(), credential_clock_.due())); }
 
 std::optional<std::size_t> WebSocketSession::send_run(const SharedRun& run) {
   if (stage_ != Stage::live) return std::nullopt;

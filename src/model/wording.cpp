@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
+#include <utility>
 
 #include "model/utf8.hpp"
 
@@ -15,6 +17,33 @@ std::string escaped(char c) {
   static constexpr char digits[] = "0123456789abcdef";
   const auto byte = static_cast<unsigned char>(c);
   return {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+}
+
+// Of the character that begins here; 1 for a byte that begins none.
+std::size_t bytes_of(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  return size <= text.size() && is_utf8(text.substr(0, size)) ? size : 1;
+}
+
+char32_t code_point_of(std::string_view character) {
+  const auto lead = static_cast<unsigned char>(character.front());
+  if (character.size() == 1) return lead;
+  char32_t point = lead & (0x7fU >> character.size());
+  for (const char c : character.substr(1)) point = point << 6 | (static_cast<unsigned>(c) & 0x3fU);
+  return point;
+}
+
+// Unicode 15: control characters, line and paragraph ends, and the formats that turn the direction
+// of writing or take no room (but for the joiners U+200C and U+200D, which scripts need).
+bool is_seen_rightly(char32_t point) {
+  static constexpr std::pair<char32_t, char32_t> unseen[] = {
+      {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e},
+      {0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff},
+      {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}};
+  return std::none_of(std::begin(unseen), std::end(unseen), [point](const auto& range) {
+    return point >= range.first && point <= range.second;
+  });
 }
 
 // The start of `text` in at most `bytes` bytes, without a character cut in two.
@@ -57,6 +86,59 @@ std::string quoted(std::string_view text) {
     }
   }
   return out + (start.size() < text.size() ? "...'" : "'");
+}
+
+std::string one_line(std::string_view text) {
+  std::string shown;
+  shown.reserve(text.size());
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, bytes_of(text));
+    text.remove_prefix(character.size());
+    const bool broken = character.size() == 1 && static_cast<unsigned char>(character[0]) >= 0x80;
+    if (broken || !is_seen_rightly(code_point_of(character))) {
+      shown += "\xef\xbf\xbd";
+    } else {
+      shown += character;
+    }
+  }
+  return shown;
+}
+
+std::string clean_lines(std::string_view text, std::string_view margin) {
+  std::string shown;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    shown += one_line(text.substr(0, end));
+    if (end == std::string_view::npos) return shown;
+    shown.append("\n").append(margin);
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./,:@%+=-";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string word = "'";
+  for (const char c : text) {
+    if (c == '\'') word += "'\\'";
+    word += c;
+  }
+  return word + "'";
+}
+
+std::string sql_name(std::string_view name) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyz0123456789_";
+  const bool begins = !name.empty() && (name[0] < '0' || name[0] > '9');
+  if (begins && name.find_first_not_of(plain) == std::string_view::npos) return std::string(name);
+  std::string in_quotes = "\"";
+  for (const char c : name) {
+    if (c == '"') in_quotes += c;
+    in_quotes += c;
+  }
+  return in_quotes + "\"";
 }
 
 std::string find_nearest(std::string_view word, const std::vector<std::string>& known) {

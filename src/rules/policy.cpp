@@ -22,12 +22,13 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 
 // The command that watches the rule's table under the rule's name.
 std::string watch_command(const CollectionRule& rule) {
-  constexpr std::string_view usual_schema = "public.";
-  std::string table = rule.table;
-  if (table.starts_with(usual_schema)) table.erase(0, usual_schema.size());
-  const std::string own_name = rule.table.substr(rule.table.find('.') + 1);
-  std::string command = "run: pgtide watch " + table;
-  if (own_name != rule.name) command += " --as " + rule.name;
+  const std::size_t dot = rule.table.find('.');
+  const std::string schema = rule.table.substr(0, dot);
+  const std::string own_name = rule.table.substr(dot + 1);
+  const std::string table =
+      (schema == "public" ? "" : sql_name(schema) + ".") + sql_name(own_name);
+  std::string command = "run: pgtide watch " + shell_word(table);
+  if (own_name != rule.name) command += " --as " + shell_word(rule.name);
   return command;
 }
 

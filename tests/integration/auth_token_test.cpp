@@ -459,7 +459,10 @@ TEST_CASE("auth: a key set that changes is read anew; a bad one leaves the old k
   CHECK(bad.error().kind == ErrorKind::invalid);
   CHECK(holds(bad.error().to_string(), "keys.json is no JSON object"));
   CHECK((known(before) && known(after)));
-  CHECK(*checked->reload_if_changed() == false);  // told once
+  CHECK(!checked->reload_if_changed());  // tried again
+  CHECK(checked->problems() ==
+        std::vector<std::string>{bad.error().to_string() +
+                                 "; the old keys stay in force until it can be read"});
 
   std::filesystem::remove(folder.path("keys.json"));
   CHECK(holds(checked->reload_if_changed().error().to_string(), "cannot be read"));
@@ -468,6 +471,7 @@ TEST_CASE("auth: a key set that changes is read anew; a bad one leaves the old k
   folder.write("new.json", "{\"keys\":[" + after.jwk() + "]}");
   std::filesystem::rename(folder.path("new.json"), folder.path("keys.json"));
   CHECK(*checked->reload_if_changed() == true);
+  CHECK(checked->problems().empty());
   CHECK((!known(before) && known(after)));
 }
 

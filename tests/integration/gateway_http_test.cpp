@@ -247,7 +247,7 @@ TEST_CASE("gateway: a handshake is checked before the upgrade") {
       {"authorization: bearer abc\r\n", 401, "schemes have no case"},
       {"Authorization: Basic abc\r\n", 101, "another scheme is a proxy's"},
       {"X-API-Key: abc\r\n", 401, "no key is known"},
-      {"Origin: http://127.0.0.1:5173\r\n", 101, "the same host, any port"},
+      {"Origin: http://127.0.0.1:5173\r\n", 403, "the same host, not listed"},
       {"Origin: https://app.example\r\n", 101, "listed"},
       {"Origin: http://app.example\r\n", 403, "listed with another scheme"},
       {"Origin: https://evil.example\r\n", 403, "not listed"},

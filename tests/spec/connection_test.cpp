@@ -176,7 +176,7 @@ TEST_CASE("endpoint: Origin and Host decide who may upgrade") {
   };
   const Case cases[] = {
       {{}, 101, "no browser"},
-      {{"Origin: http://localhost:3000"}, 101, "the same host, another port"},
+      {{"Origin: http://localhost:3000"}, 403, "the same host, which is not listed"},
       {{"Origin: https://app.example.com"}, 101, "listed"},
       {{"Origin: https://evil.example.com"}, 403, "another site's page"},
       {{"Origin: null"}, 403, "a sandboxed page"},

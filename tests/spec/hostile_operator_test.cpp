@@ -347,7 +347,7 @@ TEST_CASE("operator: SIGTERM ends it with 0 while the database is away, or is si
 }
 
 TEST_CASE("operator: SIGTERM ends it with 0 while the database is frozen in the midst of it") {
-  PrivatePostgres server = make_cluster({});
+  pgtide::PrivatePostgres server = make_cluster({});
   Stage stage(server);
   Serving serving(stage, "port");
   WireClient client(serving.address());
