@@ -13,6 +13,20 @@
 // decides what a signature can be, and the header only chooses among what the configuration
 // accepts. Nothing of the payload is looked at before the signature is right.
 namespace pgtide {
+
+// The parts as they stand in the token.
+struct TokenParts {
+  std::string_view signed_text{};  // header and payload, with their dot
+  std::string_view header{};
+  std::string_view payload{};
+  std::string_view signature{};
+};
+
+struct TokenHeader {
+  const Algorithm* algorithm = nullptr;
+  std::optional<std::string> key_id{};
+};
+
 namespace {
 
 Error denied(std::string message) {
@@ -23,27 +37,14 @@ Error no_jwt() {
   return denied("this is no JWT: three parts of base64url without padding, with dots between them");
 }
 
-// The parts as they stand in the token.
-struct Parts {
-  std::string_view signed_text{};  // header and payload, with their dot
-  std::string_view header{};
-  std::string_view payload{};
-  std::string_view signature{};
-};
-
-std::optional<Parts> split(std::string_view token) {
+std::optional<TokenParts> split(std::string_view token) {
   const std::size_t first = token.find('.');
   const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos) return std::nullopt;
   if (token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
-  return Parts{token.substr(0, second), token.substr(0, first),
+  return TokenParts{token.substr(0, second), token.substr(0, first),
                token.substr(first + 1, second - first - 1), token.substr(second + 1)};
 }
-
-struct Header {
-  const Algorithm* algorithm = nullptr;
-  std::optional<std::string> key_id{};
-};
 
 std::string names_of(const KeyRing& ring) {
   std::string names;
@@ -74,12 +75,13 @@ Result<void> check_typ(const nlohmann::json& header, const std::string& wanted) 
   return denied("the token's typ is not the one that is accepted here: it has another use");
 }
 
-Result<Header> read_header(std::string_view text, const KeyRing& ring, const std::string& typ) {
+Result<TokenHeader> read_header(std::string_view text, const KeyRing& ring,
+                                const std::string& typ) {
   const auto header = parse_strict_object(text);
   if (!header) return denied("the token's header is no JSON object, or holds a member twice");
   if (header->contains("crit")) return denied("the token's crit is not supported");
   if (auto fits = check_typ(*header, typ); !fits) return fits.error();
-  Header found;
+  TokenHeader found;
   const auto name = header->find("alg");
   if (name != header->end() && name->is_string()) {
     found.algorithm = ring.find_accepted(name->get_ref<const std::string&>());
@@ -94,27 +96,11 @@ Result<Header> read_header(std::string_view text, const KeyRing& ring, const std
   return found;
 }
 
-bool is_candidate(const NamedKey& named, const Header& header) {
+bool is_candidate(const NamedKey& named, const TokenHeader& header) {
   if (!named.key.fits(*header.algorithm)) return false;
   if (!named.algorithm.empty() && named.algorithm != header.algorithm->name) return false;
   // A key of the configuration itself has no id, and is meant for every token.
   return !header.key_id || !named.id || *named.id == *header.key_id;
-}
-
-// The key's fingerprint.
-Result<std::string> check_signature(const Parts& parts, const Header& header, const KeyRing& ring) {
-  const auto signature = decode_base64url(parts.signature);
-  if (!signature) return no_jwt();
-  bool tried = false;
-  for (const NamedKey& named : ring.keys) {
-    if (!is_candidate(named, header)) continue;
-    tried = true;
-    if (named.key.verify(*header.algorithm, parts.signed_text, *signature)) {
-      return named.key.fingerprint();
-    }
-  }
-  if (!tried) return denied("no key of this server fits the token's alg and kid");
-  return denied("the token's signature is wrong");
 }
 
 std::string from_hex(const std::string& digits) {
@@ -159,12 +145,35 @@ std::string fingerprint_of(const std::string& hash, const Config::ApiKey& key) {
 Authenticator::Authenticator(const Config::Auth& auth)
     : jwt_(auth.jwt), stamps_(stamp_files(auth.jwt)) {}
 
+// The right key may come late among many: who has more than a few of one kind names them by kid.
+Result<std::string> Authenticator::check_signature(const TokenParts& parts,
+                                                   const TokenHeader& header,
+                                                   const KeyRing& ring) const {
+  const auto signature = decode_base64url(parts.signature);
+  if (!signature) return no_jwt();
+  std::size_t tries = 0;
+  for (const NamedKey& named : ring.keys) {
+    if (!is_candidate(named, header)) continue;
+    if (++tries > tries_max) {
+      return denied("none of the first 4 keys that fit the token has signed it; there are more: "
+                    "name its key in the token's header (kid)");
+    }
+    ++signature_checks_;
+    if (named.key.verify(*header.algorithm, parts.signed_text, *signature)) {
+      return named.key.fingerprint();
+    }
+  }
+  if (tries == 0) return denied("no key of this server fits the token's alg and kid");
+  return denied("the token's signature is wrong");
+}
+
 std::shared_ptr<const Authenticator::ApiKeys> Authenticator::make_api_keys(
     const std::vector<Config::ApiKey>& listed) {
   auto keys = std::make_shared<ApiKeys>();
   for (const Config::ApiKey& key : listed) {
     const std::string hash = from_hex(key.sha256);
-    keys->push_back({hash, {.id = key.name, .roles = key.roles}, fingerprint_of(hash, key)});
+    keys->insert_or_assign(
+        hash, ApiKey{{.id = key.name, .roles = key.roles}, fingerprint_of(hash, key)});
   }
   return keys;
 }
@@ -207,25 +216,22 @@ Result<Identity> Authenticator::verify_token(std::string_view token,
 bool Authenticator::is_api_key_name(std::string_view name) const {
   const auto keys = api_keys_.load();
   return std::any_of(keys->begin(), keys->end(),
-                     [name](const ApiKey& each) { return each.principal.id == name; });
+                     [name](const auto& each) { return each.second.principal.id == name; });
 }
 
 Result<Identity> Authenticator::verify_key(std::string_view key) const {
   const auto keys = api_keys_.load();
   if (keys->empty()) return denied("this server knows no API keys: connect without one");
-  const std::string hash = sha256(key);
-  const ApiKey* found = nullptr;
-  for (const ApiKey& each : *keys) {
-    if (equal_in_constant_time(each.hash, hash)) found = &each;
-  }
-  if (found == nullptr) return denied("this API key is not known here");
-  return Identity{found->principal, std::nullopt, found->fingerprint};
+  // What the look-up's time tells is of a hash that nobody can choose.
+  const auto found = keys->find(sha256(key));
+  if (found == keys->end()) return denied("this API key is not known here");
+  return Identity{found->second.principal, std::nullopt, found->second.fingerprint};
 }
 
 bool Authenticator::still_accepts(const Principal& principal, std::string_view key) const {
   const auto api_keys = api_keys_.load();
   if (std::any_of(api_keys->begin(), api_keys->end(),
-                  [key](const ApiKey& each) { return each.fingerprint == key; })) {
+                  [key](const auto& each) { return each.second.fingerprint == key; })) {
     return true;
   }
   const auto ring = ring_.load();
@@ -259,7 +265,7 @@ Result<bool> Authenticator::replace_api_keys(const Result<std::vector<Config::Ap
   const auto before = api_keys_.load();
   const bool changed = !std::equal(
       keys->begin(), keys->end(), before->begin(), before->end(),
-      [](const ApiKey& a, const ApiKey& b) { return a.fingerprint == b.fingerprint; });
+      [](const auto& a, const auto& b) { return a.second.fingerprint == b.second.fingerprint; });
   api_keys_.store(std::move(keys));
   api_key_fault_.store(nullptr);
   return changed;

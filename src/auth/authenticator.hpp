@@ -1,6 +1,8 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +15,9 @@
 
 namespace pgtide {
 
+struct TokenParts;
+struct TokenHeader;
+
 // Whose a token or an API key is (PROTOCOL 1). Errors of the verify functions are
 // ErrorKind::denied, with a sentence for the client's developer that never holds a byte of the
 // credential.
@@ -23,18 +28,23 @@ class Authenticator {
  public:
   // Longer tokens are refused unread; the longest that browsers' headers take is half of it.
   static constexpr std::size_t token_bytes_max = 16'384;
+  // Keys that one token is tried with: what its bearer can make us compute.
+  static constexpr std::size_t tries_max = 4;
 
   // Reads the keys. Errors: invalid, all faults, a line each.
   static Result<std::shared_ptr<Authenticator>> make(const Config::Auth& auth);
 
   // Strict: three parts in base64url without padding, a header without duplicates and `crit`, an
   // algorithm that is configured and a key of its kind, and the `typ` that is wanted, if one is.
-  // `kid` picks the key, and is compared only; without it each key that fits is tried. An API
-  // key's name is no token's: who issues tokens could else speak for it.
+  // `kid` picks the key, and is compared only; without it the first keys that fit are tried,
+  // `tries_max` at most. An API key's name is no token's: who issues tokens could else speak for it.
   Result<Identity> verify_token(std::string_view token,
                                 std::chrono::system_clock::time_point now) const;
-  // Compares with every key, in constant time.
+  // One hash and one look-up, however many keys there are.
   Result<Identity> verify_key(std::string_view key) const;
+
+  // Signatures that were checked since the beginning, right or wrong.
+  std::uint64_t signature_checks() const { return signature_checks_; }
 
   // Would the credential by which `identity` was proven still be accepted, as far as keys go? Not
   // where its key was taken out, or its user's name is an API key's by now.
@@ -56,18 +66,21 @@ class Authenticator {
 
  private:
   struct ApiKey {
-    std::string hash;  // 32 bytes
     Principal principal;
     std::string fingerprint;  // of hash, name and roles
   };
-  using ApiKeys = std::vector<ApiKey>;
+  using ApiKeys = std::map<std::string, ApiKey>;  // by their hashes, 32 bytes
   using Text = std::shared_ptr<const std::string>;
   explicit Authenticator(const Config::Auth& auth);
   static std::shared_ptr<const ApiKeys> make_api_keys(const std::vector<Config::ApiKey>& listed);
   bool is_api_key_name(std::string_view name) const;
+  // The fingerprint of the key that has signed it.
+  Result<std::string> check_signature(const TokenParts& parts, const TokenHeader& header,
+                                      const KeyRing& ring) const;
 
   const Config::Jwt jwt_;
   std::atomic<std::shared_ptr<const ApiKeys>> api_keys_;
+  mutable std::atomic<std::uint64_t> signature_checks_ = 0;
   std::atomic<std::shared_ptr<const KeyRing>> ring_;
   std::vector<FileStamp> stamps_;     // of what is in force
   std::atomic<Text> file_fault_;      // null: the last reading went well

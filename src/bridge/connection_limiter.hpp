@@ -1,17 +1,31 @@
 #pragma once
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
+#include "gateway/entrance.hpp"
 #include "gateway/operator.hpp"
 
 namespace pgtide {
 
-// Counts the WebSockets of all shards against the limits. Any thread; a lock per handshake.
+// Counts accepted sockets and WebSockets of all shards against the limits: a socket from its accept
+// to its end, so that nobody holds more by not asking for an upgrade. Any thread; a lock per socket
+// and one per handshake. A WebSocket is kept out by others only, not by sockets that rest: those
+// give way.
+//
+// A full house must still be able to say so, and its operator to look: past a limit there is a
+// spare part, whose sockets are answered once. Sockets past that are closed unread. Operators at a
+// listener of their own have places of their own, which no crowd of clients takes.
 class ConnectionLimiter {
  public:
+  static constexpr std::size_t spare_per_address = 8;
+  static constexpr std::size_t operators_max = 256;
+
   // `per_address_max` 0: no limit.
   ConnectionLimiter(std::size_t connections_max, std::size_t per_address_max)
       : connections_max_(connections_max), per_address_max_(per_address_max) {}
@@ -20,33 +34,32 @@ class ConnectionLimiter {
   void open() { open_ = true; }
   bool is_open() const { return open_; }
 
-  Operator::Admission admit(const std::string& address) {
-    if (!open_) return Operator::Admission::starting;
-    const std::lock_guard lock(mutex_);
-    if (connections_ >= connections_max_) return Operator::Admission::too_many;
-    std::size_t& held = by_address_[address];
-    if (per_address_max_ != 0 && held >= per_address_max_) {
-      return Operator::Admission::too_many_from_address;
-    }
-    ++held;
-    ++connections_;
-    return Operator::Admission::admitted;
-  }
+  // A socket was accepted; `address` is empty where it is a proxy's, behind which are many. None:
+  // there is no place. The limiter outlives the arrival's place.
+  std::optional<Arrival> enter(Entrance entrance, std::string_view address);
 
-  void release(const std::string& address) {
-    const std::lock_guard lock(mutex_);
-    --connections_;
-    const auto held = by_address_.find(address);
-    if (--held->second == 0) by_address_.erase(held);
-  }
+  // May a socket that has entered be a WebSocket? Counts it besides the place, which the caller
+  // lets go of.
+  Operator::Admission admit(std::string_view address);
+  void release(std::string_view address);
 
  private:
+  struct Held {
+    std::size_t sockets = 0;  // that are no WebSocket
+    std::size_t connections = 0;
+    std::size_t all() const { return sockets + connections; }
+  };
+  std::size_t spare() const { return 64 + connections_max_ / 16; }
+  void leave(Entrance entrance, const std::string& key);
+  void forget_idle(const std::string& key);
+
   const std::size_t connections_max_;
   const std::size_t per_address_max_;
   std::atomic<bool> open_ = false;
   std::mutex mutex_;
-  std::size_t connections_ = 0;
-  std::unordered_map<std::string, std::size_t> by_address_;
+  Held held_;
+  std::size_t operators_ = 0;  // sockets at their own listener
+  std::unordered_map<std::string, Held> by_address_;  // where there is a limit
 };
 
 }  // namespace pgtide

@@ -136,38 +136,11 @@ Result<void> BridgeCore::listen() {
 
 void BridgeCore::start_accepting() {
   const auto begin = [this](Acceptor& acceptor, Entrance entrance) {
-    const auto take = [this, entrance](int native_socket) {
-      shards_[next_shard_++ % shards_.size()]->adopt(native_socket, entrance);
-    };
+    const auto take = [this, entrance](int native_socket) { receive(native_socket, entrance); };
     acceptor.start(take, [this] { note_shortage(); });
   };
   begin(*acceptor_, admin_acceptor_ ? Entrance::clients : Entrance::everyone);
   if (admin_acceptor_) begin(*admin_acceptor_, Entrance::operators);
-}
-
-void BridgeCore::note_shortage() {
-  ++accept_pauses_;
-  if (!says_shortage_.due()) return;
-  spdlog::error(
-      "the system has no descriptor or no memory for another connection: those that are open go "
-      "on, new ones wait; raise LimitNOFILE (ulimit -n), or lower limits.connections");
-}
-
-Operator::Admission BridgeCore::admit(const std::string& address) {
-  const Admission admission = limiter_.admit(address);
-  if (admission == Admission::too_many && says_full_.due()) {
-    spdlog::warn(
-        "all {} connections of limits.connections are open: further clients get 503; raise it, or "
-        "run another bridge",
-        config_.limits.connections);
-  }
-  if (admission == Admission::too_many_from_address && says_full_address_.due()) {
-    spdlog::warn(
-        "{} has the {} connections of limits.connections_per_address: further ones get 503; raise "
-        "it where many clients share an address, or name their proxy in server.trusted_proxies",
-        address, config_.limits.connections_per_address);
-  }
-  return admission;
 }
 
 Result<std::shared_ptr<const Rules>> BridgeCore::read_rules(bool required) const {
@@ -187,8 +160,9 @@ ShardOptions BridgeCore::shard_options() const {
   options.broker.heartbeat_interval = config_.heartbeat.interval;
   options.broker.auth_required = config_.auth.required;
   options.broker.clock = [] { return std::chrono::steady_clock::now(); };
-  options.broker.verify_token = [keeper = doorkeeper_](std::string_view token) {
-    return keeper->by_token(token);
+  options.broker.verify_token = [keeper = doorkeeper_](std::string_view token,
+                                                       std::string_view address) {
+    return keeper->by_token(token, address);
   };
   options.gateway.path = config_.server.path;
   options.gateway.allowed_origins = config_.server.allowed_origins;
@@ -351,7 +325,8 @@ std::vector<std::string> BridgeCore::problems() const {
 void BridgeCore::metrics(std::function<void(std::string)> done) {
   const auto finish = [this, done = std::move(done)](const std::vector<ShardFigures>& shards) {
     done(to_prometheus({shards, source_->status(), problems().size(), now_us(),
-                        accept_pauses_.load(), pacer_->spent().count()}));
+                        accept_pauses_.load(), sockets_refused_.load(),
+                        pacer_->spent().count()}));
   };
   const auto all = std::make_shared<Gathering<ShardFigures>>(shards_.size(), finish);
   for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->collect(all->slot(i));

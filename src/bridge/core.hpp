@@ -85,6 +85,8 @@ class BridgeCore : private ChangeSink, private Operator {
   Result<void> listen();
   void start_accepting();
   void note_shortage();
+  void receive(int native_socket, Entrance entrance);
+  void make_room(std::size_t per_shard);
   void stop_accepting();
   void halt();
   bool enqueue_broadcast(std::size_t bytes);
@@ -104,6 +106,7 @@ class BridgeCore : private ChangeSink, private Operator {
   Seldom says_full_address_;
   Seldom says_shortage_;
   std::atomic<std::uint64_t> accept_pauses_ = 0;
+  std::atomic<std::uint64_t> sockets_refused_ = 0;
   std::unique_ptr<PolicyKeeper> policy_;
   std::shared_ptr<Authenticator> authenticator_;
   TrustedProxies trusted_proxies_{};

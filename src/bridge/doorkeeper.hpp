@@ -10,6 +10,7 @@
 
 #include "auth/authenticator.hpp"
 #include "bridge/policy_keeper.hpp"
+#include "bridge/refusal_budget.hpp"
 #include "gateway/gatekeeper.hpp"
 
 namespace pgtide {
@@ -21,14 +22,15 @@ class Doorkeeper final : public Gatekeeper {
   Doorkeeper(std::shared_ptr<const Authenticator> authenticator, const PolicyKeeper& policies)
       : authenticator_(std::move(authenticator)), policies_(policies) {}
 
-  Result<Identity> by_token(std::string_view token) const override;
-  Result<Identity> by_key(std::string_view key) const override;
+  Result<Identity> by_token(std::string_view token, std::string_view address) const override;
+  Result<Identity> by_key(std::string_view key, std::string_view address) const override;
   bool still_accepts(const Principal& user, std::string_view key) const override;
   bool administers(const Principal* user) const override;
 
  private:
   std::shared_ptr<const Authenticator> authenticator_;
   const PolicyKeeper& policies_;
+  mutable RefusalBudget refusals_;
 };
 
 // Looks every second whether a key's file is another than before, where there are files at all, and

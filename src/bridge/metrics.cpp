@@ -238,6 +238,9 @@ std::string to_prometheus(const BridgeFigures& figures) {
   page.counter("pgtide_accept_pauses_total",
                "Times that no connection was accepted for want of descriptors or memory.",
                figures.accept_pauses);
+  page.counter("pgtide_sockets_refused_total",
+               "Accepted sockets that were closed unread: past the limits and their spare part.",
+               figures.sockets_refused);
   add_events(page, sum);
   page.counter("pgtide_paced_seconds_total",
                "Time that bursts were held back for those who read them: 3 % of all at the most.",

@@ -13,6 +13,7 @@ struct BridgeFigures {
   std::size_t problems = 0;  // as /readyz lists them
   std::int64_t now_us = 0;   // by the server's clock, since 1970: for the lag
   std::uint64_t accept_pauses = 0;
+  std::uint64_t sockets_refused = 0;
   double paced_seconds = 0;
 };
 

@@ -227,8 +227,13 @@ asio::io_context& Shard::context() { return state_->context; }
 
 void Shard::shut_gate() { state_->gate.shut(); }
 
-void Shard::adopt(int native_socket, Entrance entrance) {
-  state_->gateway.adopt(native_socket, entrance);
+void Shard::adopt(int native_socket, Arrival arrival) {
+  state_->gateway.adopt(native_socket, std::move(arrival));
+}
+
+void Shard::end_resting(std::size_t count_max) {
+  asio::post(state_->context,
+             [state = state_.get(), count_max] { state->gateway.end_resting(count_max); });
 }
 
 void Shard::collect(std::function<void(ShardFigures)> done) {
@@ -243,7 +248,7 @@ void Shard::collect(std::function<void(ShardFigures)> done) {
   });
 }
 
-void Shard::list(ConnectionQuery query, std::function<void(std::vector<ListedConnection>)> done) {
+void Shard::list(ConnectionQuery query, std::function<void(ConnectionPage)> done) {
   asio::post(state_->context,
              [state = state_.get(), query = std::move(query), done = std::move(done)] {
                done(state->gateway.list(query));

@@ -42,9 +42,11 @@ class Shard {
   Shard& operator=(const Shard&) = delete;
 
   // From any thread.
-  void adopt(int native_socket, Entrance entrance);
+  void adopt(int native_socket, Arrival arrival);
+  // Ends the HTTP connections that have waited longest for a request, at most so many.
+  void end_resting(std::size_t count_max);
   void collect(std::function<void(ShardFigures)> done);
-  void list(ConnectionQuery query, std::function<void(std::vector<ListedConnection>)> done);
+  void list(ConnectionQuery query, std::function<void(ConnectionPage)> done);
   void kick(ConnectionQuery query, std::function<void(std::size_t)> done);
   // Keys have changed: ends the connections whose credential is worth nothing any more.
   void close_ended_credentials();

@@ -43,8 +43,10 @@ struct BrokerLimits {
 struct BrokerOptions {
   BrokerLimits limits{};
   std::chrono::milliseconds heartbeat_interval{30'000};
-  // Whose the token of an `auth` message is; on the shard's thread. Empty: no token is known.
-  std::function<Result<Identity>(std::string_view token)> verify_token{};
+  // Whose the token of an `auth` message is that came from this address; on the shard's thread.
+  // ErrorKind::unavailable: it was not looked at, come again. Empty: no token is known.
+  std::function<Result<Identity>(std::string_view token, std::string_view remote_address)>
+      verify_token{};
   bool auth_required = false;  // the anonymous may only send `auth`, and are sent no event
   // What deliver() is timed by; empty: it is not.
   std::function<std::chrono::steady_clock::time_point()> clock{};
@@ -88,6 +90,7 @@ struct ConnectionQuery {
   std::string after{};                // an id: only those that stand after it
   bool slowest_first = false;         // by their backlog, which the caller of select() knows
   std::size_t limit = std::numeric_limits<std::size_t>::max();
+  std::size_t bytes_max = std::numeric_limits<std::size_t>::max();  // of a page, about
 
   friend bool operator==(const ConnectionQuery&, const ConnectionQuery&) = default;
 };

@@ -83,8 +83,14 @@ void Broker::State::dispatch(Request& request, const ClientMessage& message) {
 // Events before `authenticated` followed the old identity, later ones follow the new.
 void Broker::State::answer(Request& request, const AuthMessage& message) {
   auto identity = options.verify_token
-                      ? options.verify_token(message.token)
+                      ? options.verify_token(message.token,
+                                             request.connection.record.remote_address)
                       : Error{ErrorKind::denied, "this server knows no tokens"};
+  if (!identity && identity.error().kind == ErrorKind::unavailable) {
+    return refuse(request, {.code = WireCode::rate_limited,
+                            .message = identity.error().message,
+                            .retry_after = std::chrono::seconds(1)});
+  }
   if (!identity) {
     return refuse(request,
                   {.code = WireCode::invalid_token, .message = identity.error().message});

@@ -163,10 +163,12 @@ std::vector<KeyEntry> rate_and_count_limits() {
                 "slowly."},
                [](Config& c) -> double& { return c.limits.frames_per_second; }, {0.1, 1e6}),
       count_key(
-          {"limits.connections", "Connections at a time; the next one is refused with HTTP 503."},
+          {"limits.connections",
+           "Connections at a time, and sockets before they are one; the next is refused with HTTP "
+           "503."},
           [](Config& c) -> std::size_t& { return c.limits.connections; }, {1, count_max}),
       count_key({"limits.connections_per_address",
-                 "Connections at a time from one address; 0: no limit."},
+                 "The same from one IPv4 address, or one /64 of IPv6; 0: no limit."},
                 [](Config& c) -> std::size_t& { return c.limits.connections_per_address; },
                 {0, count_max}),
   };

@@ -1,11 +1,14 @@
 #include "gateway/acceptor.hpp"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
@@ -55,6 +58,16 @@ bool is_out_of_descriptors(int error) {
 
 bool is_listening_address(const std::string& host) { return find_address(host).has_value(); }
 
+std::string find_peer(int native_socket) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (::getpeername(native_socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return {};
+  std::array<char, NI_MAXHOST> host{};
+  const int failed = ::getnameinfo(reinterpret_cast<const sockaddr*>(&peer), size, host.data(),
+                                   host.size(), nullptr, 0, NI_NUMERICHOST);
+  return failed == 0 ? std::string(host.data()) : std::string();
+}
+
 struct Acceptor::State : std::enable_shared_from_this<State> {
   explicit State(asio::io_context& context) : acceptor(context), pause(context) {}
 
@@ -70,13 +83,22 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
       const int native = ::accept4(acceptor.native_handle(), nullptr, nullptr,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (native < 0 && errno == EAGAIN) break;
-      if (native < 0 && is_out_of_descriptors(errno)) return wait_for_descriptors();
+      if (native < 0 && is_out_of_descriptors(errno)) {
+        if (is_anyone_waiting()) return wait_for_descriptors();
+        break;
+      }
       if (native < 0) continue;  // this one is gone already
       const int on = 1;
       ::setsockopt(native, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
       take(native);
     }
     if (acceptor.is_open()) wait();
+  }
+
+  // Linux looks for a descriptor first: without one it says so though nobody has come.
+  bool is_anyone_waiting() {
+    pollfd listening{acceptor.native_handle(), POLLIN, 0};
+    return ::poll(&listening, 1, 0) > 0;
   }
 
   void wait_for_descriptors() {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t default_limit = 100;
 constexpr std::size_t limit_max = 1'000;
+constexpr std::size_t page_bytes_max = 1'048'576;
 
 Error query_fault(std::string message) { return {ErrorKind::invalid, std::move(message)}; }
 
@@ -119,9 +120,24 @@ std::string connection_json(const ListedConnection& listed) {
 
 }  // namespace
 
+std::size_t bytes_of(const ListedConnection& listed) {
+  constexpr std::size_t fixed = 256;    // names, numbers and times
+  constexpr std::size_t each = 24;      // names and quotes of one subscription, or of a role
+  std::size_t bytes = fixed + listed.record.remote_address.size();
+  if (const auto& user = listed.record.user) {
+    bytes += user->id.size() + user->claims.size();
+    for (const std::string& role : user->roles) bytes += role.size() + each;
+  }
+  for (const HeldPattern& held : listed.patterns) {
+    bytes += held.pattern.size() + held.filter.size() + each;
+  }
+  return bytes;
+}
+
 Result<ConnectionQuery> parse_listing(std::string_view text) {
   ConnectionQuery query;
   query.limit = default_limit;
+  query.bytes_max = page_bytes_max;
   auto parsed = parse_members(text, {"user", "limit", "after", "order"}, query);
   if (parsed && parsed->slowest_first && !parsed->after.empty()) {
     return query_fault("\"after\" follows ids, so it goes without \"order\"");

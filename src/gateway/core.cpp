@@ -50,6 +50,21 @@ void GatewayCore::remove(Guest& guest) {
   tell_drained();
 }
 
+std::uint64_t GatewayCore::rest(Guest& guest) {
+  resting_.emplace(++last_ticket_, &guest);
+  return last_ticket_;
+}
+
+void GatewayCore::wake(std::uint64_t ticket) { resting_.erase(ticket); }
+
+void GatewayCore::end_resting(std::size_t count_max) {
+  for (; count_max > 0 && !resting_.empty(); --count_max) {
+    Guest& oldest = *resting_.begin()->second;
+    resting_.erase(resting_.begin());
+    oldest.end();
+  }
+}
+
 void GatewayCore::seat(ConnectionNumber number, Session& session) {
   if (number >= seats_.size()) seats_.resize(number + std::size_t{1});
   seats_[number] = &session;

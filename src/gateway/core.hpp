@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,11 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
 
   void add(std::shared_ptr<Guest> guest);
   void remove(Guest& guest);
+  // An HTTP connection waits for a request from now on; the ticket ends that.
+  std::uint64_t rest(Guest& guest);
+  void wake(std::uint64_t ticket);
+  // Ends those that have waited longest, at most so many.
+  void end_resting(std::size_t count_max);
   void seat(ConnectionNumber number, Session& session);
   void unseat(ConnectionNumber number);
   Session* find(ConnectionNumber number) const;  // null: gone
@@ -69,12 +75,14 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   void tell_drained();
 
   std::unordered_map<Guest*, std::shared_ptr<Guest>> guests_;
+  std::map<std::uint64_t, Guest*> resting_;  // by ticket, and so by time
+  std::uint64_t last_ticket_ = 0;
   std::vector<Session*> seats_;  // by the broker's number
   std::function<void()> drained_{};
   std::shared_ptr<Timed> drain_limit_{};
 };
 
 // Begins to read an HTTP request from an accepted socket.
-void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket, Entrance entrance);
+void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket, Arrival arrival);
 
 }  // namespace pgtide

@@ -51,7 +51,8 @@ Credential find_credential(const RequestHead& head, const RouteRules& rules, boo
   return found;
 }
 
-Result<std::optional<Identity>> identify(const Credential& credential, const RouteRules& rules) {
+Result<std::optional<Identity>> identify(const Credential& credential, const RouteRules& rules,
+                                         std::string_view address) {
   if (credential.kind == Kind::none) return std::optional<Identity>{};
   if (credential.kind == Kind::several) {
     return Error{ErrorKind::denied, "there are several credentials: send one"};
@@ -60,8 +61,8 @@ Result<std::optional<Identity>> identify(const Credential& credential, const Rou
     return Error{ErrorKind::denied,
                  "this server knows no tokens and no API keys: connect without one"};
   }
-  auto known = credential.kind == Kind::token ? rules.gatekeeper->by_token(credential.text)
-                                              : rules.gatekeeper->by_key(credential.text);
+  auto known = credential.kind == Kind::token ? rules.gatekeeper->by_token(credential.text, address)
+                                              : rules.gatekeeper->by_key(credential.text, address);
   if (!known) return known.error();
   return std::optional<Identity>(std::move(*known));
 }

@@ -24,7 +24,8 @@ struct Credential {
 Credential find_credential(const RequestHead& head, const RouteRules& rules, bool with_socket);
 
 // None: anonymous. An error says what is wrong with the credential.
-Result<std::optional<Identity>> identify(const Credential& credential, const RouteRules& rules);
+Result<std::optional<Identity>> identify(const Credential& credential, const RouteRules& rules,
+                                         std::string_view address);
 
 // What a connection is told whose credential's key was taken out.
 inline constexpr std::string_view ended_credential =

@@ -8,12 +8,13 @@ namespace pgtide {
 
 // What the gateway asks of the bridge about credentials. Called on the shards' threads, several at
 // a time; must not block. Refusals are for the client's developer, and hold no byte of the
-// credential.
+// credential: denied; or unavailable, where `address`, the client's, has sent so many that are
+// wrong that this one was not looked at.
 class Gatekeeper {
  public:
   virtual ~Gatekeeper() = default;
-  virtual Result<Identity> by_token(std::string_view token) const = 0;
-  virtual Result<Identity> by_key(std::string_view key) const = 0;
+  virtual Result<Identity> by_token(std::string_view token, std::string_view address) const = 0;
+  virtual Result<Identity> by_key(std::string_view key, std::string_view address) const = 0;
   // Is a credential that was accepted before, with the key that it named, worth something still?
   virtual bool still_accepts(const Principal& user, std::string_view key) const = 0;
   // May this user (null: anonymous) subscribe to everything, and so run the server?

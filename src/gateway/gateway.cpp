@@ -45,14 +45,14 @@ boost::asio::ip::tcp family_of(int native) {
 }
 
 void receive_guest(const std::shared_ptr<GatewayCore>& core, OwnedSocket accepted,
-                   Entrance entrance) {
+                   Arrival arrival) {
   if (core->draining) return;
   Socket socket(core->context.get_executor());
   boost::system::error_code error;
   socket.assign(family_of(accepted.native()), accepted.native(), error);
   if (error) return;
   accepted.release();
-  start_visit(core, std::move(socket), entrance);
+  start_visit(core, std::move(socket), std::move(arrival));
 }
 
 // Those with the longest backlog; of equals, those that were sent most.
@@ -80,12 +80,16 @@ Gateway::Gateway(boost::asio::io_context& context, Broker& broker, Operator& op,
 
 Gateway::~Gateway() { state_->stop(); }
 
-void Gateway::adopt(int native_socket, Entrance entrance) {
-  boost::asio::post(state_->context, [weak = std::weak_ptr<State>(state_), entrance,
-                                      accepted = OwnedSocket(native_socket)]() mutable {
-    if (const auto state = weak.lock()) receive_guest(state, std::move(accepted), entrance);
-  });
+void Gateway::adopt(int native_socket, Arrival arrival) {
+  boost::asio::post(state_->context,
+                    [weak = std::weak_ptr<State>(state_), came = std::move(arrival),
+                     accepted = OwnedSocket(native_socket)]() mutable {
+                      const auto state = weak.lock();
+                      if (state) receive_guest(state, std::move(accepted), std::move(came));
+                    });
 }
+
+void Gateway::end_resting(std::size_t count_max) { state_->end_resting(count_max); }
 
 std::optional<std::size_t> Gateway::send(const Delivery& delivery) {
   auto* session = state_->find(delivery.connection);
@@ -117,19 +121,26 @@ bool Gateway::drop_backlogs() {
   return memory.eased();
 }
 
-std::vector<ListedConnection> Gateway::list(const ConnectionQuery& query) const {
-  std::vector<ListedConnection> listed;
+ConnectionPage Gateway::list(const ConnectionQuery& query) const {
+  ConnectionPage page;
+  auto& listed = page.connections;
+  std::size_t bytes = 0;
   const auto numbers =
       query.slowest_first ? select_slowest(*state_, query) : state_->broker.select(query);
   for (const ConnectionNumber number : numbers) {
     const auto* session = state_->find(number);
     if (session == nullptr) continue;
+    if (bytes > query.bytes_max) {  // never the first one, or nobody could go on
+      page.next = listed.back().record.id;
+      break;
+    }
     listed.push_back({.record = state_->broker.record(number),
                       .patterns = state_->broker.patterns(number),
                       .events_sent = session->events_sent(),
                       .backlog_bytes = session->backlog_bytes()});
+    bytes += bytes_of(listed.back());
   }
-  return listed;
+  return page;
 }
 
 std::size_t Gateway::kick(const ConnectionQuery& query) {

@@ -34,6 +34,8 @@ struct GatewayOptions {
   std::size_t reply_bytes = 65'536;  // unsent replies past it stop the reading
   double frames_per_second = 50;
   std::chrono::milliseconds handshake_timeout{10'000};
+  std::chrono::milliseconds http_life{300'000};  // of an HTTP connection; then it is closed
+  std::size_t http_requests = 1'000;             // on one HTTP connection, the same
   std::chrono::milliseconds heartbeat_interval{30'000};
   std::chrono::milliseconds heartbeat_timeout{10'000};
   std::shared_ptr<const Gatekeeper> gatekeeper{};  // null: no credential is known
@@ -71,7 +73,10 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
 
   // Takes over an accepted TCP socket. From any thread.
-  void adopt(int native_socket, Entrance entrance = Entrance::everyone);
+  void adopt(int native_socket, Arrival arrival = {});
+
+  // Ends the HTTP connections that have waited longest for a request, at most so many.
+  void end_resting(std::size_t count_max);
 
   // Sends now what the socket takes; the rest waits in the connection's outbox. Returns the bytes
   // of events that wait there now; nothing for a connection that is behind, or closing.
@@ -83,8 +88,9 @@ class Gateway {
   // of them were not enough, or none waits.
   bool drop_backlogs();
 
-  // Those meant, ordered by id; and their end, by an administrator: how many were still open.
-  std::vector<ListedConnection> list(const ConnectionQuery& query) const;
+  // Those meant, ordered as the query wants; `next` where its bytes did not take all. And their
+  // end, by an administrator: how many were still open.
+  ConnectionPage list(const ConnectionQuery& query) const;
   std::size_t kick(const ConnectionQuery& query);
   // Keys have changed: those whose credential is not accepted any more are told and closed (4401).
   void close_ended_credentials();

@@ -28,6 +28,14 @@ Verdict refuse_credential(std::string_view code, std::string_view message) {
   return verdict;
 }
 
+// A credential that was refused, or not even looked at.
+Verdict refuse_credential(const Error& why) {
+  if (why.kind != ErrorKind::unavailable) return refuse_credential("invalid_token", why.message);
+  auto verdict = refuse(429, "rate_limited", why.message);
+  verdict.reply.headers.emplace_back("Retry-After", "1");
+  return verdict;
+}
+
 Verdict refuse_path() { return refuse(404, "not_found", "nothing is here"); }
 
 Verdict refuse_origin() {
@@ -65,9 +73,10 @@ Verdict choose_socket(const RequestHead& head, const RouteRules& rules) {
   if (auto refused = refuse_handshake(head)) return std::move(*refused);
   if (!origin_allowed(head.origin, head.host, rules.allowed_origins)) return refuse_origin();
   const auto credential = find_credential(head, rules, true);
-  auto known = identify(credential, rules);
-  if (!known && credential.place == Credential::Place::header) {
-    return refuse_credential("invalid_token", known.error().message);
+  auto known = identify(credential, rules, head.address);
+  const bool unseen = !known && known.error().kind == ErrorKind::unavailable;
+  if (!known && (unseen || credential.place == Credential::Place::header)) {
+    return refuse_credential(known.error());
   }
   Verdict verdict;
   verdict.route = Route::socket;
@@ -84,8 +93,8 @@ Verdict choose_socket(const RequestHead& head, const RouteRules& rules) {
 // may on loopback only: to be read by all is not to be written by all. None: it may.
 std::optional<Verdict> refuse_stranger(const RequestHead& head, const RouteRules& rules,
                                        bool loopback) {
-  const auto known = identify(find_credential(head, rules, false), rules);
-  if (!known) return refuse_credential("invalid_token", known.error().message);
+  const auto known = identify(find_credential(head, rules, false), rules, head.address);
+  if (!known) return refuse_credential(known.error());
   const bool anonymous = !known->has_value();
   const bool owner = anonymous && loopback && !rules.auth_required;
   const auto* user = anonymous ? nullptr : &(*known)->principal;
@@ -130,12 +139,23 @@ Verdict choose_connections(const RequestHead& head, const RouteRules& rules, boo
   return verdict;
 }
 
-// Of what anyone may ask, loopback and administrators are told more.
-Verdict choose_view(const RequestHead& head, const RouteRules& rules, Route route) {
+// What anyone may ask: no credential is looked at.
+Verdict choose_view(const RequestHead& head, Route route) {
   if (head.method != "GET" && head.method != "HEAD") return refuse_method("GET, HEAD");
   Verdict verdict;
   verdict.route = route;
-  verdict.privileged = !refuse_stranger(head, rules, false);
+  return verdict;
+}
+
+// Loopback and administrators are told more, where they ask for it: who only wants to know whether
+// it is ready, a balancer that sends its token with everything among them, costs no signature.
+Verdict choose_readiness(const RequestHead& head, const RouteRules& rules, bool loopback) {
+  auto verdict = choose_view(head, Route::readiness);
+  const bool asks = !loopback && query_of(head.target) == "verbose";
+  if (verdict.route == Route::readiness && asks) {
+    if (auto refused = refuse_stranger(head, rules, false)) return std::move(*refused);
+    verdict.privileged = true;
+  }
   return verdict;
 }
 
@@ -149,6 +169,7 @@ Verdict choose_metrics(const RequestHead& head, const RouteRules& rules, bool lo
                   "this path answers on loopback without a proxy, and to administrators");
   }
   if (auto refused = refuse_stranger(head, rules, false)) return std::move(*refused);
+  verdict.privileged = true;
   return verdict;
 }
 
@@ -163,10 +184,10 @@ Verdict choose_by_path(const RequestHead& head, const RouteRules& rules, bool lo
   if (path == connections_path || path.starts_with(std::string(connections_path) + "/")) {
     return choose_connections(head, rules, loopback);
   }
-  if (path == "/healthz") return choose_view(head, rules, Route::health);
-  if (path == "/readyz") return choose_view(head, rules, Route::readiness);
+  if (path == "/healthz") return choose_view(head, Route::health);
+  if (path == "/readyz") return choose_readiness(head, rules, loopback);
   if (path == "/metrics") return choose_metrics(head, rules, loopback);
-  if (path == "/") return choose_view(head, rules, Route::page);
+  if (path == "/") return choose_view(head, Route::page);
   return refuse_path();
 }
 

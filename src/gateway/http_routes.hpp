@@ -36,6 +36,7 @@ struct RequestHead {
   std::string_view socket_key{};
   std::size_t socket_key_count = 0;
   bool peer_loopback = false;        // the peer's address
+  std::string_view address{};        // the client's, without a port
   Entrance entrance = Entrance::everyone;
 };
 

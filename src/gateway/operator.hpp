@@ -28,6 +28,9 @@ struct ListedConnection {
   std::uint64_t events_sent = 0;  // with those that wait
   std::size_t backlog_bytes = 0;  // events that wait for the reader
 };
+// About what it takes, in memory and as JSON.
+std::size_t bytes_of(const ListedConnection& listed);
+
 struct ConnectionPage {
   std::vector<ListedConnection> connections{};  // ordered by id
   std::optional<std::string> next{};            // what to go on after; none: that was all
@@ -51,7 +54,7 @@ class Operator {
   virtual void kick(ConnectionQuery query, std::function<void(std::size_t)> done) = 0;
   // The page at `/`: under `pgtide demo` only.
   virtual std::optional<std::string_view> page() = 0;
-  // May one more WebSocket be opened? Counts it when so. `address` is the peer's, without a port.
+  // May one more WebSocket be opened? Counts it when so. `address` is the client's, without a port.
   enum class Admission { admitted, too_many, too_many_from_address, starting };
   virtual Admission admit(const std::string& address) = 0;
   virtual void release(const std::string& address) = 0;

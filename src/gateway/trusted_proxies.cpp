@@ -63,6 +63,11 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& tex
   return proxies;
 }
 
+bool TrustedProxies::trusts(std::string_view address) const {
+  const auto parsed = parse_address(address);
+  return parsed && trusts(*parsed);
+}
+
 bool TrustedProxies::trusts(const Address& address) const {
   return std::ranges::any_of(networks_, [&](const Network& network) {
     const unsigned whole = network.bits / 8;

@@ -23,6 +23,9 @@ class TrustedProxies {
   // written. None: the peer itself is the client.
   std::optional<std::string> find_client(std::string_view peer, std::string_view forwarded) const;
 
+  // Is this a trusted proxy? Total over any text.
+  bool trusts(std::string_view address) const;
+
  private:
   using Address = std::array<std::uint8_t, 16>;  // IPv4 mapped into IPv6
   struct Network {

@@ -48,8 +48,8 @@ std::string print(const asio::ip::tcp::endpoint& endpoint) {
 
 class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
  public:
-  Visit(std::shared_ptr<GatewayCore> core, Socket socket, Entrance entrance)
-      : core_(std::move(core)), socket_(std::move(socket)), entrance_(entrance) {}
+  Visit(std::shared_ptr<GatewayCore> core, Socket socket, Arrival arrival)
+      : core_(std::move(core)), socket_(std::move(socket)), arrival_(std::move(arrival)) {}
 
   void start();
   void drain(SteadyTime until) override;
@@ -61,6 +61,8 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
 
   std::shared_ptr<Visit> self() { return shared_from_this(); }
   void within(std::chrono::milliseconds time);
+  bool may_ask_again() const;
+  void wake();
   void expire();
   void read_head();
   void on_head(ErrorCode error);
@@ -82,15 +84,18 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
 
   std::shared_ptr<GatewayCore> core_;
   Socket socket_;
-  const Entrance entrance_;
+  Arrival arrival_;
+  const SteadyTime life_end_ = std::chrono::steady_clock::now() + core_->options.http_life;
   asio::ip::tcp::endpoint peer_{};
   beast::flat_buffer buffer_{};
   std::optional<Parser> parser_{};
   std::array<char, 2048> ignored_{};
   SteadyTime deadline_ = SteadyTime::max();
-  bool idle_ = false;  // waits for a request
+  std::uint64_t ticket_ = 0;  // of its rest
+  std::size_t requests_ = 0;  // answered
+  bool idle_ = false;         // waits for a request
+  bool of_operator_ = false;  // was asked by one: it stays when room is made
   bool reads_body_ = false;
-  bool served_ = false;  // a request before
   bool ended_ = false;
 };
 
@@ -116,9 +121,19 @@ void Visit::on_deadline(SteadyTime now) {
 
 // A client that rests between two requests has done nothing wrong.
 void Visit::expire() {
-  const bool rests = idle_ && served_ && !parser_->got_some();
+  const bool rests = idle_ && requests_ > 0 && !parser_->got_some();
   if (!rests && (idle_ || reads_body_)) ++core_->traffic.counters.requests_expired;
   end();
+}
+
+// Not for ever: who keeps a connection without need keeps a place.
+bool Visit::may_ask_again() const {
+  return !arrival_.spare && requests_ < core_->options.http_requests &&
+         std::chrono::steady_clock::now() < life_end_;
+}
+
+void Visit::wake() {
+  if (std::exchange(idle_, false)) core_->wake(ticket_);
 }
 
 void Visit::drain(SteadyTime) {
@@ -127,6 +142,7 @@ void Visit::drain(SteadyTime) {
 
 void Visit::end() {
   if (std::exchange(ended_, true)) return;
+  wake();
   ErrorCode ignored;
   socket_.close(ignored);
   core_->remove(*this);
@@ -137,7 +153,11 @@ void Visit::read_head() {
   parser_->header_limit(head_bytes_max);
   parser_->body_limit(body_bytes_max);
   idle_ = true;
-  within(core_->options.handshake_timeout);
+  ticket_ = of_operator_ ? 0 : core_->rest(*this);
+  const auto life = std::chrono::ceil<std::chrono::milliseconds>(
+      life_end_ - std::chrono::steady_clock::now());
+  within(requests_ == 0 ? core_->options.handshake_timeout
+                        : std::min(core_->options.handshake_timeout, life));
   http::async_read_header(
       socket_, buffer_, *parser_,
       [visit = self()](ErrorCode error, std::size_t) { visit->on_head(error); });
@@ -145,12 +165,14 @@ void Visit::read_head() {
 
 void Visit::on_head(ErrorCode error) {
   if (ended_) return;
-  idle_ = false;
+  wake();
   if (error) return refuse_unread(error);
   std::string subprotocols;
   RequestHead head = make_head(parser_->get(), subprotocols);
-  head.entrance = entrance_;
+  head.entrance = arrival_.entrance;
   head.peer_loopback = peer_.address().is_loopback();
+  const std::string address = find_client().value_or(peer_.address().to_string());
+  head.address = address;
   head.body_follows = !parser_->is_done();
   // What follows such a request might be taken for the next one.
   if (head.strange_coding) parser_->get().keep_alive(false);
@@ -174,6 +196,7 @@ void Visit::refuse_unread(ErrorCode error) {
 }
 
 void Visit::follow(const Verdict& verdict) {
+  of_operator_ = verdict.privileged;
   switch (verdict.route) {
     case Route::socket:
       return upgrade(verdict);
@@ -309,10 +332,11 @@ void Visit::answer(HttpReply reply) {
 }
 
 void Visit::write(HttpReply reply) {
-  served_ = true;
+  ++requests_;
   const auto& request = parser_->get();
   // A body that nobody reads would be taken for the next request.
-  const bool keep_alive = request.keep_alive() && parser_->is_done() && !core_->draining;
+  const bool keep_alive =
+      request.keep_alive() && parser_->is_done() && !core_->draining && may_ask_again();
   auto response = std::make_shared<http::response<http::string_body>>(
       static_cast<http::status>(reply.status), request.version() == 10 ? 10U : 11U);
   response->set(http::field::server, "pgtide/" PGTIDE_VERSION);
@@ -351,8 +375,8 @@ void Visit::linger() {
 
 }  // namespace
 
-void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket, Entrance entrance) {
-  std::make_shared<Visit>(core, std::move(socket), entrance)->start();
+void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket, Arrival arrival) {
+  std::make_shared<Visit>(core, std::move(socket), std::move(arrival))->start();
 }
 
 }  // namespace pgtide

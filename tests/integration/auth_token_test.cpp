@@ -385,6 +385,40 @@ TEST_CASE("auth: kid picks the key by its text, and is no path") {
   }
 }
 
+TEST_CASE("auth: a token costs four signatures at most, however many keys there are") {
+  std::vector<Signer> signers;
+  std::string keys;
+  for (int n = 0; n < 64; ++n) {
+    signers.emplace_back("ES256");
+    keys += (n == 0 ? "" : ",") + signers.back().jwk(",\"kid\":\"" + std::to_string(n) + "\"");
+  }
+  Folder folder;
+  Config::Auth auth;
+  auth.jwt.algorithms = {"ES256"};
+  auth.jwt.jwks_file = folder.write("keys.json", "{\"keys\":[" + keys + "]}");
+  const auto checked = authenticator(auth);
+  const auto cost_of = [&](const std::string& token, const std::string& expected) {
+    const auto before = checked->signature_checks();
+    CHECK(verdict(checked->verify_token(token, now)) == expected);
+    return checked->signature_checks() - before;
+  };
+  const auto with_kid = [](const std::string& kid) {
+    return R"({"alg":"ES256","kid":")" + kid + "\"}";
+  };
+  const Signer stranger("ES256");
+  const std::string late =
+      "!none of the first 4 keys that fit the token has signed it; there are more: name its key in "
+      "the token's header (kid)";
+  CHECK(cost_of(stranger.token(valid_payload), late) == 4);
+  CHECK(cost_of(signers[3].token(valid_payload), "17 []") == 4);
+  CHECK(cost_of(signers[4].token(valid_payload), late) == 4);
+  CHECK(cost_of(signers[63].token(with_kid("63"), valid_payload), "17 []") == 1);
+  CHECK(cost_of(stranger.token(with_kid("63"), valid_payload), "!the token's signature is wrong") ==
+        1);
+  CHECK(cost_of(stranger.token(with_kid("64"), valid_payload),
+                "!no key of this server fits the token's alg and kid") == 0);
+}
+
 TEST_CASE("auth: keys of a set serve what they say, and what is not known is skipped") {
   const Signer signer("RS256");
   Folder folder;

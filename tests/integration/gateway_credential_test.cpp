@@ -13,11 +13,14 @@ namespace {
 // Tokens are names; "wrong" is none. The key "secret" is the backend's, which runs the server.
 class TestGatekeeper final : public Gatekeeper {
  public:
-  Result<Identity> by_token(std::string_view token) const override {
+  Result<Identity> by_token(std::string_view token, std::string_view) const override {
+    ++asked;
+    if (token == "unseen") return Error{ErrorKind::unavailable, "come again"};
     if (token == "wrong" || token.empty()) return Error{ErrorKind::denied, "it is wrong"};
     return Identity{{.id = std::string(token)}, std::nullopt};
   }
-  Result<Identity> by_key(std::string_view key) const override {
+  Result<Identity> by_key(std::string_view key, std::string_view) const override {
+    ++asked;
     if (key != "secret") return Error{ErrorKind::denied, "it is wrong"};
     return Identity{{.id = "backend"}, std::nullopt};
   }
@@ -25,6 +28,7 @@ class TestGatekeeper final : public Gatekeeper {
   bool administers(const Principal* user) const override {
     return user != nullptr && user->id == "backend";
   }
+  mutable std::atomic<int> asked = 0;  // credentials that were looked at
 };
 
 RigOptions guarded() {
@@ -57,6 +61,45 @@ std::string status_for(Rig& rig, const std::string& request, const std::string& 
 }
 
 }  // namespace
+
+TEST_CASE("gateway: what anyone may ask looks at no credential") {
+  RigOptions options;
+  const auto gatekeeper = std::make_shared<TestGatekeeper>();
+  options.gateway.gatekeeper = gatekeeper;
+  Rig rig(options);
+  rig.op.page_text = "<!doctype html>";
+  const std::string afar = "X-Forwarded-For: 192.0.2.1\r\n";
+  for (const char* path : {"/healthz", "/readyz", "/", "/readyz?x=1"}) {
+    CAPTURE(path);
+    for (const std::string& credential : {std::string("Authorization: Bearer 17\r\n"),
+                                          std::string("X-API-Key: secret\r\n")}) {
+      const std::string status = status_for(rig, std::string("GET ") + path, afar + credential);
+      CHECK(status == (std::string(path).starts_with("/readyz") ? "503" : "200"));
+      status_for(rig, std::string("GET ") + path, credential);
+    }
+  }
+  CHECK(gatekeeper->asked == 0);
+  CHECK(status_for(rig, "GET /readyz?verbose", afar) == "401");
+  CHECK(status_for(rig, "GET /readyz?verbose", afar + "X-API-Key: wrong\r\n") == "401");
+  CHECK(status_for(rig, "GET /readyz?verbose", afar + "Authorization: Bearer 17\r\n") == "403");
+  RawSocket administrator(rig);
+  administrator.send("GET /readyz?verbose HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" +
+                     afar + "X-API-Key: secret\r\n\r\n");
+  CHECK(administrator.read_to_end().find("\"database\":\"away\"") != std::string::npos);
+}
+
+TEST_CASE("gateway: a credential that is not looked at is 429, wherever it stands") {
+  RigOptions options = guarded();
+  options.gateway.query_token = true;
+  Rig rig(options);
+  const std::string bearer = "Authorization: Bearer unseen\r\n";
+  CHECK(who_is(rig, bearer) == "429");
+  CHECK(who_is(rig, "Sec-WebSocket-Protocol: pgtide, pgtide.bearer.unseen\r\n") == "429");
+  CHECK(who_is(rig, "", "?token=unseen") == "429");
+  CHECK(status_for(rig, "GET /realtime/connections", bearer) == "429");
+  RawSocket socket(rig);
+  CHECK(socket.shake_hands(bearer).find("Retry-After: 1\r\n") != std::string::npos);
+}
 
 TEST_CASE("gateway: the first place that has a credential is the one that counts") {
   struct Row {

@@ -235,6 +235,60 @@ TEST_CASE("gateway: who does not finish a request in time is cut off") {
   CHECK(slow.read_to_end().empty());
 }
 
+TEST_CASE("gateway: an HTTP connection has so many requests, and so long a life") {
+  struct Row {
+    std::chrono::milliseconds life;
+    std::size_t requests;
+    int answers;
+    const char* why;
+  };
+  const Row table[] = {{1h, 3, 3, "so many"}, {1h, 1, 1, "one"}, {0ms, 1'000, 1, "no time left"}};
+  for (const auto& row : table) {
+    CAPTURE(row.why);
+    RigOptions options;
+    options.gateway.http_life = row.life;
+    options.gateway.http_requests = row.requests;
+    Rig rig(options);
+    RawSocket socket(rig);
+    for (int n = 1; n < row.answers; ++n) {
+      socket.send(request("HEAD /healthz"));
+      CHECK(socket.read_head().find("Connection: close") == std::string::npos);
+    }
+    socket.send(request("HEAD /healthz"));
+    const auto last = socket.read_to_end();
+    CHECK(status_of(last) == 200);
+    CHECK(last.find("Connection: close\r\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("gateway: where room is made the connection that has waited longest goes first") {
+  Rig rig;
+  const auto ask_on = [](RawSocket& socket) {
+    socket.send(request("HEAD /healthz", "X-Forwarded-For: 192.0.2.1\r\n"));
+    return status_of(socket.read_head());
+  };
+  RawSocket first(rig);
+  RawSocket second(rig);
+  RawSocket third(rig);
+  RawSocket operators(rig);
+  operators.send(request("HEAD /healthz"));  // from loopback
+  CHECK(status_of(operators.read_head()) == 200);
+  for (RawSocket* socket : {&first, &second, &third, &first}) CHECK(ask_on(*socket) == 200);
+  auto client = rig.connect();
+  rig.on_shard([&] { rig.gateway->end_resting(1); });
+  CHECK(second.read_to_end().empty());
+  CHECK(ask_on(third) == 200);
+  CHECK(ask_on(first) == 200);
+  rig.on_shard([&] { rig.gateway->end_resting(1'000); });
+  CHECK(first.read_to_end().empty());
+  CHECK(third.read_to_end().empty());
+  operators.send(request("HEAD /healthz"));
+  CHECK(status_of(operators.read_head()) == 200);
+  CHECK(next_type(client) == "connected");
+  say(client, R"({"type":"ping"})");
+  CHECK(next_type(client) == "pong");
+}
+
 TEST_CASE("gateway: a handshake is checked before the upgrade") {
   struct Row {
     std::string headers;

@@ -186,7 +186,7 @@ TEST_CASE("gateway: connections are known with id, address and patterns while th
   const auto id = next(client).at("connection_id").get<std::string>();
   subscribe(client, "posts.*");
   subscribe(client, "posts.7");
-  const auto known = rig.on_shard([&] { return rig.gateway->list({}); });
+  const auto known = rig.on_shard([&] { return rig.gateway->list({}).connections; });
   REQUIRE(known.size() == 1);
   const ConnectionRecord& record = known[0].record;
   CHECK(record.id == id);

@@ -54,6 +54,53 @@ std::vector<std::string> ids_in(const Json& page) {
 
 }  // namespace
 
+TEST_CASE("administration: a page of connections is bounded in bytes, and the next goes on") {
+  RunningBridge bridge(blog([](Config& config) {
+    config.limits.message_bytes = 1'000'000;
+    config.limits.requests_per_second = 1e6;
+  }));
+  std::string subscriptions;
+  for (int n = 0; n < 100; ++n) {
+    subscriptions += (n == 0 ? "" : ",") + std::string(R"({"pattern":"posts.)") +
+                     std::to_string(n) + R"(","filter":"record.title == ')" +
+                     std::string(900, 'x') + R"('"})";
+  }
+  std::vector<Subscriber> clients;
+  std::set<std::string> expected;
+  for (int n = 0; n < 25; ++n) {
+    clients.push_back(bridge.connect());
+    clients.back().send(R"({"type":"subscribe","subscriptions":[)" + subscriptions + "]}");
+    for (int reply = 0; reply < 100; ++reply) {
+      REQUIRE(member(clients.back().next(), "type") == "subscribed");
+    }
+    expected.insert(member(clients.back().greeting(), "connection_id"));
+  }
+  std::set<std::string> listed;
+  std::string last;
+  int pages = 0;
+  for (std::string path = "GET /realtime/connections?limit=1000"; !path.empty(); ++pages) {
+    const HttpReply reply = http(bridge.address(), path);
+    REQUIRE(reply.status == 200);
+    CHECK(reply.body.size() < 1'500'000);
+    const auto page = nlohmann::json::parse(reply.body);
+    REQUIRE(!page["connections"].empty());
+    for (const auto& connection : page["connections"]) {
+      const auto id = connection["id"].get<std::string>();
+      CHECK(id > last);
+      last = id;
+      listed.insert(id);
+    }
+    path = page["next"].is_null() ? ""
+                                  : "GET /realtime/connections?limit=1000&after=" +
+                                        page["next"].get<std::string>();
+  }
+  CHECK(listed == expected);
+  CHECK(pages > 1);
+  const HttpReply slowest =
+      http(bridge.address(), "GET /realtime/connections?limit=1000&order=backlog");
+  CHECK(slowest.body.size() < 1'500'000);
+}
+
 TEST_CASE("administration: the list says of each connection who it is and what it gets") {
   RunningBridge bridge(ruled_blog());
   Subscriber reader(bridge.address(), "/realtime/subscribe", {bearer(token_of("17", {"editor"}))});

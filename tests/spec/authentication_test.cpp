@@ -173,6 +173,27 @@ TEST_CASE("authentication: operators are those who may subscribe to everything")
   CHECK(post({"X-Forwarded-For: 1.2.3.4"}) == 401);
 }
 
+TEST_CASE("authentication: who sends wrong credentials without end is no longer listened to") {
+  RunningBridge bridge(guarded_blog());
+  const auto try_with = [&](const std::string& line) {
+    return WireClient::upgrade(bridge.address(), socket_path, {line});
+  };
+  Subscriber client = bridge.connect();
+  HttpReply reply = try_with("X-API-Key: nothing");
+  CHECK(reply.status == 401);
+  for (int n = 0; n < 10'000 && reply.status == 401; ++n) reply = try_with("X-API-Key: nothing");
+  CHECK(reply.status == 429);
+  CHECK(reply.headers.at("retry-after") == "1");
+  CHECK(http(bridge.address(), "GET /healthz", {"X-API-Key: nothing"}).status == 200);
+  do {  // until it is its turn in the budget that is used up
+    REQUIRE(try_with("X-API-Key: nothing").status >= 401);
+    client.send(R"({"type":"auth","token":"a.b.c"})");
+    reply.body = client.next();
+  } while (member(reply.body, "code") == "invalid_token");
+  CHECK(member(reply.body, "code") == "rate_limited");
+  eventually([&] { return try_with("X-API-Key: " + api_key).status == 101; });
+}
+
 TEST_CASE("authentication: operators have a listener of their own, and then no other") {
   RunningBridge bridge(guarded_blog([](Config& config) {
     config.server.admin_host = "127.0.0.1";

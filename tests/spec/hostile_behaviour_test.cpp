@@ -363,6 +363,50 @@ TEST_CASE("behaviour: past limits.connections clients are told to come again, op
   CHECK(bridge.serving.lines_with(says).size() == 1);
 }
 
+TEST_CASE("behaviour: sockets that never ask count as well, and give way to who asks") {
+  Bridge bridge({"--limits.connections", "3", "--limits.handshake-timeout", "10m"});
+  std::vector<WireSocket> silent;
+  for (int n = 0; n < 200; ++n) silent.emplace_back(bridge.address());
+  eventually([&] {  // while the others give way it may be closed unread
+    WireSocket socket(bridge.address());
+    socket.write(handshake);
+    std::string heard;
+    while (socket.read(heard, patience) && !holds(heard, "\r\n\r\n")) {
+    }
+    return heard.starts_with("HTTP/1.1 101");
+  });
+  std::size_t left = 0;
+  std::string ignored;
+  for (WireSocket& socket : silent) {
+    socket.read(ignored, std::chrono::milliseconds{0});
+    left += socket.ended() ? 0 : 1;
+  }
+  CHECK(left <= 3);
+  CHECK(bridge.metric("process_open_fds") < 100);
+}
+
+TEST_CASE("behaviour: out of descriptors the HTTP connections without a request go first" *
+          doctest::skip(sanitizer_wants_descriptors)) {
+  Bridge bridge({"--limits.handshake-timeout", "10m"});
+  WireClient held(bridge.address());
+  greet(held);
+  std::vector<WireSocket> silent;
+  const double before = bridge.metric("process_open_fds");
+  for (int n = 0; n < 20; ++n) silent.emplace_back(bridge.address());
+  eventually([&] { return bridge.metric("process_open_fds") >= before + 20; });
+  const pid_t pid = bridge.serving.program->pid();
+  rlimit limit{};
+  REQUIRE(prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) == 0);
+  limit.rlim_cur = static_cast<rlim_t>(before) + 4;
+  REQUIRE(prlimit(pid, RLIMIT_NOFILE, &limit, nullptr) == 0);
+  WireClient another(bridge.address());
+  greet(another);
+  bridge.insert(1, 1, 10);
+  CHECK(member(held.next(), "record_id") == "1");
+  CHECK(member(another.next(), "record_id") == "1");
+  CHECK(bridge.metric("pgtide_accept_pauses_total") >= 1);
+}
+
 TEST_CASE("behaviour: past limits.connections_per_address others are still let in") {
   Bridge bridge({"--limits.connections-per-address", "2", "--server.trusted-proxies", "127.0.0.1"});
   const auto from = [](const std::string& address) {

@@ -42,6 +42,7 @@ TEST_CASE("log: at debug level one change can be followed from its tick to the s
   REQUIRE(std::regex_search(read, found, std::regex(R"(tick (\d+): 1 changes .*change (\d+)\))")));
   const std::string tick = found[1], change = found[2];
   awaited_line(serving, "tick " + tick + ": shard ");
+  awaited_line(serving, "has 1 changes for 1 connections");
   CHECK(serving.lines_with("has 1 changes for 1 connections").size() == 1);
   CHECK(holds(awaited_line(serving, "connection " + id + ": 1 events, "),
               "given to the socket: create of posts '17' (tick " + tick + ", change " + change +

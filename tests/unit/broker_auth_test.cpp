@@ -15,7 +15,7 @@ namespace {
 BrokerOptions knowing(bool required = false) {
   BrokerOptions options{.limits = {.requests_per_second = 100}};
   options.auth_required = required;
-  options.verify_token = [](std::string_view token) -> Result<Identity> {
+  options.verify_token = [](std::string_view token, std::string_view) -> Result<Identity> {
     if (token == "alice") {
       return Identity{{.id = "alice", .roles = {"editor"}},
                       std::chrono::system_clock::time_point{1'800'000'000s}};

@@ -91,7 +91,9 @@ class LeakWorld {
     policy_ = Policy::bind(rules_, watched_catalog(tables_), nullptr);
     const BrokerOptions options{
         .limits = {.requests_per_second = 0, .event_bytes = event_bytes_},
-        .verify_token = [this](std::string_view) -> Result<Identity> { return identity_; }};
+        .verify_token = [this](std::string_view, std::string_view) -> Result<Identity> {
+          return identity_;
+        }};
     broker_ = std::make_unique<Broker>(options, policy_, Cursor{9, 0, 0});
   }
 

@@ -13,8 +13,12 @@ namespace http = boost::beast::http;
 // Knows one token and one key.
 class OneKeeper final : public Gatekeeper {
  public:
-  Result<Identity> by_token(std::string_view token) const override { return whose(token); }
-  Result<Identity> by_key(std::string_view key) const override { return whose(key); }
+  Result<Identity> by_token(std::string_view token, std::string_view) const override {
+    return whose(token);
+  }
+  Result<Identity> by_key(std::string_view key, std::string_view) const override {
+    return whose(key);
+  }
   bool still_accepts(const Principal&, std::string_view) const override { return true; }
   bool administers(const Principal* user) const override { return user != nullptr; }
 

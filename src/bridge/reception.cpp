@@ -1,0 +1,61 @@
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "bridge/core.hpp"
+
+// Who is let in, and who gives way.
+namespace pgtide {
+namespace {
+
+constexpr std::size_t ended_in_shortage = 16;  // of each shard, in a tenth of a second
+
+}  // namespace
+
+// Who comes where all places are held is not kept waiting by those who only hold one.
+void BridgeCore::receive(int native_socket, Entrance entrance) {
+  const std::string peer = find_peer(native_socket);
+  auto arrival = limiter_.enter(entrance, trusted_proxies_.trusts(peer) ? "" : peer);
+  if (!arrival || arrival->spare) make_room(1);
+  if (!arrival) {
+    ++sockets_refused_;
+    ::close(native_socket);
+    return;
+  }
+  shards_[next_shard_++ % shards_.size()]->adopt(native_socket, std::move(*arrival));
+}
+
+// Of each shard those that have waited longest for a request.
+void BridgeCore::make_room(std::size_t per_shard) {
+  for (const auto& shard : shards_) shard->end_resting(per_shard);
+}
+
+void BridgeCore::note_shortage() {
+  make_room(ended_in_shortage);
+  ++accept_pauses_;
+  if (!says_shortage_.due()) return;
+  spdlog::error(
+      "the system has no descriptor or no memory for another connection: those that are open go "
+      "on, new ones wait; raise LimitNOFILE (ulimit -n), or lower limits.connections");
+}
+
+Operator::Admission BridgeCore::admit(const std::string& address) {
+  const Admission admission = limiter_.admit(address);
+  if (admission == Admission::too_many && says_full_.due()) {
+    spdlog::warn(
+        "all {} connections of limits.connections are open: further clients get 503; raise it, or "
+        "run another bridge",
+        config_.limits.connections);
+  }
+  if (admission == Admission::too_many_from_address && says_full_address_.due()) {
+    spdlog::warn(
+        "{} has the {} connections of limits.connections_per_address: further ones get 503; raise "
+        "it where many clients share an address, or name their proxy in server.trusted_proxies",
+        address, config_.limits.connections_per_address);
+  }
+  return admission;
+}
+
+}  // namespace pgtide
