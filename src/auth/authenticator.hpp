@@ -37,7 +37,8 @@ class Authenticator {
   // Strict: three parts in base64url without padding, a header without duplicates and `crit`, an
   // algorithm that is configured and a key of its kind, and the `typ` that is wanted, if one is.
   // `kid` picks the key, and is compared only; without it the first keys that fit are tried,
-  // `tries_max` at most. An API key's name is no token's: who issues tokens could else speak for it.
+  // `tries_max` at most. An API key's name is no token's: who issues tokens could else speak for
+  // it.
   Result<Identity> verify_token(std::string_view token,
                                 std::chrono::system_clock::time_point now) const;
   // One hash and one look-up, however many keys there are.
