@@ -74,6 +74,7 @@ struct Config {
     std::uint64_t filter_steps_per_second = 20'000'000;
     std::size_t event_bytes = 1'048'576;
     std::size_t backlog_bytes = 8'388'608;
+    std::size_t memory_bytes = 0;  // 0: a quarter of what the machine or the container has
     std::chrono::milliseconds handshake_timeout{10'000};
   } limits{};
 

@@ -16,6 +16,7 @@
 
 #include "bridge/gathering.hpp"
 #include "bridge/lag.hpp"
+#include "bridge/machine_memory.hpp"
 #include "bridge/metrics.hpp"
 #include "bridge/rules_loader.hpp"
 #include "config/config_file.hpp"
@@ -56,6 +57,7 @@ Result<void> write_port_file(const std::string& path, const std::string& address
 BridgeCore::BridgeCore(Config config, MakeSource make_source)
     : config_(std::move(config)),
       make_source_(std::move(make_source)),
+      memory_(memory_limit(config_.limits.memory_bytes, read_machine_memory())),
       limiter_(config_.limits.connections, config_.limits.connections_per_address),
       broadcaster_(config_.database.url),
       broadcast_thread_(std::make_unique<boost::asio::thread_pool>(1)) {}
@@ -148,7 +150,7 @@ Result<std::shared_ptr<const Rules>> BridgeCore::read_rules(bool required) const
   return load_rules(config_.rules, required);
 }
 
-ShardOptions BridgeCore::shard_options() const {
+ShardOptions BridgeCore::shard_options() {
   const auto& limits = config_.limits;
   ShardOptions options;
   options.broker.limits.subscriptions_per_connection = limits.subscriptions_per_connection;
@@ -157,6 +159,8 @@ ShardOptions BridgeCore::shard_options() const {
   options.broker.limits.scanned_filters = limits.scanned_filters_per_collection;
   options.broker.limits.filter_steps_per_event = limits.filter_steps_per_event;
   options.broker.limits.filter_steps_per_second = limits.filter_steps_per_second;
+  options.broker.limits.stretch_bytes = stretch_bytes(memory_.bytes_max());
+  options.broker.memory = options.gateway.memory = &memory_;
   options.broker.heartbeat_interval = config_.heartbeat.interval;
   options.broker.auth_required = config_.auth.required;
   options.broker.clock = [] { return std::chrono::steady_clock::now(); };
@@ -325,8 +329,8 @@ std::vector<std::string> BridgeCore::problems() const {
 void BridgeCore::metrics(std::function<void(std::string)> done) {
   const auto finish = [this, done = std::move(done)](const std::vector<ShardFigures>& shards) {
     done(to_prometheus({shards, source_->status(), problems().size(), now_us(),
-                        accept_pauses_.load(), sockets_refused_.load(),
-                        pacer_->spent().count()}));
+                        accept_pauses_.load(), sockets_refused_.load(), pacer_->spent().count(),
+                        &memory_}));
   };
   const auto all = std::make_shared<Gathering<ShardFigures>>(shards_.size(), finish);
   for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->collect(all->slot(i));

@@ -11,6 +11,7 @@
 #include "bridge/policy_keeper.hpp"
 #include "bridge/seldom.hpp"
 #include "bridge/shard.hpp"
+#include "broker/memory_account.hpp"
 #include "capture/broadcaster.hpp"
 #include "capture/change_source.hpp"
 #include "gateway/acceptor.hpp"
@@ -80,7 +81,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void close_ended_credentials();
   Result<void> take_rules(std::shared_ptr<const Rules> rules);
   Result<void> start_serving();
-  ShardOptions shard_options() const;
+  ShardOptions shard_options();
   void make_shards();
   Result<void> listen();
   void start_accepting();
@@ -101,9 +102,11 @@ class BridgeCore : private ChangeSink, private Operator {
   bool had_rules_file_ = false;
   std::string address_;
   std::string admin_address_;
+  MemoryAccount memory_;  // of all shards, which it outlives
   ConnectionLimiter limiter_;
   Seldom says_full_;
   Seldom says_full_address_;
+  Seldom says_short_of_memory_;
   Seldom says_shortage_;
   std::atomic<std::uint64_t> accept_pauses_ = 0;
   std::atomic<std::uint64_t> sockets_refused_ = 0;

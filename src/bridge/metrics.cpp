@@ -36,6 +36,16 @@ class Page {
   void begin_counters(const char* name, const char* help) {
     families_.push_back({name, help, MetricType::Counter, {}});
   }
+  // A gauge for each value of one label.
+  void begin_gauges(const char* name, const char* help) {
+    families_.push_back({name, help, MetricType::Gauge, {}});
+  }
+  void labelled_gauge(const char* label, std::string_view value, double amount) {
+    ClientMetric metric;
+    metric.label.push_back({label, std::string(value)});
+    metric.gauge.value = amount;
+    families_.back().metric.push_back(std::move(metric));
+  }
   void labelled(const char* label, std::string_view value, std::uint64_t count) {
     ClientMetric metric;
     metric.label.push_back({label, std::string(value)});
@@ -193,6 +203,22 @@ void add_clients(Page& page, const ShardFigures& sum) {
   }
 }
 
+void add_memory(Page& page, const MemoryAccount& memory) {
+  page.gauge("pgtide_memory_limit_bytes", "limits.memory_bytes, or what it stands for.",
+             static_cast<double>(memory.bytes_max()));
+  page.begin_gauges("pgtide_memory_bytes", "Held for clients now, by kind; of the limit.");
+  for (std::size_t i = 0; i < memory_kinds; ++i) {
+    const auto kind = static_cast<MemoryKind>(i);
+    page.labelled_gauge("kind", to_string(kind), static_cast<double>(memory.used(kind)));
+  }
+  page.begin_counters("pgtide_memory_steps_total",
+                      "What was done because memory ran short of its limit, by step.");
+  for (std::size_t i = 0; i < memory_steps; ++i) {
+    const auto step = static_cast<MemoryStep>(i);
+    page.labelled("step", to_string(step), memory.steps(step));
+  }
+}
+
 void add_events(Page& page, const ShardFigures& sum) {
   page.counter("pgtide_events_total", "Events matched against the subscriptions.",
                sum.broker.events_in);
@@ -241,6 +267,7 @@ std::string to_prometheus(const BridgeFigures& figures) {
   page.counter("pgtide_sockets_refused_total",
                "Accepted sockets that were closed unread: past the limits and their spare part.",
                figures.sockets_refused);
+  if (figures.memory != nullptr) add_memory(page, *figures.memory);
   add_events(page, sum);
   page.counter("pgtide_paced_seconds_total",
                "Time that bursts were held back for those who read them: 3 % of all at the most.",

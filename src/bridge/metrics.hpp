@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "bridge/shard.hpp"
+#include "broker/memory_account.hpp"
 #include "capture/change_source.hpp"
 
 namespace pgtide {
@@ -15,6 +16,7 @@ struct BridgeFigures {
   std::uint64_t accept_pauses = 0;
   std::uint64_t sockets_refused = 0;
   double paced_seconds = 0;
+  const MemoryAccount* memory = nullptr;
 };
 
 // The figures of the whole bridge and of its process as Prometheus text (format 0.0.4). Counters

@@ -42,6 +42,16 @@ void BridgeCore::note_shortage() {
 }
 
 Operator::Admission BridgeCore::admit(const std::string& address) {
+  if (limiter_.is_open() && !memory_.takes_connection()) {
+    memory_.note(MemoryStep::connection_refused);
+    if (says_short_of_memory_.due()) {
+      spdlog::warn(
+          "clients hold {} bytes and limits.memory_bytes is {}: further ones get 503; raise it, "
+          "see pgtide connections for who holds much, or run another bridge",
+          memory_.used(), memory_.bytes_max());
+    }
+    return Admission::short_of_memory;
+  }
   const Admission admission = limiter_.admit(address);
   if (admission == Admission::too_many && says_full_.due()) {
     spdlog::warn(

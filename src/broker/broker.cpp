@@ -47,7 +47,9 @@ Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> polic
       sealer(options.sealer ? options.sealer : std::make_shared<PlainCursors>()),
       policy(std::move(policy_)),
       position(position_),
-      index({options.limits.filter_steps_per_event, options.limits.filter_steps_per_second}),
+      index({options.limits.filter_steps_per_event, options.limits.filter_steps_per_second},
+            options.memory),
+      filters(options.memory),
       fan_out(options.limits, *sealer, options.clock, options.memory) {}
 
 Connection& Broker::State::at(ConnectionNumber number) {

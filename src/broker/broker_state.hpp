@@ -26,6 +26,7 @@ struct Subscription {
   std::string pattern{};
   ActionSet events{};
   std::shared_ptr<const Expression> filter{};  // null: none
+  MemoryCharge charge{};                       // of all but the filter
 };
 
 // One open connection. Its address does not change while it is open.
@@ -56,7 +57,7 @@ struct Broker::State {
   SubscriptionIndex index;
   CollectionCounts collections{};
   Lenses lenses{};
-  FilterTexts filters{};
+  FilterTexts filters;
   FanOut fan_out;
   std::vector<std::unique_ptr<Connection>> connections{};  // by number; null: free
   std::vector<ConnectionNumber> free_numbers{};
@@ -94,6 +95,7 @@ struct Broker::State {
   bool read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
                    Subscription& wanted);
   bool has_room(Request& request, const SubscribeItem& item);
+  bool has_memory(Request& request, const SubscribeItem& item);
   void hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
             Subscription wanted);
   void refuse(Request& request, ErrorReply error);

@@ -194,7 +194,10 @@ void FanOut::match(std::uint32_t event, SubscriptionIndex& index) {
 void FanOut::note(DeliveryClass& in, const Pick& pick) {
   const auto place = static_cast<std::uint32_t>(picks_.size());
   picks_.push_back({pick});
-  stretch_bytes_ += pick.text == none ? sizeof(ChainedPick) : texts_.frame_bytes(pick.text);
+  const std::size_t bytes = pick.text == none ? 0 : texts_.frame_bytes(pick.text);
+  // Of one class all members share a run; of several each may get one of its own.
+  const bool shared = touched_.size() < 2 && (touched_.empty() || touched_[0].in == &in);
+  stretch_bytes_ += sizeof(ChainedPick) + bytes * (shared ? 1 : in.members.size());
   if (in.touched_in != batch_) {
     in.touched_in = batch_;
     in.touched = static_cast<std::uint32_t>(touched_.size());

@@ -3,6 +3,7 @@
 #include <string>
 #include <variant>
 
+#include "broker/memory_account.hpp"
 #include "rules/expression.hpp"
 #include "rules/text_map.hpp"
 
@@ -12,10 +13,13 @@ namespace pgtide {
 // parsed, and its regular expression compiled, once.
 class FilterTexts {
  public:
+  explicit FilterTexts(MemoryAccount* memory) : memory_(memory) {}
+
   // The first fault where there are any.
   std::variant<std::shared_ptr<const Expression>, ExpressionFault> parse(const std::string& text);
 
  private:
+  MemoryAccount* memory_;  // null: none is kept
   TextMap<std::weak_ptr<const Expression>> held_{};
 };
 

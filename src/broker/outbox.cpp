@@ -106,6 +106,15 @@ void Outbox::fall_behind() {
   items_.swap(kept);
 }
 
+std::size_t Outbox::shed_bytes() const {
+  std::size_t bytes = behind_ ? 0 : items_.size() * sizeof(Item);
+  for (const Item& item : items_) {
+    if (!item.run) continue;
+    bytes += item.run->frames.size() / static_cast<std::size_t>(item.run.use_count());
+  }
+  return bytes;
+}
+
 bool Outbox::give_up_backlog() {
   if (behind_ || run_bytes_ == 0) return false;
   fall_behind();

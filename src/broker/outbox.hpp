@@ -53,6 +53,8 @@ class Outbox {
   bool behind() const { return behind_; }
   std::size_t backlog_bytes() const { return run_bytes_; }  // of events
   std::size_t reply_bytes() const { return reply_bytes_; }
+  // What a fall would give back: a run counts in parts, one for each who holds it.
+  std::size_t shed_bytes() const;
   // What waiting takes beside the runs and the replies.
   std::size_t queue_bytes() const { return items_.size() * sizeof(Item) + rest_bytes_; }
   // Events that this connection was spared, dropped or refused, since it was made.

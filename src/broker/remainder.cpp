@@ -4,6 +4,12 @@
 
 namespace pgtide {
 
+Remainder::Remainder(std::shared_ptr<const Predicate> predicate, Remainders& listed_in)
+    : predicate_(std::move(predicate)),
+      listed_in_(&listed_in),
+      charge_(listed_in.memory_, MemoryKind::subscriptions,
+              sizeof(Remainder) + predicate_->bytes()) {}
+
 Visible Remainder::decide(EventRows& rows) {
   std::uint64_t all = Scratch::unlimited;
   return *decide(rows, all);

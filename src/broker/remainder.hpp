@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "broker/event_rows.hpp"
+#include "broker/memory_account.hpp"
 #include "rules/predicate.hpp"
 #include "rules/text_map.hpp"
 
@@ -26,8 +27,7 @@ class Remainders;
 class Remainder
     : public boost::intrusive_ref_counter<Remainder, boost::thread_unsafe_counter> {
  public:
-  Remainder(std::shared_ptr<const Predicate> predicate, Remainders& listed_in)
-      : predicate_(std::move(predicate)), listed_in_(&listed_in) {}
+  Remainder(std::shared_ptr<const Predicate> predicate, Remainders& listed_in);
   ~Remainder();
   Remainder(const Remainder&) = delete;
   Remainder& operator=(const Remainder&) = delete;
@@ -47,6 +47,7 @@ class Remainder
   Remainders* listed_in_;  // null: they are no more
   std::uint64_t decided_ = 0;  // the number of the event that `visible_` speaks of
   Visible visible_{};
+  MemoryCharge charge_;
 };
 
 using RemainderPointer = boost::intrusive_ptr<Remainder>;
@@ -54,7 +55,7 @@ using RemainderPointer = boost::intrusive_ptr<Remainder>;
 // Every remainder that is held, found by its text. It leaves the list with its last holder.
 class Remainders {
  public:
-  Remainders() = default;
+  explicit Remainders(MemoryAccount* memory) : memory_(memory) {}
   ~Remainders();
   Remainders(const Remainders&) = delete;
   Remainders& operator=(const Remainders&) = delete;
@@ -75,6 +76,7 @@ class Remainders {
       return text_of(one) == text_of(other);
     }
   };
+  MemoryAccount* memory_;  // null: none is kept
   boost::unordered_flat_set<Remainder*, Hash, Equal> by_text_{};
 };
 

@@ -25,8 +25,8 @@ void stand_up(Seat& seat) {
 
 }  // namespace
 
-SubscriptionIndex::SubscriptionIndex(ScanLimits limits)
-    : budget_(limits), everyone_(std::make_unique<DeliveryClass>()) {}
+SubscriptionIndex::SubscriptionIndex(ScanLimits limits, MemoryAccount* memory)
+    : remainders_(memory), budget_(limits), everyone_(std::make_unique<DeliveryClass>()) {}
 
 std::size_t SubscriptionIndex::Hash::operator()(const Key& key) const {
   const std::hash<const void*> hash;

@@ -18,7 +18,7 @@ namespace pgtide {
 // broadcast_all finds them.
 class SubscriptionIndex {
  public:
-  explicit SubscriptionIndex(ScanLimits limits = {});
+  explicit SubscriptionIndex(ScanLimits limits = {}, MemoryAccount* memory = nullptr);
 
   ScanBudget& budget() { return budget_; }
 
@@ -82,7 +82,7 @@ class SubscriptionIndex {
   boost::unordered_flat_set<std::unique_ptr<DeliveryClass>, Hash, Equal> classes_{};
   std::unique_ptr<ClassGroup> everything_{};
   TextMap<CollectionNode> collections_{};
-  Remainders remainders_{};
+  Remainders remainders_;
   ScanBudget budget_;
   std::unique_ptr<DeliveryClass> everyone_;
 };

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/machine_memory.hpp"
 #include "bridge/resource_figures.hpp"
 #include "capture/inspection.hpp"
 #include "cli/bound_rules.hpp"
@@ -188,7 +189,24 @@ void examine_schema(Examination& all, const Config& config) {
   examine_tables(all, status);
 }
 
+// Past half of the machine its other half, and what the account does not see, may not be enough.
+void examine_memory(Examination& all, const Config& config) {
+  const std::size_t machine = read_machine_memory();
+  if (machine == 0) return all.note("memory", "how much there is cannot be read here; set "
+                                              "limits.memory_bytes");
+  const std::size_t limit = memory_limit(config.limits.memory_bytes, machine);
+  const std::string share = "clients may make a bridge hold " +
+                            in_megabytes(static_cast<double>(limit)) + " of " +
+                            in_megabytes(static_cast<double>(machine));
+  if (limit > machine / 2) {
+    return all.mend("memory", share + ", more than half: the system may end it; lower "
+                              "limits.memory_bytes");
+  }
+  all.well("memory", share);
+}
+
 void examine_machine(Examination& all, const Config& config) {
+  examine_memory(all, config);
   const std::size_t wanted = config.limits.connections + own_descriptors;
   if (const std::uint64_t limit = read_resource_figures().max_fds; limit > 0) {
     const std::string open = std::to_string(limit) + " file descriptors";

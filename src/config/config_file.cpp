@@ -198,6 +198,12 @@ std::vector<std::string> contradictions(const Config& config) {
         "limits.backlog_bytes must be at least limits.event_bytes: a reader could never be sent "
         "the largest event");
   }
+  const auto& limits = config.limits;
+  if (limits.memory_bytes != 0 && limits.memory_bytes < limits.backlog_bytes) {
+    found.push_back(
+        "limits.memory_bytes must be at least limits.backlog_bytes, or 0: not even one reader "
+        "could be let wait for so much");
+  }
   if (!config.auth.jwt.secret.empty() && !config.auth.jwt.secret_file.empty()) {
     found.push_back("auth.jwt.secret and auth.jwt.secret_file are both set: remove one of them");
   }

@@ -204,6 +204,13 @@ std::vector<KeyEntry> size_and_time_limits() {
            "is told resync_required."},
           [](Config& c) -> std::size_t& { return c.limits.backlog_bytes; },
           {64 * kib, 1'024 * mib}),
+      count_key({"limits.memory_bytes",
+                 "Bytes that all clients together may make the server hold: what waits for them, "
+                 "their subscriptions, requests and connections; past it the largest backlogs are "
+                 "dropped, then new subscriptions refused, then new connections. 0: a quarter of "
+                 "what the machine or its control group has."},
+                [](Config& c) -> std::size_t& { return c.limits.memory_bytes; },
+                {0, 1'048'576 * mib}),
       duration_key({"limits.handshake_timeout",
                     "How long a new connection may take to complete its WebSocket handshake, and "
                     "then to send auth where auth.required asks for it."},

@@ -34,6 +34,7 @@ class Session : public Guest {
   virtual bool is_live() const = 0;  // not closing
   virtual std::uint64_t events_sent() const = 0;  // with those that wait
   virtual std::size_t backlog_bytes() const = 0;  // of events
+  virtual std::size_t shed_bytes() const = 0;  // what drop_backlog() would give back
   virtual bool drop_backlog() = 0;  // falls behind; false where nothing waits
   // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
   // not long.

@@ -108,11 +108,12 @@ void Gateway::close(ConnectionNumber connection, CloseCode code, std::string_vie
 bool Gateway::drop_backlogs() {
   if (state_->options.memory == nullptr) return false;
   MemoryAccount& memory = *state_->options.memory;
-  auto waiting = state_->waiting();
-  std::sort(waiting.begin(), waiting.end(), [&](ConnectionNumber left, ConnectionNumber right) {
-    return state_->find(left)->backlog_bytes() > state_->find(right)->backlog_bytes();
-  });
-  for (const ConnectionNumber number : waiting) {
+  std::vector<std::pair<std::size_t, ConnectionNumber>> waiting;
+  for (const ConnectionNumber number : state_->waiting()) {
+    waiting.emplace_back(state_->find(number)->shed_bytes(), number);
+  }
+  std::sort(waiting.begin(), waiting.end(), std::greater<>());
+  for (const auto& [bytes, number] : waiting) {
     if (memory.eased()) break;
     if (!state_->find(number)->drop_backlog()) continue;
     memory.note(MemoryStep::backlog_dropped);

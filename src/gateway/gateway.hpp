@@ -84,8 +84,9 @@ class Gateway {
   void send_reply(ConnectionNumber connection, std::string frames);
   void close(ConnectionNumber connection, CloseCode code, std::string_view reason);
 
-  // Lets the largest backlogs fall behind, until the account of memory is eased. False where all
-  // of them were not enough, or none waits.
+  // Lets the largest backlogs fall behind, until the account of memory is eased: the largest by
+  // what goes with it, so that who waits for the same run as many others is among the last. False
+  // where all of them were not enough, or none waits.
   bool drop_backlogs();
 
   // Those meant, ordered as the query wants; `next` where its bytes did not take all. And their

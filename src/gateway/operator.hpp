@@ -55,7 +55,13 @@ class Operator {
   // The page at `/`: under `pgtide demo` only.
   virtual std::optional<std::string_view> page() = 0;
   // May one more WebSocket be opened? Counts it when so. `address` is the client's, without a port.
-  enum class Admission { admitted, too_many, too_many_from_address, starting };
+  enum class Admission {
+    admitted,
+    too_many,
+    too_many_from_address,
+    short_of_memory,
+    starting
+  };
   virtual Admission admit(const std::string& address) = 0;
   virtual void release(const std::string& address) = 0;
 };

@@ -69,6 +69,7 @@ class WebSocketSession final : public Session,
   bool is_live() const override { return stage_ == Stage::live; }
   std::uint64_t events_sent() const override { return wire_.events_sent(); }
   std::size_t backlog_bytes() const override { return wire_.backlog_bytes(); }
+  std::size_t shed_bytes() const override { return wire_.shed_bytes(); }
   bool drop_backlog() override { return wire_.drop_backlog(); }
   void close(CloseCode code, std::string_view reason) override;
   void drain(SteadyTime until) override;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "gateway/broadcast_body.hpp"
+#include "gateway/charged_allocator.hpp"
 #include "gateway/core.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/http_replies.hpp"
@@ -27,8 +28,12 @@ using ErrorCode = boost::system::error_code;
 
 // A request line and headers: what a browser with cookies and a token of 4 KiB needs, twice.
 constexpr std::uint32_t head_bytes_max = 16'384;
+// It is found too long when it is over; half a read more than it.
+constexpr std::size_t buffer_bytes_max = head_bytes_max + 512;
 // Room for the fields around the data, and for spaces; the data's own limit is exact.
 constexpr std::uint64_t body_bytes_max = broadcast_bytes_max + 65'536;
+// What a visit takes beside the head that it reads: this object, its socket and its parser.
+constexpr std::size_t visit_bytes = 4'096;
 // How long a client that was refused may go on sending before it is cut off.
 constexpr std::chrono::milliseconds linger_time{2'000};
 
@@ -49,7 +54,11 @@ std::string print(const asio::ip::tcp::endpoint& endpoint) {
 class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
  public:
   Visit(std::shared_ptr<GatewayCore> core, Socket socket, Arrival arrival)
-      : core_(std::move(core)), socket_(std::move(socket)), arrival_(std::move(arrival)) {}
+      : core_(std::move(core)),
+        socket_(std::move(socket)),
+        arrival_(std::move(arrival)),
+        buffer_(buffer_bytes_max, ChargedAllocator<char>(core_->options.memory)),
+        held_(core_->options.memory, MemoryKind::connections, visit_bytes) {}
 
   void start();
   void drain(SteadyTime until) override;
@@ -87,7 +96,8 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   Arrival arrival_;
   const SteadyTime life_end_ = std::chrono::steady_clock::now() + core_->options.http_life;
   asio::ip::tcp::endpoint peer_{};
-  beast::flat_buffer buffer_{};
+  beast::basic_flat_buffer<ChargedAllocator<char>> buffer_;  // holds a head until it is whole
+  MemoryCharge held_;
   std::optional<Parser> parser_{};
   std::array<char, 2048> ignored_{};
   SteadyTime deadline_ = SteadyTime::max();

@@ -16,6 +16,8 @@ constexpr std::string_view ping_frame("\x89\x00", 2);
 // A client that lets as many times limits.reply_bytes of replies wait, of which notices come
 // unasked, will not read them: it is cut off.
 constexpr std::size_t unread_replies_max = 16;
+// The same where memory is short of room for more subscriptions.
+constexpr std::size_t unread_bytes_when_short = 4'096;
 constexpr char close_frame_start = '\x88';
 
 // What a close frame of ours says; 0: nothing (RFC 6455, 5.5.1).
@@ -52,7 +54,10 @@ void Wire::send_reply(std::string frames) {
   if (!open_ || finished_ || frames.empty()) return;
   outbox_.push_reply(std::move(frames));
   pump();
-  if (open_ && outbox_.reply_bytes() > unread_replies_max * limits_.reply_bytes) break_off();
+  const bool is_short = limits_.memory != nullptr && !limits_.memory->takes_subscription();
+  const std::size_t most =
+      is_short ? unread_bytes_when_short : unread_replies_max * limits_.reply_bytes;
+  if (open_ && outbox_.reply_bytes() > most) break_off();
 }
 
 void Wire::send_ping() {

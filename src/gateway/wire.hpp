@@ -91,6 +91,7 @@ class Wire {
   // Events that were sent or wait, and the bytes of those that wait.
   std::uint64_t events_sent() const { return events_given_ - outbox_.dropped_events(); }
   std::size_t backlog_bytes() const { return outbox_.backlog_bytes(); }
+  std::size_t shed_bytes() const { return outbox_.shed_bytes(); }
   std::size_t bytes_waiting() const { return outbox_.backlog_bytes() + outbox_.reply_bytes(); }
 
   template <class Buffers, class Token>

@@ -20,6 +20,7 @@ std::string_view to_string(WireCode code) {
     case WireCode::invalid_cursor: return "invalid_cursor";
     case WireCode::snapshot_too_large: return "snapshot_too_large";
     case WireCode::snapshot_denied: return "snapshot_denied";
+    case WireCode::server_busy: return "server_busy";
     case WireCode::internal: return "internal";
   }
   return "internal";

@@ -23,6 +23,7 @@ enum class WireCode : std::uint8_t {
   invalid_cursor,
   snapshot_too_large,
   snapshot_denied,
+  server_busy,
   internal
 };
 std::string_view to_string(WireCode code);

@@ -6,6 +6,7 @@
 #include "rules/index_plan.hpp"
 #include "rules/printer.hpp"
 #include "rules/specializer.hpp"
+#include "rules/tree_bytes.hpp"
 
 namespace pgtide {
 
@@ -45,6 +46,14 @@ std::shared_ptr<const Predicate> Predicate::both(std::shared_ptr<const Predicate
 std::shared_ptr<const Predicate> Predicate::compacted(std::shared_ptr<const Predicate> predicate) {
   if (!predicate->terms_suffice_ || predicate->outcome_ != Outcome::by_record) return predicate;
   return std::make_shared<const Predicate>(Private{}, predicate->text_, predicate->terms_);
+}
+
+std::size_t Predicate::bytes() const {
+  std::size_t bytes = sizeof(Predicate) + text_.size() + (root_ ? tree_bytes(*root_) : 0);
+  for (const IndexTerm& term : terms_) {
+    bytes += sizeof(IndexTerm) + term.key.size() + term.dimension.column.size();
+  }
+  return bytes;
 }
 
 bool Predicate::holds(const RecordView& record) const {

@@ -62,6 +62,8 @@ class Predicate {
 
   // It can hold only for a record that has at least one of these; empty: no index serves it.
   const std::vector<IndexTerm>& terms() const { return terms_; }
+  // About how much memory it takes.
+  std::size_t bytes() const;
   // Having one of them is enough: holds() need not be asked.
   bool terms_suffice() const { return terms_suffice_; }
   // Does the index spare most rows the question? Not where a term is one that many records

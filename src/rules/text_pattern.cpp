@@ -82,4 +82,9 @@ std::uint64_t TextPattern::steps(std::string_view text) const {
   return program_ * std::min(text.size(), matched_bytes_) / turns_per_step;
 }
 
+std::size_t TextPattern::bytes_max() const {
+  return sizeof(TextPattern) + sizeof(re2::RE2) +
+         static_cast<std::size_t>(compiled_->options().max_mem());
+}
+
 }  // namespace pgtide

@@ -28,6 +28,9 @@ class TextPattern {
   // of the text; where it gives up its automaton, as many as the program is long.
   std::uint64_t steps(std::string_view text) const;
 
+  // As much memory as it may come to take while it reads texts.
+  std::size_t bytes_max() const;
+
   ~TextPattern();
 
  private:

@@ -44,7 +44,7 @@ TEST_CASE("doctor: where all is well it says so of each thing, and is exit code 
         "ok    transactions ", "ok    settings      configuration and rules are valid",
         "ok    schema        version ",
         "ok    leader        backend ", "ok    log ", "ok    tables        1 watched",
-        "ok    descriptors ", "somaxconn"}) {
+        "ok    descriptors ", "ok    memory        clients may make a bridge hold ", "somaxconn"}) {
     CAPTURE(line);
     CHECK(holds(end.output, line));
   }
@@ -80,6 +80,13 @@ TEST_CASE("doctor: without a database it says why, and looks at the rest") {
   CHECK(end.code == 1);
   CHECK(any_holds(findings(end, "database"), "mend "));
   CHECK(findings(end, "descriptors").size() == 1);
+  CHECK(findings(end, "memory").size() == 1);
+  const ProgramEnd greedy = run_program(
+      {"doctor", "--json", "--database.url", "host=/nowhere dbname=x", "--limits.memory-bytes",
+       "1000000000000000"},
+      {.folder = stage.folder.path("")});
+  CHECK(any_holds(findings(greedy, "memory"), "mend "));
+  CHECK(any_holds(findings(greedy, "memory"), "lower limits.memory_bytes"));
   const ProgramEnd wrong = run_program({"doctor", "--limits.connections", "many"},
                                        {.folder = stage.folder.path("")});
   CHECK(wrong.code == 2);

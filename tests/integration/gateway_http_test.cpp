@@ -379,7 +379,7 @@ TEST_CASE("gateway: past the limits a handshake is 503, and says when to come ag
   Rig rig;
   for (const auto admission :
        {Operator::Admission::too_many, Operator::Admission::too_many_from_address,
-        Operator::Admission::starting}) {
+        Operator::Admission::short_of_memory, Operator::Admission::starting}) {
     rig.op.admission = admission;
     RawSocket socket(rig);
     const auto head = socket.shake_hands();

@@ -104,3 +104,62 @@ TEST_CASE("broker: a run counts once in the account of memory, until its last ho
   held.clear();
   CHECK(memory.used(MemoryKind::frames) == 0);
 }
+
+namespace {
+
+std::string subscribe_filtered(const std::string& pattern, const std::string& filter) {
+  return R"({"type":"subscribe","pattern":")" + pattern + R"(","filter":")" + filter + "\"}";
+}
+
+// Near the most nodes that a filter may have.
+std::string maximal_filter(int from) {
+  std::string filter;
+  for (int term = 0; term < 15; ++term) {
+    filter += (term == 0 ? "record.id == " : " || record.id == ") + std::to_string(from + term);
+  }
+  return filter;
+}
+
+}  // namespace
+
+TEST_CASE("broker: subscriptions and filters are in the account of memory while they are held") {
+  MemoryAccount memory(0);
+  World world(typed_policy(), {.limits = {.requests_per_second = 0}, .memory = &memory});
+  const auto held = [&] { return memory.used(MemoryKind::subscriptions); };
+  const auto one = world.open();
+  const auto other = world.open();
+  CHECK(held() == 0);
+  world.say(one, World::subscribe("posts.*"));
+  const std::size_t plain = held();
+  CHECK(plain > 500);
+  world.say(one, subscribe_filtered("posts.*", maximal_filter(100)));
+  const std::size_t filtered = held();
+  CHECK(filtered > plain + 5'000);
+  world.say(other, subscribe_filtered("posts.*", maximal_filter(100)));
+  CHECK(held() == filtered + plain);  // the filter once
+  world.say(other, subscribe_filtered("posts.*", maximal_filter(200)));
+  CHECK(held() == 2 * filtered);
+  world.broker.close(other);
+  CHECK(held() == filtered);
+  world.say(one, R"({"type":"unsubscribe","pattern":"posts.*"})");
+  CHECK(held() == 0);
+}
+
+TEST_CASE("broker: where memory is short new subscriptions are refused, and held ones go on") {
+  MemoryAccount memory(1'000'000);
+  World world(typed_policy(), {.limits = {.requests_per_second = 0}, .memory = &memory});
+  const auto number = world.subscriber({"posts.*"});
+  MemoryCharge others(&memory, MemoryKind::subscriptions, 500'000);
+  for (const char* pattern : {"posts.1", "posts.*"}) {
+    const Lines answer = world.ask(number, World::subscribe(pattern));
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].find(R"("code":"server_busy")") != std::string::npos);
+    CHECK(answer[0].find(R"("retry_after_ms":5000)") != std::string::npos);
+  }
+  CHECK(memory.steps(MemoryStep::subscription_refused) == 2);
+  CHECK(world.patterns(number) == Lines{"posts.*"});
+  world.deliver(world.batch(statement(1)));
+  CHECK(world.taken(number).size() == 1);
+  others.set(0);
+  CHECK(world.ask(number, World::subscribe("posts.1"))[0].find("subscribed") != std::string::npos);
+}

@@ -345,6 +345,14 @@ TEST_CASE("config: a backlog that no event fits into is a contradiction") {
   CHECK(contradictions(config).size() == 1);
 }
 
+TEST_CASE("config: memory for less than one backlog is a contradiction, and 0 is none") {
+  Config config;
+  config.limits.memory_bytes = config.limits.backlog_bytes - 1;
+  CHECK(contradictions(config).size() == 1);
+  config.limits.memory_bytes = config.limits.backlog_bytes;
+  CHECK(contradictions(config).empty());
+}
+
 TEST_CASE("config: any bytes are a file or its faults, never a crash") {
   std::mt19937 random(20'241);
   const std::string pieces[] = {"limits:", " ",  "\n", "  ",    "connections", ":",    "5",
