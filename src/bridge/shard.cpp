@@ -75,8 +75,9 @@ struct Shard::State {
         work(asio::make_work_guard(context)),
         thread([this] { run_loop(context); }) {}
 
-  void enqueue(Turn turn) {
-    queue.push_back(std::move(turn));
+  template <class What>
+  void enqueue(What what) {
+    queue.emplace_back(std::in_place_type<What>, std::move(what));
     if (!waiting) take_turns();
   }
 

@@ -19,8 +19,8 @@ namespace pgtide {
 namespace {
 
 constexpr std::chrono::milliseconds memory_patience{5'000};
-// What a subscription takes beside its filter, and how often its pattern stands there: its seat,
-// class and group, and their places in the index (measured, g++ 12).
+// What a subscription takes beside its filter, by the sizes of its seat, class and group and of
+// their places in the index, and how often its pattern stands there. An estimate, upwards.
 constexpr std::size_t subscription_bytes = 768;
 constexpr std::size_t pattern_copies = 4;
 

@@ -96,7 +96,7 @@ class WebSocketSession final : public Session,
   void close_by(SteadyTime until, CloseCode code, std::string_view reason);
   void send_close_frame();
   void beat(SteadyTime now);
-  void arm_live();
+  void arm_live() { arm(std::min(heartbeat_.due(), credential_clock_.due())); }
   void note_credential();
   bool check_credential(SteadyTime now);
 
@@ -272,8 +272,6 @@ bool WebSocketSession::check_credential(SteadyTime now) {
   }
   return stage_ == Stage::live;
 }
-
-void WebSocketSession::arm_live() { arm(std::min(heartbeat_.due(), credential_clock_.due())); }
 
 std::optional<std::size_t> WebSocketSession::send_run(const SharedRun& run) {
   if (stage_ != Stage::live) return std::nullopt;
