@@ -1,19 +1,31 @@
 #include "capture/schema_owner.hpp"
 
+#include <cctype>
 #include <string>
 
 #include "capture/change_row.hpp"
 #include "capture/fault.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
 
 struct Column {
-  enum Index : int { database, exists, is_member, role, owner, grant, is_foreign, act_as_owner };
+  enum Index : int { database, exists, is_member, role, owner, grant, is_foreign };
 };
 
 std::string text_in(const pqxx::row& found, Column::Index column) {
   return std::string(text_of(found[column]));
+}
+
+// Of a setting in PGOPTIONS, where \ keeps a space or a \ from ending it (PostgreSQL, 34.1.2).
+std::string option_value(const std::string& text) {
+  std::string value;
+  for (const char c : text) {
+    if (c == '\\' || std::isspace(static_cast<unsigned char>(c)) != 0) value += '\\';
+    value += c;
+  }
+  return value;
 }
 
 }  // namespace
@@ -22,8 +34,7 @@ const char* const schema_owner_sql =
     "select current_database(), exists (select from pg_class "
     "where relname = 'meta' and relnamespace = n.oid), pg_has_role(n.nspowner, 'USAGE'), "
     "current_user, o.rolname, format('GRANT %I TO %I;', coalesce(o.rolname, ''), current_user), "
-    "me.rolsuper and not o.rolsuper and o.oid <> me.oid, "
-    "'PGOPTIONS=' || quote_literal('-c role=' || o.rolname) "
+    "me.rolsuper and not o.rolsuper and o.oid <> me.oid "
     "from pg_roles me left join pg_namespace n on n.nspname = 'pgtide' "
     "left join pg_roles o on o.oid = n.nspowner where me.rolname = current_user";
 
@@ -34,8 +45,8 @@ void refuse_foreign_owner(const pqxx::row& found) {
                      "schema pgtide of database " + text_in(found, Column::database) +
                          " belongs to role " + owner +
                          ", whose code a superuser would run with all rights; connect as " + owner +
-                         " or, if you trust that role, act as it: set " +
-                         text_in(found, Column::act_as_owner));
+                         " or, if you trust that role, act as it: export PGOPTIONS=" +
+                         shell_word("-c role=" + option_value(owner)));
 }
 
 bool has_trusted_schema(const pqxx::row& found) {

@@ -255,7 +255,9 @@ TEST_CASE("cli: install, watch, status, unwatch, uninstall") {
   CHECK(in({"uninstall"}).code == 0);
   CHECK(database.value("select count(*) from pg_namespace where nspname = 'pgtide'") == "0");
   CHECK(database.value("select count(*) from pg_trigger where not tgisinternal") == "0");
-  CHECK(database.value("select count(*) from pg_roles where rolname like '%pgtide%'") == "0");
+  CHECK(database.value("select count(*) from pg_roles r, pg_database d where "
+                       "d.datname = current_database() and r.rolname like 'pgtide%' || d.oid")
+        == "0");
 }
 
 TEST_CASE("cli: check holds the rules against the database") {

@@ -83,7 +83,7 @@ TEST_CASE("doctor: without a database it says why, and looks at the rest") {
   CHECK(findings(end, "memory").size() == 1);
   const ProgramEnd greedy = run_program(
       {"doctor", "--json", "--database.url", "host=/nowhere dbname=x", "--limits.memory-bytes",
-       "1000000000000000"},
+       "1099511627776"},
       {.folder = stage.folder.path("")});
   CHECK(any_holds(findings(greedy, "memory"), "mend "));
   CHECK(any_holds(findings(greedy, "memory"), "lower limits.memory_bytes"));

@@ -1,7 +1,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "support/client_frame.hpp"
+#include "support/crowd.hpp"
 #include "support/serving.hpp"
 
 // Very many clients of one kind at once, against the program itself: the others are served
@@ -17,25 +17,6 @@
 using namespace pgtide::test;
 
 namespace {
-
-std::size_t crowd_size(std::size_t usual) {
-#ifdef PGTIDE_SANITIZE
-  usual /= 10;
-#endif
-  const char* wanted = std::getenv("PGTIDE_TEST_CROWD");
-  const std::size_t size = wanted != nullptr ? std::stoul(wanted) : usual;
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);  // the program inherits it
-  getrlimit(RLIMIT_NOFILE, &limit);
-  return std::min<std::size_t>(size, limit.rlim_cur - 200);
-}
-
-const std::string handshake =
-    "GET /realtime/subscribe HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    "Sec-WebSocket-Version: 13\r\n\r\n";
 
 // Sockets to the program, each of which has sent the same.
 class Crowd {
@@ -141,7 +122,7 @@ TEST_CASE("crowds: handshakes that never end are given up, and others are served
   Hall hall({"--limits.handshake-timeout", "3s"});
   const double before = hall.metric("process_open_fds");
   Crowd silent(hall.serving->address(), size / 2, "");
-  Crowd slow(hall.serving->address(), size / 2, handshake.substr(0, 40));
+  Crowd slow(hall.serving->address(), size / 2, crowd_handshake.substr(0, 40));
   hall.check_service(1);
   CHECK(silent.let_go() == size / 2);
   CHECK(slow.let_go() == size / 2);
@@ -157,7 +138,7 @@ TEST_CASE("crowds: those who come and go at once leave nothing behind") {
   hall.check_service(1);
   const double fds = hall.metric("process_open_fds");
   for (int turn = 0; turn < 3; ++turn) {
-    Crowd crowd(hall.serving->address(), size, handshake);
+    Crowd crowd(hall.serving->address(), size, crowd_handshake);
     if (turn == 1) CHECK(crowd.hear("\"connected\"") == size);
     crowd.leave();
   }
@@ -175,7 +156,7 @@ TEST_CASE("crowds: all who subscribe to all get what comes") {
                            "    subscribe: public\n");
   hall.serving->program->signal(SIGHUP);
   eventually([&] { return holds(hall.serving->program->errors(), "rules"); });
-  Crowd crowd(hall.serving->address(), size, handshake);
+  Crowd crowd(hall.serving->address(), size, crowd_handshake);
   CHECK(crowd.hear("\"connected\"") == size);
   crowd.say_all(masked(0x81, R"({"type":"subscribe","pattern":"*"})"));
   CHECK(crowd.hear("\"subscribed\"") == size);

@@ -273,8 +273,8 @@ TEST_CASE("locks: no command of a superuser calls what is in a schema that a str
     CAPTURE(command.front());
     const ProgramEnd end = on(database, folder, command);
     CHECK(end.code != 0);
-    CHECK_MESSAGE(holds(end.output + end.errors, "belongs to role " + maker.name()),
-                  end.output + end.errors);
+    const std::string said = end.output + end.errors;
+    CHECK_MESSAGE(holds(said, "belongs to role " + maker.name()), said);
     CHECK(database.value("select is_called from pgtide.called") == "f");
   }
 }
@@ -287,7 +287,8 @@ TEST_CASE("locks: a superuser who acts as the schema's owner uses it as the owne
   REQUIRE(on(database, folder, {"install", "--owner", owner.name()}).code == 0);
   const ProgramEnd refused = on(database, folder, {"status"});
   CHECK(refused.code == 1);
-  CHECK_MESSAGE(holds(refused.errors, "PGOPTIONS='-c role=" + owner.name() + "'"), refused.errors);
+  const std::string way = "export PGOPTIONS='-c role=" + owner.name() + "'";
+  CHECK_MESSAGE(holds(refused.errors, way), refused.errors);
   const ProgramEnd shown =
       run_program({"status"}, {.environment = {"DATABASE_URL=" + database.url(),
                                                "PGOPTIONS=-c role=" + owner.name()},

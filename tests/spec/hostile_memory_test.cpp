@@ -2,7 +2,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "support/client_frame.hpp"
+#include "support/crowd.hpp"
 #include "support/serving.hpp"
 
 // Very many anonymous clients of one kind, each of which makes the program hold as much as it can,
@@ -28,24 +28,6 @@ constexpr std::size_t limit_bytes = 134'217'728;
 // what the allocator keeps beside the bytes that it was asked for.
 constexpr std::size_t rest_bytes = 134'217'728;
 constexpr std::size_t readers = 100;
-
-std::size_t crowd_size(std::size_t usual) {
-#ifdef PGTIDE_SANITIZE
-  usual /= 20;
-#endif
-  const char* wanted = std::getenv("PGTIDE_TEST_CROWD");
-  const std::size_t size = wanted != nullptr ? std::stoul(wanted) : usual;
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);  // the program inherits it
-  return std::min<std::size_t>(size, limit.rlim_cur - 400);
-}
-
-const std::string handshake =
-    "GET /realtime/subscribe HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    "Sec-WebSocket-Version: 13\r\n\r\n";
 
 // Each socket's stream, read by a thread as it comes: how often it held what is counted.
 class Audience {
@@ -165,15 +147,15 @@ std::string subscribe(const std::string& pattern) {
 }
 
 // The program under a small limit, with its healthy readers.
-struct Hall {
-  explicit Hall(std::vector<std::string> arguments = {}) {
+struct CrowdedHall {
+  explicit CrowdedHall(std::vector<std::string> arguments = {}) {
     (void)crowd_size(0);
     arguments.insert(arguments.end(),
                      {"--limits.connections", "30000", "--limits.connections-per-address", "30000",
                       "--limits.memory-bytes", std::to_string(limit_bytes)});
     serving.emplace(stage, "port", arguments);
     healthy.emplace(serving->address(), readers);
-    healthy->say_all(handshake);
+    healthy->say_all(crowd_handshake);
     healthy->listen("\"record_id\"", "resync_required");
     eventually([&] { return metric("pgtide_connections") == readers; }, patience);
     healthy->say_all(subscribe("posts.*"));
@@ -225,8 +207,8 @@ struct Hall {
 };
 
 // Each holds all posts and one of its own, which makes what it gets of a statement its own.
-void subscribe_own(Hall& hall, Audience& crowd, std::size_t classes) {
-  crowd.say_all(handshake);
+void subscribe_own(CrowdedHall& hall, Audience& crowd, std::size_t classes) {
+  crowd.say_all(crowd_handshake);
   const auto wait_for = [&](const char* what, double count) {
     eventually([&] { return hall.metric(what) >= count; }, patience * 4);
   };
@@ -240,7 +222,7 @@ void subscribe_own(Hall& hall, Audience& crowd, std::size_t classes) {
 }  // namespace
 
 TEST_CASE("memory: those who never read leave it to the readers beside them") {
-  Hall hall;
+  CrowdedHall hall;
   Audience crowd(hall.serving->address(), crowd_size(5'000), 4'096);
   const std::size_t rows = std::min<std::size_t>(2'000, crowd.size());
   subscribe_own(hall, crowd, rows);
@@ -251,7 +233,7 @@ TEST_CASE("memory: those who never read leave it to the readers beside them") {
 }
 
 TEST_CASE("memory: those who read promptly, each a class of its own, are served class by class") {
-  Hall hall;
+  CrowdedHall hall;
   Audience crowd(hall.serving->address(), crowd_size(5'000));
   crowd.listen("", "");
   const std::size_t rows = std::min<std::size_t>(2'000, crowd.size());
@@ -263,9 +245,9 @@ TEST_CASE("memory: those who read promptly, each a class of its own, are served 
 }
 
 TEST_CASE("memory: past the limit filters are answered server_busy") {
-  Hall hall({"--limits.requests-per-second", "1000"});
+  CrowdedHall hall({"--limits.requests-per-second", "1000"});
   Audience crowd(hall.serving->address(), crowd_size(5'000));
-  crowd.say_all(handshake);
+  crowd.say_all(crowd_handshake);
   crowd.listen("", "");
   for (std::size_t n = 0; n < crowd.size(); ++n) {
     std::string items;
@@ -292,9 +274,9 @@ TEST_CASE("memory: past the limit filters are answered server_busy") {
 }
 
 TEST_CASE("memory: replies that nobody reads do not heap up") {
-  Hall hall;
+  CrowdedHall hall;
   Audience crowd(hall.serving->address(), crowd_size(5'000), 4'096);
-  crowd.say_all(handshake);
+  crowd.say_all(crowd_handshake);
   std::string items;
   for (int item = 0; item < 100; ++item) {
     items += (items.empty() ? "" : ",") + std::string(R"({"pattern":"no pattern"})");
@@ -309,9 +291,9 @@ TEST_CASE("memory: replies that nobody reads do not heap up") {
 }
 
 TEST_CASE("memory: heads that are never finished are counted, and further clients get 503") {
-  Hall hall({"--limits.handshake-timeout", "30s"});
+  CrowdedHall hall({"--limits.handshake-timeout", "30s"});
   Audience crowd(hall.serving->address(), crowd_size(5'000));
-  crowd.say_all(handshake.substr(0, handshake.size() - 2) + "X-Padding: " +
+  crowd.say_all(crowd_handshake.substr(0, crowd_handshake.size() - 2) + "X-Padding: " +
                 std::string(15'900, 'x'));
   hall.insert(2'000);
   hall.check();

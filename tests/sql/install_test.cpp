@@ -80,7 +80,10 @@ TEST_CASE("install: a role whose name needs quotes owns its capture functions") 
   Database database(R"(owner "app-owner")");
   REQUIRE(text_of(install(database.url("app-owner"))) == "ok");
   database.run("update pgtide.meta set capture_role = null");  // as without CREATEROLE
-  one_change_is_logged(database.url());                        // watched by the superuser
+  database.run("create table posts (id int primary key, title text)");
+  database.run("select pgtide.watch('posts')");                // by the superuser
+  database.run("insert into posts values (1, 'Hi')");
+  CHECK(database.value("select record from pgtide.log") == "1");
   CHECK(database.value("select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner "
                        "where p.oid = 'pgtide.capture_1()'::regprocedure") == "app-owner");
 }
@@ -235,7 +238,7 @@ TEST_CASE("rights: the look needs no USAGE on the schema of a watched table") {
   Database database("owner " + owner.name());
   REQUIRE(install(database.url(owner.name())).ok());
   database.run("create schema hidden; create table hidden.posts (id int primary key)");
-  REQUIRE(watch(database.url(), {.table = "hidden.posts"}).ok());
+  database.run("select pgtide.watch('hidden.posts')");
   Session session = database.session(owner.name());
   CHECK(session.run("select name, wrong from pgtide.look()") == std::vector<Row>{});
   database.run("drop table hidden.posts");
