@@ -148,10 +148,10 @@ void Broker::deliver(const Batch& batch, const Send& send) {
 std::vector<Broker::Notice> Broker::take_ended() {
   State& state = *state_;
   std::vector<Notice> notices;
-  for (const auto& [number, seat] : state.index.budget().take_ended()) {
-    Connection& connection = state.at(number);
+  for (const auto& ended : state.index.budget().take_ended()) {
+    Connection& connection = state.at(ended.connection);
     const auto& held = connection.subscriptions;
-    const auto found = std::find_if(held.begin(), held.end(), [seat](const auto& one) {
+    const auto found = std::find_if(held.begin(), held.end(), [seat = ended.seat](const auto& one) {
       return &one->seat == seat && one->seat.ended;
     });
     if (found == held.end()) continue;
@@ -162,7 +162,7 @@ std::vector<Broker::Notice> Broker::take_ended() {
                            .pattern = (*found)->pattern};
     state.remove_subscription(connection, static_cast<std::size_t>(found - held.begin()));
     ++state.counters.filters_ended;
-    notices.push_back({number, make_text_frame(state.error_text(error))});
+    notices.push_back({ended.connection, make_text_frame(state.error_text(error))});
   }
   return notices;
 }
