@@ -40,6 +40,13 @@ begin
     from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'pgtide';
   word := case when owner ~ '^[A-Za-z0-9_.-]+$' then owner::text
                else '''' || replace(owner::text, '''', '''' || chr(92) || '''''') || '''' end;
+  if (select rolsuper from pg_roles where rolname = session_user) and exists (
+       select from pg_settings where name = 'role'
+          and source in ('global', 'database', 'user', 'database user')) then
+    raise exception 'role % was set for this session by ALTER DATABASE or ALTER ROLE, and its code '
+      'would run with the rights of %', current_user, session_user using errcode = '42501',
+      hint = 'Connect as that role; or as yourself, with PGOPTIONS=''-c role=none''.';
+  end if;
   if owner is null then
     if not has_database_privilege(current_database(), 'CREATE') then
       raise exception 'role % may not create a schema in database %', current_user,

@@ -158,7 +158,9 @@ begin
   source := format('case when %s is not distinct from null then ''null'' %s end', x, source);
 end $$;
 
--- The same of all columns of the relation, from a row that is not NULL.
+-- The same of all columns of the relation, from a row that is not NULL. A field has a name of this
+-- text's own, f1."a": where a field is no longer there, (x).a would be read as a(x), and a function
+-- of that name be found by way of a cast of the type's owner.
 create or replace function pgtide.fields_source(
   x text, relation oid, trusted oid[], depth int, inout room int, out source text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -166,21 +168,25 @@ declare
   a record;
   part text;
   parts text[] := '{}';
+  names text[] := '{}';
 begin
   for a in select t.attname, t.atttypid from pg_attribute t
             where t.attrelid = relation and t.attnum > 0 and not t.attisdropped
             order by t.attnum loop
     exit when room < 0;
     select p.source, p.room into part, room
-      from pgtide.value_source(format('(%s).%I', x, a.attname), a.atttypid, trusted, depth,
+      from pgtide.value_source(format('f%s.%I', depth, a.attname), a.atttypid, trusted, depth + 1,
                                room) p;
+    names := names || quote_ident(a.attname);
     parts := parts || format('%L, %s', case when parts = '{}' then '{' else ',' end
                              || to_json(a.attname::text)::text || ':', part);
   end loop;
   if parts = '{}' then
     source := '''{}''';
   else
-    source := format('array_to_string(array[%s, ''}''], '''')', array_to_string(parts, ', '));
+    source := format('(select array_to_string(array[%s, ''}''], '''') '
+                     'from (select (%s).*) as f%s(%s))',
+                     array_to_string(parts, ', '), x, depth, array_to_string(names, ', '));
   end if;
 end $$;
 
@@ -262,6 +268,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    cross join lateral format('%s.%I', variable, k.col) f(x)
 $$;
 
+-- The row that EXECUTE is given, under the names that its columns have in the catalog, as `f`.
+create or replace function pgtide.row_from(relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format(' from (select ($1).*) as f(%s)',
+                string_agg(quote_ident(a.attname), ', ' order by a.attnum))
+    from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+$$;
+
 -- The slow way, for a row that is not as the capture function knows rows: its table was altered and
 -- not looked at since, or this server process still has the plan from before. `trusted` is what
 -- the last look has found; where each statement sees the present, the catalog is asked instead.
@@ -276,8 +290,9 @@ begin
     trusted := pgtide.trusted_types(relation);
   end if;
   begin
-    select * into sources from pgtide.key_source('($1)', relation, key, trusted);
-    execute format('select %s, %s', sources.id, sources.object) into id, key_doc using r;
+    select * into sources from pgtide.key_source('f', relation, key, trusted);
+    execute 'select ' || sources.id || ', ' || sources.object || pgtide.row_from(relation)
+      into id, key_doc using r;
     if id is null then return; end if;
   exception when others then
     id := null;
@@ -288,7 +303,8 @@ begin
        and pgtide.is_trusted(relation, trusted) then
       doc := to_json(r);
     else
-      execute 'select ' || pgtide.row_source('($1)', relation, trusted) into doc using r;
+      execute 'select ' || pgtide.row_source('f', relation, trusted) || pgtide.row_from(relation)
+        into doc using r;
     end if;
     if octet_length(doc::text) > 536870912 then doc := null; end if;
   exception when others then

@@ -258,8 +258,10 @@ begin
     into plain, key_changes
     from unnest(t.key) with ordinality k(col, n)
     join pg_attribute a on a.attrelid = t.relation and a.attname = k.col;
-  select * into new_key from pgtide.key_source('new', t.relation, t.key, trusted);
-  select * into old_key from pgtide.key_source('old', t.relation, t.key, trusted);
+  select coalesce(k.id, raising) as id, coalesce(k.object, 'null::json') as object into new_key
+    from pgtide.key_source('new', t.relation, t.key, trusted) k;
+  select coalesce(k.id, raising) as id, coalesce(k.object, 'null::json') as object into old_key
+    from pgtide.key_source('old', t.relation, t.key, trusted) k;
   if not plain then
     -- The column's collation may take different texts for equal.
     key_changes := format('(%s) collate "C" <> rec', old_key.id);
@@ -274,7 +276,8 @@ begin
     end if;$x$, pgtide.repair_source(c, '= new.ctid', 'new.ctid'));
     later_life := pgtide.repair_source(c, 'is null', 'null');
   end if;
-  written := format('pgtide.written(tg_relid, %L, %L, %%s) w', t.key, trusted);
+  written := 'pgtide.written(tg_relid, ' || quote_literal(t.key::text) || ', '
+             || quote_literal(trusted::text) || ', ';
   return format($body$
 declare
   rec text;
@@ -329,8 +332,8 @@ end $body$,
     case when t.old_rows then '' else format(' o := %s;', old_key.object) end,
     case when t.old_rows then format(' o := %s;', old_row) else '' end, new_row,
     case when t.old_rows then '::bigint + pg_column_size(o)' else '' end,
-    format(written, 'new'), case when t.old_rows then 'doc' else 'key_doc' end,
-    format(written, 'old'), case when t.old_rows then '' else ' o := null;' end,
+    written || 'new) w', case when t.old_rows then 'doc' else 'key_doc' end,
+    written || 'old) w', case when t.old_rows then '' else ' o := null;' end,
     c, repairing::text,
     pgtide.insert_source(c, 'u', 'old.ctid', 'new.ctid', 'o', 'n'), superseded,
     pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n'),

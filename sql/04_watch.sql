@@ -169,13 +169,24 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where t.tgrelid = relation and t.tgname in ('!pgtide', '!pgtide_truncate') and not t.tgisinternal
 $$;
 
+-- All partitions below a table. pg_partition_tree() would lock each of them, and the look wait for
+-- whoever has locked one.
+create or replace function pgtide.partitions_below(relation oid) returns setof oid
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive below(oid) as (
+    select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = $1 and c.relispartition
+    union
+    select i.inhrelid from below b join pg_inherits i on i.inhparent = b.oid)
+  select oid from below
+$$;
+
 create or replace function pgtide.partitions_of(relation oid, out partitions oid[],
                                                 out filenodes oid[])
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(array_agg(c.oid order by c.oid), '{}'),
          coalesce(array_agg(c.relfilenode order by c.oid), '{}')
-    from pg_partition_tree(relation) p join pg_class c on c.oid = p.relid
-   where p.relid <> relation
+    from pgtide.partitions_below(relation) p join pg_class c on c.oid = p
 $$;
 
 create or replace function pgtide.functions_of(c int) returns regprocedure[]

@@ -50,7 +50,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     else format('the trigger of table %s for TRUNCATE is not ENABLE ALWAYS', r.relid) end
     from (select c.relation::regclass as relid, true as root
           union all
-          select relid, false from pg_partition_tree(c.relation) where relid <> c.relation) r
+          select p::regclass, false from pgtide.partitions_below(c.relation) p) r
    cross join (values ('!pgtide'::name, format('capture_%s', c.id)),
                       ('!pgtide_truncate', format('truncate_%s', c.id))) w(tgname, called)
     -- For 10,000 tables in seconds: by the index, where a plain join reads all triggers of the
@@ -192,15 +192,29 @@ begin
     writing := false;  -- a `watch` is at work: look, and keep nothing
   end;
   for was in select * from pgtide.collection where id > past and id <= upto order by id loop
-    is_now := pgtide.seen(was);
-    select f.wrong, f.mend into look.wrong, look.mend from pgtide.fault(is_now) f;
+    -- What fails of one table must not keep the others from being looked at.
+    begin
+      is_now := pgtide.seen(was);
+      select f.wrong, f.mend into look.wrong, look.mend from pgtide.fault(is_now) f;
+    exception when others then
+      is_now := was;
+      look.wrong := format('table %I.%I cannot be looked at: %s', was.table_schema,
+                           was.table_name, sqlerrm);
+      look.mend := pgtide.watch_command(was);
+    end;
     if look.wrong is null and not exists (select from pgtide.collection where id < was.id) then
       -- What is wrong with the schema itself is told with the first table.
       select f.wrong, f.mend into look.wrong, look.mend from pgtide.schema_faults() f limit 1;
     end if;
     is_now.reported := look.wrong || '; run: ' || look.mend;
     if writing and is_now is distinct from was then
-      perform pgtide.record_look(was, is_now);
+      begin
+        perform pgtide.record_look(was, is_now);
+      exception when others then
+        look.wrong := format('the function of table %I.%I cannot be written: %s',
+                             was.table_schema, was.table_name, sqlerrm);
+        look.mend := pgtide.watch_command(was);
+      end;
     end if;
     if look.wrong is not null then
       look.collection := was.id;

@@ -39,7 +39,7 @@ begin
                                 'rename_record', 'log_truncate', 'is_collection_name', 'written',
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
                                 'value_source', 'fields_source', 'row_source', 'key_text',
-                                'key_value', 'key_source', 'queue_has_room') loop
+                                'key_value', 'key_source', 'row_from', 'queue_has_room') loop
     if (select capture_role from pgtide.meta) is not null then
       execute format('grant execute on function %s to %I', f,
                      (select capture_role from pgtide.meta));

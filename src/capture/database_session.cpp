@@ -31,6 +31,7 @@ constexpr const char* settings = R"(
     ('statement_timeout', '0'), ('lock_timeout', '0'),
     ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
     ('transaction_timeout', '0'), ('search_path', 'pg_catalog, pg_temp'), ('jit', 'off'),
+    ('quote_all_identifiers', 'off'),
     ('enable_seqscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),
     ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '3'), ('tcp_keepalives_count', '3'),
     ('tcp_user_timeout', '15000'),

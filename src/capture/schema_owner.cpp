@@ -34,8 +34,11 @@ const char* const schema_owner_sql =
     "select current_database(), exists (select from pg_class "
     "where relname = 'meta' and relnamespace = n.oid), pg_has_role(n.nspowner, 'USAGE'), "
     "current_user, o.rolname, format('GRANT %I TO %I;', coalesce(o.rolname, ''), current_user), "
-    "me.rolsuper and not o.rolsuper and o.oid <> me.oid "
-    "from pg_roles me left join pg_namespace n on n.nspname = 'pgtide' "
+    "not o.rolsuper and (me.rolsuper and o.oid <> me.oid or su.rolsuper and exists ("
+    "select from pg_settings where name = 'role' "
+    "and source in ('global', 'database', 'user', 'database user'))) "
+    "from pg_roles me join pg_roles su on su.rolname = session_user "
+    "left join pg_namespace n on n.nspname = 'pgtide' "
     "left join pg_roles o on o.oid = n.nspowner where me.rolname = current_user";
 
 void refuse_foreign_owner(const pqxx::row& found) {

@@ -296,6 +296,25 @@ TEST_CASE("locks: a superuser who acts as the schema's owner uses it as the owne
   CHECK_MESSAGE(shown.code == 0, shown.errors);
 }
 
+TEST_CASE("locks: a role that a database sets for a superuser is not whom the superuser trusts") {
+  Role owner;
+  Database database("owner " + owner.name());
+  Folder folder;
+  database.run("alter database " + database.name() + " set role = '" + owner.name() + "'");
+  const ProgramEnd refused = on(database, folder, {"install"});
+  CHECK(refused.code == 1);
+  CHECK_MESSAGE(holds(refused.errors, "was set for this session"), refused.errors);
+  Session stranger = database.session(owner.name());
+  stranger.run("create schema pgtide; create table pgtide.meta (schema_version int); "
+               "create sequence pgtide.called; create function pgtide.status() returns json "
+               "language sql as $$ select json_build_object('n', nextval('pgtide.called')) $$; "
+               "insert into pgtide.meta values (3)");
+  const ProgramEnd status = on(database, folder, {"status"});
+  CHECK(status.code == 1);
+  CHECK_MESSAGE(holds(status.errors, "belongs to role " + owner.name()), status.errors);
+  CHECK(stranger.value("select is_called from pgtide.called") == "f");
+}
+
 TEST_CASE("notify: while somebody fills the server's queue, writers commit and clients hear") {
   Street street;
   const Runner leader(street, "one");

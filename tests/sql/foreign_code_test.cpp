@@ -280,6 +280,58 @@ TEST_CASE("foreign code: none where the writer's snapshot or plan is older than 
   }
 }
 
+// PostgreSQL reads (x).name as name(x) where x has no such field, and finds PostgreSQL's own
+// functions of that name by way of a cast.
+TEST_CASE("foreign code: no field that is gone is taken for a function") {
+  for (const std::string field : {"length", "to_json", "upper", "ascii", "abs", "text", "count"}) {
+    CAPTURE(field);
+    Hostile db;
+    db.session->run("create type inner_t as (" + field + " int, other text);" + trap("inner_t") +
+                    "create table t (id int primary key, c inner_t, " + field + " text);" +
+                    trap("t"));
+    db.watch_table();
+    db.session->run("alter type inner_t rename attribute " + field + " to renamed");
+    Session fresh = db.database.session(db.mallory);
+    fresh.run("insert into t values (1, row(1, 'a'), 'x')");
+    CHECK(!db.trapped());
+    Session old = db.database.session(db.mallory);
+    old.run("begin isolation level repeatable read");
+    old.run("select from pg_class limit 1");
+    db.session->run("alter table t rename column " + field + " to renamed");
+    old.run("insert into t values (2, row(2, 'b'), 'y')");
+    old.run("commit");
+    CHECK(!db.trapped());
+    db.session->run("alter type inner_t drop attribute renamed; "
+                    "insert into t values (3, row('c'), 'z')");
+    CHECK(!db.trapped());
+    CHECK(db.database.value("select new_row from pgtide.log where record = '3'") ==
+          R"({"id":3,"c":{"other":"c"},"renamed":"z"})");
+    db.database.run("select * from pgtide.look()");
+    fresh.run("update t set renamed = 'again'");
+    CHECK(!db.trapped());
+  }
+}
+
+TEST_CASE("look: what an owner does to one table keeps no other from being looked at") {
+  Hostile db;
+  db.session->run("create table t (id int primary key); create table gone (id int primary key); "
+                  "create table p (id int primary key) partition by range (id); "
+                  "create table p1 partition of p for values from (0) to (9)");
+  for (const char* table : {"t", "gone", "p"})
+    REQUIRE(watch(db.database.url(), {.table = table}).ok());
+  db.session->run(R"(alter table t rename id to "a%s"; alter table gone drop column id)");
+  Session locking = db.database.session(db.mallory);
+  locking.run("begin; lock table p1 in access exclusive mode");
+  Session looking = db.database.session();
+  looking.run("set lock_timeout = '5s'");
+  CHECK(looking.run("select name from pgtide.look()") == std::vector<Row>{{"gone"}});
+  CHECK(looking.run("select name from pgtide.collection c, pgtide.fault(c) f where f.wrong <> ''")
+        == std::vector<Row>{{"gone"}});
+  db.session->run("insert into t values (5)");
+  CHECK(db.database.value("select new_row from pgtide.log where record = '5'") ==
+        R"({"a%s":5})");
+}
+
 TEST_CASE("foreign code: types of a superuser, as of extensions, keep their own JSON") {
   Hostile db;
   db.database.run(
