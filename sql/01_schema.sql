@@ -40,9 +40,14 @@ begin
     from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'pgtide';
   word := case when owner ~ '^[A-Za-z0-9_.-]+$' then owner::text
                else '''' || replace(owner::text, '''', '''' || chr(92) || '''''') || '''' end;
-  if (select rolsuper from pg_roles where rolname = session_user) and exists (
-       select from pg_settings where name = 'role'
-          and source in ('global', 'database', 'user', 'database user')) then
+  if exists (
+       select from pg_db_role_setting s join pg_roles su on su.rolname = session_user,
+              unnest(s.setconfig) c(setting)
+        where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+          and s.setrole in (0, su.oid)
+          and (starts_with(setting, 'session_authorization=')
+               or starts_with(setting, 'role=') and su.rolsuper and su.rolname <> current_user))
+  then
     raise exception 'role % was set for this session by ALTER DATABASE or ALTER ROLE, and its code '
       'would run with the rights of %', current_user, session_user using errcode = '42501',
       hint = 'Connect as that role; or as yourself, with PGOPTIONS=''-c role=none''.';

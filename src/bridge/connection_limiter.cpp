@@ -29,6 +29,11 @@ std::optional<Arrival> ConnectionLimiter::enter(Entrance entrance, std::string_v
   return arrival;
 }
 
+bool ConnectionLimiter::is_full() {
+  const std::lock_guard lock(mutex_);
+  return held_.all() >= connections_max_;
+}
+
 Operator::Admission ConnectionLimiter::admit(std::string_view address) {
   if (!open_) return Operator::Admission::starting;
   const std::lock_guard lock(mutex_);

@@ -38,6 +38,9 @@ class ConnectionLimiter {
   // there is no place. The limiter outlives the arrival's place.
   std::optional<Arrival> enter(Entrance entrance, std::string_view address);
 
+  // All places of the bridge are held, whoever holds them.
+  bool is_full();
+
   // May a socket that has entered be a WebSocket? Counts it besides the place, which the caller
   // lets go of.
   Operator::Admission admit(std::string_view address);

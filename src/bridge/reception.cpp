@@ -14,11 +14,12 @@ constexpr std::size_t ended_in_shortage = 16;  // of each shard, in a tenth of a
 
 }  // namespace
 
-// Who comes where all places are held is not kept waiting by those who only hold one.
+// Who comes where all places are held is not kept waiting by those who only hold one. Where an
+// address alone is past its limit nobody gives way: others would pay for it.
 void BridgeCore::receive(int native_socket, Entrance entrance) {
   const std::string peer = find_peer(native_socket);
   auto arrival = limiter_.enter(entrance, trusted_proxies_.trusts(peer) ? "" : peer);
-  if (!arrival || arrival->spare) make_room(1);
+  if ((!arrival || arrival->spare) && limiter_.is_full()) make_room(1);
   if (!arrival) {
     ++sockets_refused_;
     ::close(native_socket);

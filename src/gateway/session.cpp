@@ -393,7 +393,8 @@ void WebSocketSession::end() {
 }  // namespace
 
 void start_session(const std::shared_ptr<GatewayCore>& core, Handshake handshake) {
-  std::make_shared<WebSocketSession>(core, handshake)->start(handshake);
+  // Not make_shared(): the deadline's weak pointer would keep the whole block until it is due.
+  std::shared_ptr<WebSocketSession>(new WebSocketSession(core, handshake))->start(handshake);
 }
 
 }  // namespace pgtide

@@ -386,7 +386,9 @@ void Visit::linger() {
 }  // namespace
 
 void start_visit(const std::shared_ptr<GatewayCore>& core, Socket socket, Arrival arrival) {
-  std::make_shared<Visit>(core, std::move(socket), std::move(arrival))->start();
+  // Not make_shared(): the deadline's weak pointer would keep the whole block until it is due.
+  const std::shared_ptr<Visit> visit(new Visit(core, std::move(socket), std::move(arrival)));
+  visit->start();
 }
 
 }  // namespace pgtide

@@ -54,6 +54,7 @@ TEST_CASE("limits: a socket counts from its accept on, and once after its upgrad
   CHECK(!is_spare(first));
   CHECK(!is_spare(second));
   CHECK(is_spare(limiter.enter(Entrance::everyone, "192.0.2.3")));
+  CHECK(limiter.is_full());
   CHECK(limiter.admit("192.0.2.1") == Admission::admitted);
   first.reset();  // it is the WebSocket's now
   auto third = limiter.enter(Entrance::everyone, "192.0.2.3");
@@ -87,6 +88,7 @@ TEST_CASE("limits: a /64 counts as one address, before the upgrade and after it"
     CHECK(is_spare(held.back()) == (n >= 2));
   }
   CHECK(!limiter.enter(Entrance::everyone, "2001:db8::99").has_value());
+  CHECK(!limiter.is_full());  // nobody else gives way for it
   CHECK(!is_spare(limiter.enter(Entrance::everyone, "2001:db8:1::1")));
   CHECK(limiter.admit("2001:db8::1") == Admission::admitted);
   CHECK(limiter.admit("2001:db8::2") == Admission::admitted);
