@@ -10,14 +10,15 @@
 namespace pgtide {
 namespace {
 
-constexpr std::size_t kept_bytes = 64 * 1'048'576;
+constexpr std::size_t kept_bytes = 64 * 1'048'576;  // by malloc itself, at the end of a heap
+constexpr std::size_t much_bytes = 32 * 1'048'576;
 // What is resident and no block of malloc's: the program, its libraries and stacks take 12 MiB.
 constexpr std::size_t resident_beside = 32 * 1'048'576;
 
 // Not what is free but was given back already: that is not resident.
 std::size_t free_bytes() {
   const std::size_t resident = read_resource_figures().resident_bytes;
-  if (resident < kept_bytes + resident_beside) return 0;  // spares the walk through the heaps
+  if (resident < much_bytes + resident_beside) return 0;  // spares the walk through the heaps
   const auto heaps = mallinfo2();
   const std::size_t used = heaps.uordblks + heaps.hblkhd + resident_beside;
   return resident > used ? resident - used : 0;
@@ -32,7 +33,7 @@ void FreedMemory::keep_some() {
 
 void FreedMemory::look() {
   const std::size_t free = free_bytes();
-  const bool is_much = free > kept_bytes;
+  const bool is_much = free > much_bytes;
   if (is_much && was_much_) {
     malloc_trim(0);
     spdlog::debug("{} MiB of memory that was free went back to the system", free / 1'048'576);
