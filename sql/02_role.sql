@@ -131,22 +131,8 @@ create or replace function pgtide.grant_rights() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   role name := (select capture_role from pgtide.meta);
-  object record;
 begin
   perform pgtide.take_from_others();
-  for object in
-    select c.relname, c.relkind, g.rolname
-      from pg_class c
-     cross join lateral aclexplode(c.relacl) a
-      left join pg_roles g on g.oid = a.grantee
-     where c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'S', 'v')
-       and a.grantee <> c.relowner and g.rolname is distinct from role
-     group by 1, 2, 3
-  loop
-    execute format('revoke all on %s pgtide.%I from %s',
-                   case object.relkind when 'S' then 'sequence' else 'table' end,
-                   object.relname, coalesce(quote_ident(object.rolname), 'public'));
-  end loop;
   if role is null then return; end if;
   execute format('grant usage on schema pgtide to %I', role);
   execute format('revoke create on schema pgtide from %I', role);

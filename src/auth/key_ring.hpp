@@ -30,13 +30,6 @@ Result<std::shared_ptr<const KeyRing>> load_key_ring(const Config::Jwt& jwt);
 // file cannot be read or is not what it should be.
 Result<std::shared_ptr<const KeyRing>> reload_key_ring(const Config::Jwt& jwt);
 
-// The same for files that have changed, where a key that was taken out must be worth nothing from
-// now on, whatever else is wrong: an algorithm without a key accepts nothing, and a key set's key
-// that is none is left out. Those go to `warnings`, a line each. Errors: a file that cannot be read
-// or is no key set at all.
-Result<std::shared_ptr<const KeyRing>> reload_key_ring(const Config::Jwt& jwt,
-                                                       std::string& warnings);
-
 // The secret of HS*, from the configuration or its file, without the file's last line end.
 // ErrorKind::invalid where there is none or it is too short.
 Result<std::string> load_secret(const Config::Jwt& jwt);

@@ -93,9 +93,7 @@ std::optional<Progress> find_progress(DatabaseSession& session, const History& h
 }  // namespace
 
 void require_schema(DatabaseSession& session) {
-  const auto owner = session.run(schema_owner_sql)[0];
-  require_trusted_owner(owner);
-  const std::string database(text_of(owner[0]));
+  const std::string database = require_trusted_owner(session.run(schema_owner_sql)[0]);
   const auto meta = session.run("select schema_version from pgtide.meta");
   if (meta.empty())
     throw CaptureFault(ErrorKind::not_found, "table pgtide.meta is empty; run: pgtide install");

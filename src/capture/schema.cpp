@@ -138,14 +138,11 @@ void set_for_transaction(pqxx::work& transaction, const char* name, const std::s
 
 // What an operator's name for a table means in the search_path that he has, before it is set aside.
 // Only the reading of a name's text runs under it: no function or operator is looked up there.
-struct Named {
-  std::string statement;  // of one parameter; returns an oid, or null
-  std::string name;
-};
-std::string resolve(pqxx::connection& connection, const Named& table) {
+// `statement` has the name as its parameter, and returns an oid, or null.
+std::string resolve(pqxx::connection& connection, const char* statement, const std::string& name) {
   pqxx::nontransaction look(connection);
   look.exec("reset search_path");
-  const pqxx::result found = look.exec_params(table.statement, table.name);
+  const pqxx::result found = look.exec_params(statement, name);
   look.exec("set search_path = pg_catalog, pg_temp");
   return found[0][0].is_null() ? "0" : found[0][0].c_str();
 }
@@ -165,8 +162,8 @@ std::string array_of(const std::vector<std::string>& names) {
   return text + "}";
 }
 
-// Where there is a schema, its owner's code may be called. False: there is none.
-bool has_schema(pqxx::connection& connection) {
+// Throws where there is a schema whose owner's code must not be called. False: there is none.
+bool check_owner(pqxx::connection& connection) {
   pqxx::nontransaction look(connection);
   return has_trusted_schema(look.exec(schema_owner_sql)[0]);
 }
@@ -196,7 +193,7 @@ Result<void> install(const std::string& url, const InstallOptions& options) {
 Result<void> uninstall(const std::string& url, const WarningSink& warn) {
   return with_connection(url, "pgtide uninstall", [&](pqxx::connection& connection) {
     const WarningReceiver receiver(connection, warn);
-    if (!has_schema(connection))
+    if (!check_owner(connection))
       throw CaptureFault(ErrorKind::not_found, std::string("nothing is installed in database ") +
                                                    connection.dbname());
     unwatch_all(connection);
@@ -208,9 +205,9 @@ Result<void> uninstall(const std::string& url, const WarningSink& warn) {
 
 Result<std::string> watch(const std::string& url, const WatchOptions& options) {
   return with_connection(url, "pgtide watch " + options.table, [&](pqxx::connection& connection) {
-    has_schema(connection);
-    const std::string table = resolve(
-        connection, {"select $1::pg_catalog.regclass::pg_catalog.oid", options.table});
+    check_owner(connection);
+    const std::string table =
+        resolve(connection, "select $1::pg_catalog.regclass::pg_catalog.oid", options.table);
     pqxx::work transaction(connection);
     const pqxx::result answer = transaction.exec_params(
         "select pgtide.watch($1::oid::regclass, nullif($2::text, ''), "
@@ -224,10 +221,10 @@ Result<std::string> watch(const std::string& url, const WatchOptions& options) {
 
 Result<void> unwatch(const std::string& url, const std::string& table) {
   return with_connection(url, "pgtide unwatch " + table, [&](pqxx::connection& connection) {
-    has_schema(connection);
+    check_owner(connection);
     const std::string relation =
-        resolve(connection, {"select pg_catalog.to_regclass($1::pg_catalog.text)"
-                             "::pg_catalog.oid", table});
+        resolve(connection, "select pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid",
+                table);
     pqxx::work transaction(connection);
     transaction.exec_params(
         "select case when exists (select from pgtide.collection where relation = $1::oid)"

@@ -67,10 +67,12 @@ bool has_trusted_schema(const pqxx::row& found) {
   return true;
 }
 
-void require_trusted_owner(const pqxx::row& found) {
+std::string require_trusted_owner(const pqxx::row& found) {
+  std::string database = text_in(found, Column::database);
   if (!has_trusted_schema(found))
-    throw CaptureFault(ErrorKind::not_found, "database " + text_in(found, Column::database) +
-                                                 " has no pgtide schema; run: pgtide install");
+    throw CaptureFault(ErrorKind::not_found,
+                       "database " + database + " has no pgtide schema; run: pgtide install");
+  return database;
 }
 
 }  // namespace pgtide

@@ -6,6 +6,7 @@
 #include "cli/bridge_address.hpp"
 #include "cli/terminal.hpp"
 #include "gateway/client.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -16,7 +17,7 @@ Error refusal_in(const HttpAnswer& answer, const std::string& url) {
   const auto said = [&body](const char* key) {
     const auto pointer = nlohmann::json::json_pointer(std::string("/error/") + key);
     const bool there = body.is_object() && body.contains(pointer) && body[pointer].is_string();
-    return there ? harmless(body[pointer].get<std::string>()) : std::string();
+    return there ? one_line(body[pointer].get<std::string>()) : std::string();
   };
   std::string message = said("message");
   if (message.empty()) message = "HTTP status " + std::to_string(answer.status);

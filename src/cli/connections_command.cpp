@@ -5,6 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
+#include "model/wording.hpp"
 
 // `connections` and `kick`: an administrator's HTTP, for the terminal. One bridge is asked; a page
 // of its list is printed as it comes.
@@ -17,7 +18,7 @@ constexpr const char* page_query = "limit=1000";
 Cells cells_of(const nlohmann::json& connection) {
   return {connection.value("id", ""),
           user_cell(connection.value("user", nlohmann::json())),
-          harmless(connection.value("remote_address", "")),
+          one_line(connection.value("remote_address", "")),
           connection.value("connected_at", ""),
           std::to_string(connection.value("events_sent", std::uint64_t{0})),
           bytes_text(connection.value("backlog_bytes", std::uint64_t{0})),

@@ -10,6 +10,7 @@
 #include "cli/bound_rules.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "model/wording.hpp"
 
 // Looks at all that a bridge stands on, the database and this machine, as it is now, and says of
 // each what is well and what is to be done. It looks on where one look fails: a person who asks
@@ -245,8 +246,8 @@ void print(const Examination& all) {
                                                              : Colour::red;
     char head[64];
     std::snprintf(head, sizeof head, "%-5s", word_of(finding.verdict));
-    std::printf("%s %-13s %s\n", coloured(colour, head).c_str(), harmless(finding.subject).c_str(),
-                harmless(finding.text).c_str());
+    std::printf("%s %-13s %s\n", coloured(colour, head).c_str(), one_line(finding.subject).c_str(),
+                one_line(finding.text).c_str());
   }
 }
 

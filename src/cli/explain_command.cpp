@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "config/user_text.hpp"
+#include "model/wording.hpp"
 #include "rules/explanation.hpp"
 
 namespace pgtide {
@@ -34,7 +35,7 @@ std::string with_place(const Question& question, const Reason& reason) {
 }
 
 void print_line(const char* label, const std::string& text) {
-  std::printf("%-11s%s\n", label, harmless(text).c_str());
+  std::printf("%-11s%s\n", label, one_line(text).c_str());
 }
 
 std::string user_text(const std::optional<Principal>& user) {

@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
 #include "config/case_file.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -79,7 +80,7 @@ Json json_of(const Trial& trial) {
 
 void print_trial(const Trial& trial) {
   for (const FailedCase& one : trial.failed) {
-    std::printf("%s\n", harmless(one.place + ": " + one.name + ": expected " +
+    std::printf("%s\n", one_line(one.place + ": " + one.name + ": expected " +
                                  one.outcome.expected + ", got " + one.outcome.got)
                             .c_str());
   }

@@ -18,7 +18,7 @@ int with_settings(const SettingSources& sources, Work work) {
   if (!config) return report_settings_fault(config.error());
   const Result<std::string> done = work(config->database.url);
   if (!done) return report_failure(done.error());
-  std::printf("%s\n", harmless(*done).c_str());
+  std::printf("%s\n", one_line(*done).c_str());
   return exit_fine;
 }
 

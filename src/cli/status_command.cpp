@@ -6,6 +6,7 @@
 #include "cli/bound_rules.hpp"
 #include "cli/commands.hpp"
 #include "cli/terminal.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 
 std::string text_of(const nlohmann::json& value) {
   if (value.is_null()) return "-";
-  return harmless(value.is_string() ? value.get<std::string>() : value.dump());
+  return one_line(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 std::string size_of(const nlohmann::json& bytes) {
@@ -72,7 +73,7 @@ void print_status(const nlohmann::json& status, const std::string& oldest) {
   std::printf("last tick  %s\n", last.c_str());
   std::printf("log        %s\n", size_of(status["log_bytes"]).c_str());
   std::printf("leader     %s\n", leader_of(status).c_str());
-  std::printf("oldest     %s\n", harmless(oldest).c_str());
+  std::printf("oldest     %s\n", one_line(oldest).c_str());
   std::printf("watched    %zu\n", status["collections"].size());
   for (const nlohmann::json& collection : status["collections"]) print_collection(collection);
   for (const nlohmann::json& fault : status["faults"]) print_fault(fault);
@@ -95,7 +96,7 @@ void print_closing(const std::vector<std::string>& problems) {
   if (problems.empty()) return;
   std::printf("rules      closed, until this is mended:\n");
   for (const std::string& problem : problems) {
-    std::printf("    %s\n", coloured(Colour::red, harmless(problem)).c_str());
+    std::printf("    %s\n", coloured(Colour::red, one_line(problem)).c_str());
   }
 }
 

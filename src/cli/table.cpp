@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/terminal.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -46,10 +47,10 @@ std::string bytes_text(std::uint64_t bytes) {
 
 std::string user_cell(const nlohmann::json& user) {
   if (!user.is_object()) return "(anonymous)";
-  std::string text = harmless(user.value("id", ""));
+  std::string text = one_line(user.value("id", ""));
   std::string roles;
   for (const nlohmann::json& role : user.value("roles", nlohmann::json::array())) {
-    roles += (roles.empty() ? "" : ", ") + harmless(role.get<std::string>());
+    roles += (roles.empty() ? "" : ", ") + one_line(role.get<std::string>());
   }
   return roles.empty() ? text : text + " (" + roles + ")";
 }
@@ -57,9 +58,9 @@ std::string user_cell(const nlohmann::json& user) {
 std::string subscriptions_cell(const nlohmann::json& subscriptions) {
   std::string text;
   for (std::size_t i = 0; i < std::min(subscriptions.size(), patterns_shown); ++i) {
-    text += (i == 0 ? "" : ", ") + harmless(subscriptions[i].value("pattern", ""));
+    text += (i == 0 ? "" : ", ") + one_line(subscriptions[i].value("pattern", ""));
     const std::string filter = subscriptions[i].value("filter", "");
-    if (!filter.empty()) text += " [" + harmless(filter) + "]";
+    if (!filter.empty()) text += " [" + one_line(filter) + "]";
   }
   if (subscriptions.size() <= patterns_shown) return text.empty() ? "(none)" : text;
   return text + " and " + std::to_string(subscriptions.size() - patterns_shown) + " more";

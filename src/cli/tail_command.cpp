@@ -11,6 +11,7 @@
 #include "cli/terminal.hpp"
 #include "gateway/client.hpp"
 #include "model/json_row.hpp"
+#include "model/wording.hpp"
 
 // A client for the terminal: subscribes, prints, and connects anew when the server went away, as
 // any client should. A refusal of a pattern ends it; so does Ctrl-C, with exit code 0.
@@ -41,14 +42,14 @@ Colour colour_of(const std::string& action) {
 std::string text_at(const nlohmann::json& message, const char* key) {
   const auto found = message.find(key);
   if (found == message.end() || found->is_null()) return {};
-  return harmless(found->is_string() ? found->get<std::string>() : found->dump());
+  return one_line(found->is_string() ? found->get<std::string>() : found->dump());
 }
 
 // The row as it came: from the frame's own text, since a parser would round its numbers.
 std::string raw_member(const std::string& frame, const char* key) {
   const auto row = Row::parse(frame);
   const RowMember* member = row ? row->find(key) : nullptr;
-  return member == nullptr ? std::string() : harmless(member->value);
+  return member == nullptr ? std::string() : one_line(member->value);
 }
 
 std::string line_of(const nlohmann::json& message, const std::string& frame) {

@@ -51,6 +51,4 @@ int report_failure(const Error& error) {
   return exit_failure;
 }
 
-std::string harmless(std::string_view text) { return one_line(text); }
-
 }  // namespace pgtide

@@ -20,7 +20,4 @@ int report_settings_fault(const Error& error);
 // The same for a fault at run time: always exit_failure.
 int report_failure(const Error& error);
 
-// In one line, without what could steer the terminal (model/wording.hpp).
-std::string harmless(std::string_view text);
-
 }  // namespace pgtide

@@ -8,6 +8,7 @@
 
 #include "cli/table.hpp"
 #include "cli/terminal.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -130,7 +131,7 @@ std::string collections_table(const Interval& in) {
   if (busiest.empty()) return {};
   std::vector<Cells> lines{{"COLLECTION", "EVENTS/S"}};
   for (std::size_t i = 0; i < std::min(busiest.size(), collections_shown); ++i) {
-    lines.push_back({harmless(busiest[i].second), number_text(busiest[i].first)});
+    lines.push_back({one_line(busiest[i].second), number_text(busiest[i].first)});
   }
   return "\n" + make_table(lines);
 }
@@ -139,9 +140,9 @@ std::string clients_table(const nlohmann::json& slowest) {
   std::vector<Cells> lines{{"SLOWEST CLIENTS", "USER", "ADDRESS", "BACKLOG", "EVENTS",
                             "SUBSCRIPTIONS"}};
   for (const nlohmann::json& client : slowest) {
-    lines.push_back({harmless(client.value("id", "")),
+    lines.push_back({one_line(client.value("id", "")),
                      user_cell(client.value("user", nlohmann::json())),
-                     harmless(client.value("remote_address", "")),
+                     one_line(client.value("remote_address", "")),
                      bytes_text(client.value("backlog_bytes", std::uint64_t{0})),
                      std::to_string(client.value("events_sent", std::uint64_t{0})),
                      subscriptions_cell(client.value("subscriptions", nlohmann::json::array()))});
@@ -154,7 +155,7 @@ std::string clients_table(const nlohmann::json& slowest) {
 std::string make_top_screen(const std::string& url, const TopSample& before, const TopSample& now,
                             const nlohmann::json& slowest) {
   const Interval in(before, now);
-  return coloured(Colour::bold, "pgtide top") + "  " + harmless(url) + "\n\n" + summary(in) +
+  return coloured(Colour::bold, "pgtide top") + "  " + one_line(url) + "\n\n" + summary(in) +
          collections_table(in) + clients_table(slowest);
 }
 

@@ -4,6 +4,7 @@
 
 #include "auth/base64url.hpp"
 #include "auth/verifying_key.hpp"
+#include "support/hex.hpp"
 #include "support/program.hpp"
 #include "support/running_bridge.hpp"
 #include "support/text.hpp"
@@ -20,16 +21,6 @@ namespace {
 const std::string socket_path = "/realtime/subscribe";
 const std::string shared_secret = token_auth().jwt.secret;
 const std::string api_key = "an-api-key-of-the-tests-MARKER0123";
-
-std::string in_hex(const std::string& bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(c));
-    out += digits;
-  }
-  return out;
-}
 
 Config::Auth known_auth() {
   Config::Auth auth = token_auth();

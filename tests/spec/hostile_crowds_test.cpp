@@ -1,5 +1,3 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,17 +20,9 @@ namespace {
 class Crowd {
  public:
   Crowd(const std::string& address, std::size_t size, const std::string& first_words) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(
-        static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (std::size_t n = 0; n < size; ++n) {
-      const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      REQUIRE(made >= 0);
-      sockets_.push_back(made);
-      REQUIRE(::connect(made, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
-      say(made, first_words);
+      sockets_.push_back(connect_to(address));
+      say(sockets_.back(), first_words);
     }
   }
   ~Crowd() { leave(); }

@@ -5,6 +5,7 @@
 #include "auth/base64url.hpp"
 #include "auth/verifying_key.hpp"
 #include "support/frame_shape.hpp"
+#include "support/hex.hpp"
 #include "support/serving.hpp"
 #include "support/tokens.hpp"
 
@@ -38,19 +39,9 @@ std::string token_headed(const std::string& header) {
   return text + "." + encode_base64url(signature);
 }
 
-std::string hex_of(const std::string& bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    char digits[3];
-    std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(c));
-    out += digits;
-  }
-  return out;
-}
-
 std::string key_line(const std::string& name, const std::string& key,
                      const std::string& roles = "") {
-  const std::string hash = hex_of(sha256(key));
+  const std::string hash = in_hex(sha256(key));
   return "    - {name: " + name + ", sha256: " + hash + ", roles: [" + roles + "]}\n";
 }
 std::string with_api_keys(const std::string& keys) {

@@ -1,5 +1,3 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -33,19 +31,8 @@ constexpr std::size_t healthy_readers = 100;
 class Audience {
  public:
   Audience(const std::string& address, std::size_t size, int receive_buffer = 0) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(
-        static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (std::size_t n = 0; n < size; ++n) {
-      const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      REQUIRE(made >= 0);
-      sockets_.push_back(made);
-      if (receive_buffer > 0) {
-        ::setsockopt(made, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-      }
-      REQUIRE(::connect(made, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+      sockets_.push_back(connect_to(address, receive_buffer));
     }
   }
   ~Audience() {

@@ -1,7 +1,12 @@
 #pragma once
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -22,6 +27,22 @@ inline std::size_t crowd_size(std::size_t usual) {
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
   return std::min<std::size_t>(size, limit.rlim_cur - kept_for_others);
+}
+
+// A socket to `address`, "127.0.0.1:port". A receive buffer of 0 bytes is the system's.
+inline int connect_to(const std::string& address, int receive_buffer = 0) {
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(
+      static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(made >= 0);
+  if (receive_buffer > 0) {
+    ::setsockopt(made, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  }
+  REQUIRE(::connect(made, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+  return made;
 }
 
 inline const std::string crowd_handshake =
