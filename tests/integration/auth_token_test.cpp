@@ -4,6 +4,7 @@
 
 #include "auth/authenticator.hpp"
 #include "auth/token_maker.hpp"
+#include "auth/verified_tokens.hpp"
 #include "integration/auth_signer.hpp"
 #include "support/folder.hpp"
 #include "support/text.hpp"
@@ -417,6 +418,110 @@ TEST_CASE("auth: a token costs four signatures at most, however many keys there 
         1);
   CHECK(cost_of(stranger.token(with_kid("64"), valid_payload),
                 "!no key of this server fits the token's alg and kid") == 0);
+}
+
+TEST_CASE("auth: a token that was verified is not computed again while its key is there") {
+  const Signer signer("ES256");
+  const Signer other("ES256");
+  Folder folder;
+  Config::Auth auth;
+  auth.jwt.algorithms = {"ES256"};
+  auth.jwt.jwks_file = folder.write("keys.json", "{\"keys\":[" + signer.jwk() + "]}");
+  const auto checked = authenticator(auth);
+  const std::string token = signer.token(valid_payload);
+  const std::string old = signer.token(R"({"sub":"17","exp":1})");
+  for (int n = 0; n < 3; ++n) {
+    CHECK(verdict(checked->verify_token(token, now)) == "17 []");
+    CHECK(verdict(checked->verify_token(old, now)) == "!the token has expired");
+    CHECK(checked->signature_checks() == 2);
+  }
+  CHECK(verdict(checked->verify_token(token, now + 1h)) == "!the token has expired");
+  const std::string altered = token.substr(0, token.size() - 4) + "AAAA";
+  CHECK(verdict(checked->verify_token(altered, now)) == "!the token's signature is wrong");
+  CHECK(checked->signature_checks() == 3);
+  folder.write("keys.json", "{\"keys\":[" + other.jwk() + "]}");
+  REQUIRE(checked->reload_if_changed().ok());
+  CHECK(verdict(checked->verify_token(token, now)) == "!the token's signature is wrong");
+}
+
+TEST_CASE("auth: tokens that came back least recently are forgotten, half of them at a time") {
+  VerifiedTokens tokens;
+  const auto digest = [&](std::size_t n) { return tokens.digest_of(std::to_string(n)); };
+  CHECK(digest(1) != VerifiedTokens().digest_of("1"));  // each program has a key of its own
+  CHECK(!tokens.find(digest(0)));
+  tokens.note(digest(0), "of the first");
+  tokens.note(digest(1), "of the second");
+  for (std::size_t n = 2; n < 4 * VerifiedTokens::generation_max; ++n) {
+    tokens.note(digest(n), "x");
+    if (n % 1'000 == 0) CHECK(tokens.find(digest(0)) == "of the first");
+  }
+  CHECK(!tokens.find(digest(1)));
+}
+
+TEST_CASE("auth: only signatures that are computed in vain are a waste, by what they take") {
+  const Signer small("ES256"), large("ES384"), rsa("RS256"), stranger("ES256");
+  const std::string keys = small.jwk() + "," + large.jwk() + "," + rsa.jwk(",\"kid\":\"r\"");
+  Folder folder;
+  Config::Auth auth = with_secret();
+  auth.jwt.algorithms = {"HS256", "ES256", "ES384", "RS256"};
+  auth.jwt.jwks_file = folder.write("keys.json", "{\"keys\":[" + keys + "]}");
+  const auto checked = authenticator(auth);
+  const std::string good = small.token(valid_payload), fresh = small.token(valid_payload);
+  const std::string body = encode_base64url(valid_payload);
+  const auto unsigned_by = [&](const std::string& header, std::size_t bytes) {
+    return encode_base64url(header) + "." + body + "." +
+           encode_base64url(std::string(bytes, 'x'));
+  };
+  CHECK(checked->verify_token(good, now).ok());
+  struct {
+    std::string token;
+    int wasted_us;
+    std::string without;  // the verdict where nothing may be computed
+    const char* why;
+  } const rows[] = {
+      {"a.b.c", 0, "denied", "malformed"},
+      {secret_token(secret, valid_payload), 0, "ok", "a secret's"},
+      {secret_token(secret + "x", valid_payload), 0, "denied", "a secret's, wrong"},
+      {good, 0, "ok", "known from before"},
+      {fresh, 0, "unavailable", "right, but new"},
+      {small.token(R"({"sub":"17","exp":1})"), 0, "unavailable", "signed, but old"},
+      {stranger.token(valid_payload), 60, "unavailable", "a stranger's"},
+      {unsigned_by(R"({"alg":"ES256"})", 64), 60, "unavailable", "no signature, of its size"},
+      {unsigned_by(R"({"alg":"ES256"})", 63), 0, "denied", "a byte too short"},
+      {unsigned_by(R"({"alg":"ES384"})", 96), 600, "unavailable", "a large curve"},
+      {unsigned_by(R"({"alg":"RS256"})", 256), 25, "unavailable", "RSA"},
+      {unsigned_by(R"({"alg":"RS256"})", 257), 0, "denied", "RSA, a byte too long"},
+      {unsigned_by(R"({"alg":"RS256","kid":"none"})", 256), 0, "denied", "no key of ours"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.why);
+    Effort none{.none = true};
+    const auto before = checked->signature_checks();
+    const auto without = checked->verify_token(row.token, now, none);
+    const bool unseen = !without && without.error().kind == ErrorKind::unavailable;
+    CHECK((without ? "ok" : unseen ? "unavailable" : "denied") == row.without);
+    CHECK(none.wasted.count() == 0);
+    if (unseen) CHECK(checked->signature_checks() == before);
+    Effort any;
+    (void)checked->verify_token(row.token, now, any);
+    CHECK(any.wasted.count() == row.wasted_us);
+  }
+}
+
+TEST_CASE("auth: a header that holds much is refused before it is read") {
+  const auto checked = authenticator(with_secret());
+  std::string members, nested;
+  for (int n = 0; n < 1'000; ++n) members += ",\"" + std::to_string(n) + "\":1";
+  for (int n = 0; n < 1'000; ++n) nested += "[";
+  for (const std::string& more : {members, ",\"x\":" + nested}) {
+    const std::string token =
+        secret_token(secret, valid_payload, "{\"alg\":\"HS256\"" + more + "}");
+    CHECK(verdict(checked->verify_token(token, now)) == "!the token's header holds too much");
+  }
+  const std::string text = ",\"x\":\"" + std::string(100, ',') + "\"";
+  CHECK(verdict(checked->verify_token(
+            secret_token(secret, valid_payload, "{\"alg\":\"HS256\"" + text + "}"), now)) ==
+        "17 []");
 }
 
 TEST_CASE("auth: keys of a set serve what they say, and what is not known is skipped") {
