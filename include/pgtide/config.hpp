@@ -66,6 +66,8 @@ struct Config {
     std::size_t subscriptions_per_connection = 100;
     double requests_per_second = 10;
     double frames_per_second = 50;
+    double http_requests_per_second = 20;
+    double http_requests_per_second_per_address = 200;  // 0: no limit
     std::size_t connections = 10'000;
     std::size_t connections_per_address = 0;  // 0: no limit
     std::size_t message_bytes = 65'536;

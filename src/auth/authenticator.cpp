@@ -16,6 +16,7 @@ namespace pgtide {
 
 // The parts as they stand in the token.
 struct TokenParts {
+  std::string_view whole{};
   std::string_view signed_text{};  // header and payload, with their dot
   std::string_view header{};
   std::string_view payload{};
@@ -42,8 +43,8 @@ std::optional<TokenParts> split(std::string_view token) {
   const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos) return std::nullopt;
   if (token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
-  return TokenParts{token.substr(0, second), token.substr(0, first),
-               token.substr(first + 1, second - first - 1), token.substr(second + 1)};
+  return TokenParts{token, token.substr(0, second), token.substr(0, first),
+                    token.substr(first + 1, second - first - 1), token.substr(second + 1)};
 }
 
 std::string names_of(const KeyRing& ring) {
@@ -77,6 +78,9 @@ Result<void> check_typ(const nlohmann::json& header, const std::string& wanted) 
 
 Result<TokenHeader> read_header(std::string_view text, const KeyRing& ring,
                                 const std::string& typ) {
+  if (holds_more_values(text, Authenticator::header_values_max)) {
+    return denied("the token's header holds too much");
+  }
   const auto header = parse_strict_object(text);
   if (!header) return denied("the token's header is no JSON object, or holds a member twice");
   if (header->contains("crit")) return denied("the token's crit is not supported");
@@ -101,6 +105,19 @@ bool is_candidate(const NamedKey& named, const TokenHeader& header) {
   if (!named.algorithm.empty() && named.algorithm != header.algorithm->name) return false;
   // A key of the configuration itself has no id, and is meant for every token.
   return !header.key_id || !named.id || *named.id == *header.key_id;
+}
+
+// Is there still that key, for such a token?
+bool holds(const KeyRing& ring, const TokenHeader& header, const std::string& fingerprint) {
+  return std::any_of(ring.keys.begin(), ring.keys.end(), [&](const NamedKey& named) {
+    return is_candidate(named, header) && named.key.fingerprint() == fingerprint;
+  });
+}
+
+Error not_computed() {
+  return {ErrorKind::unavailable,
+          "too many wrong tokens came from this address, and this one is not known from before: "
+          "try again in a second"};
 }
 
 std::string from_hex(const std::string& digits) {
@@ -147,23 +164,33 @@ Authenticator::Authenticator(const Config::Auth& auth)
 
 // The right key may come late among many: who has more than a few of one kind names them by kid.
 Result<std::string> Authenticator::check_signature(const TokenParts& parts,
-                                                   const TokenHeader& header,
-                                                   const KeyRing& ring) const {
+                                                   const TokenHeader& header, const KeyRing& ring,
+                                                   Effort& effort) const {
   const auto signature = decode_base64url(parts.signature);
   if (!signature) return no_jwt();
+  const bool is_cheap = header.algorithm->family == KeyFamily::secret;
+  const std::string digest = is_cheap ? std::string() : verified_.digest_of(parts.whole);
+  const auto known = is_cheap ? std::nullopt : verified_.find(digest);
+  if (known && holds(ring, header, *known)) return *known;
+  bool fits = false;
   std::size_t tries = 0;
   for (const NamedKey& named : ring.keys) {
     if (!is_candidate(named, header)) continue;
+    fits = true;
+    if (!named.key.takes_size(*header.algorithm, signature->size())) continue;
     if (++tries > tries_max) {
       return denied("none of the first 4 keys that fit the token has signed it; there are more: "
                     "name its key in the token's header (kid)");
     }
+    if (effort.none && !is_cheap) return not_computed();
     ++signature_checks_;
-    if (named.key.verify(*header.algorithm, parts.signed_text, *signature)) {
-      return named.key.fingerprint();
-    }
+    effort.wasted += named.key.cost();
+    if (!named.key.verify(*header.algorithm, parts.signed_text, *signature)) continue;
+    effort.wasted = {};
+    if (!is_cheap) verified_.note(digest, named.key.fingerprint());
+    return named.key.fingerprint();
   }
-  if (tries == 0) return denied("no key of this server fits the token's alg and kid");
+  if (!fits) return denied("no key of this server fits the token's alg and kid");
   return denied("the token's signature is wrong");
 }
 
@@ -190,7 +217,8 @@ Result<std::shared_ptr<Authenticator>> Authenticator::make(const Config::Auth& a
 }
 
 Result<Identity> Authenticator::verify_token(std::string_view token,
-                                             std::chrono::system_clock::time_point now) const {
+                                             std::chrono::system_clock::time_point now,
+                                             Effort& effort) const {
   const std::shared_ptr<const KeyRing> ring = ring_.load();
   if (ring->accepted.empty()) return denied("this server knows no tokens: connect without one");
   if (token.size() > token_bytes_max) return denied("the token is longer than 16384 bytes");
@@ -201,7 +229,7 @@ Result<Identity> Authenticator::verify_token(std::string_view token,
   if (!header_text || !payload) return no_jwt();
   const auto header = read_header(*header_text, *ring, jwt_.typ);
   if (!header) return header.error();
-  auto key = check_signature(*parts, *header, *ring);
+  auto key = check_signature(*parts, *header, *ring, effort);
   if (!key) return key.error();
   auto identity = read_claims(*payload, jwt_, now);
   if (!identity) return identity;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "auth/key_ring.hpp"
+#include "auth/verified_tokens.hpp"
 #include "model/identity.hpp"
 #include "pgtide/config.hpp"
 #include "pgtide/result.hpp"
@@ -17,6 +18,13 @@ namespace pgtide {
 
 struct TokenParts;
 struct TokenHeader;
+
+// What the signatures of public keys may cost that a token makes us compute, and have cost; the
+// hashes of secrets and API keys are nearly free.
+struct Effort {
+  bool none = false;  // computes none: a token that is not known from before is `unavailable`
+  std::chrono::microseconds wasted{};  // about; on a token that none of the keys has signed
+};
 
 // Whose a token or an API key is (PROTOCOL 1). Errors of the verify functions are
 // ErrorKind::denied, with a sentence for the client's developer that never holds a byte of the
@@ -30,6 +38,8 @@ class Authenticator {
   static constexpr std::size_t token_bytes_max = 16'384;
   // Keys that one token is tried with: what its bearer can make us compute.
   static constexpr std::size_t tries_max = 4;
+  // What a token's header may hold: each value is read before anything is known of its signature.
+  static constexpr std::size_t header_values_max = 64;
 
   // Reads the keys. Errors: invalid, all faults, a line each.
   static Result<std::shared_ptr<Authenticator>> make(const Config::Auth& auth);
@@ -38,13 +48,18 @@ class Authenticator {
   // algorithm that is configured and a key of its kind, and the `typ` that is wanted, if one is.
   // `kid` picks the key, and is compared only; without it the first keys that fit are tried,
   // `tries_max` at most. An API key's name is no token's: who issues tokens could else speak for
-  // it.
+  // it. A token whose signature was right before is not computed again while its key is there.
+  Result<Identity> verify_token(std::string_view token, std::chrono::system_clock::time_point now,
+                                Effort& effort) const;
   Result<Identity> verify_token(std::string_view token,
-                                std::chrono::system_clock::time_point now) const;
+                                std::chrono::system_clock::time_point now) const {
+    Effort any;
+    return verify_token(token, now, any);
+  }
   // One hash and one look-up, however many keys there are.
   Result<Identity> verify_key(std::string_view key) const;
 
-  // Signatures that were checked since the beginning, right or wrong.
+  // Signatures that were computed since the beginning, right or wrong.
   std::uint64_t signature_checks() const { return signature_checks_; }
 
   // Would the credential by which `identity` was proven still be accepted, as far as keys go? Not
@@ -77,11 +92,12 @@ class Authenticator {
   bool is_api_key_name(std::string_view name) const;
   // The fingerprint of the key that has signed it.
   Result<std::string> check_signature(const TokenParts& parts, const TokenHeader& header,
-                                      const KeyRing& ring) const;
+                                      const KeyRing& ring, Effort& effort) const;
 
   const Config::Jwt jwt_;
   std::atomic<std::shared_ptr<const ApiKeys>> api_keys_;
   mutable std::atomic<std::uint64_t> signature_checks_ = 0;
+  mutable VerifiedTokens verified_;
   std::atomic<std::shared_ptr<const KeyRing>> ring_;
   std::vector<FileStamp> stamps_;     // of what is in force
   std::atomic<Text> file_fault_;      // null: the last reading went well

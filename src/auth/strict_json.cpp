@@ -43,4 +43,16 @@ std::optional<nlohmann::json> parse_strict_object(std::string_view text) {
   return parsed;
 }
 
+bool holds_more_values(std::string_view text, std::size_t values_max) {
+  std::size_t values = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size() && values <= values_max; ++at) {
+    const char c = text[at];
+    if (c == '"') in_string = !in_string;
+    if (in_string && c == '\\') ++at;
+    if (!in_string && (c == ',' || c == '[' || c == '{')) ++values;
+  }
+  return values > values_max;
+}
+
 }  // namespace pgtide

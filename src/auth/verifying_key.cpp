@@ -80,6 +80,20 @@ std::string group_name(EVP_PKEY* key) {
   return {name.data(), size};
 }
 
+// By what was measured (docs/decisions/auth.md), rounded up. An RSA key takes the square of its
+// bits, a large curve ten times a small one.
+std::chrono::microseconds cost_of(KeyFamily family, int bits) {
+  constexpr int rsa_cost = 25, small_curve_cost = 60, edwards_cost = 85, large_curve_cost = 600;
+  constexpr int small_curve_bits = 256;
+  if (family == KeyFamily::rsa) {
+    const int times = (bits + VerifyingKey::rsa_bits_min - 1) / VerifyingKey::rsa_bits_min;
+    return std::chrono::microseconds(rsa_cost * times * times);
+  }
+  if (bits > small_curve_bits) return std::chrono::microseconds(large_curve_cost);
+  return std::chrono::microseconds(family == KeyFamily::elliptic ? small_curve_cost
+                                                                 : edwards_cost);
+}
+
 }  // namespace
 
 void PublicKeyDeleter::operator()(EVP_PKEY* key) const {
@@ -115,6 +129,8 @@ Result<VerifyingKey> VerifyingKey::from_public(PublicKey key) {
     return unusable("a kind of key that no accepted algorithm uses");
   }
   made.fingerprint_ = sha256("public " + to_der(key.get()));
+  made.signature_bytes_ = static_cast<std::size_t>(EVP_PKEY_get_size(key.get()));
+  made.cost_ = cost_of(made.family_, EVP_PKEY_get_bits(key.get()));
   made.public_ = std::move(key);
   return made;
 }
@@ -134,6 +150,12 @@ Result<VerifyingKey> VerifyingKey::from_pem(const std::string& text) {
 
 bool VerifyingKey::fits(const Algorithm& algorithm) const {
   return algorithm.family == family_ && algorithm.curve == curve_;
+}
+
+bool VerifyingKey::takes_size(const Algorithm& algorithm, std::size_t signature_bytes) const {
+  if (family_ == KeyFamily::secret) return true;
+  if (family_ == KeyFamily::elliptic) return signature_bytes == 2 * algorithm.coordinate_bytes;
+  return signature_bytes == signature_bytes_;
 }
 
 bool VerifyingKey::verify(const Algorithm& algorithm, std::string_view text,

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,6 +33,10 @@ class VerifyingKey {
   const std::string& fingerprint() const { return fingerprint_; }
   // Is it of the algorithm's family, and on its curve?
   bool fits(const Algorithm& algorithm) const;
+  // Can a signature of it have so many bytes? Known without computing anything.
+  bool takes_size(const Algorithm& algorithm, std::size_t signature_bytes) const;
+  // What verify() takes, about; of a secret nothing.
+  std::chrono::microseconds cost() const { return cost_; }
   // Does `signature` belong to `text`? The key fits the algorithm. Total over any bytes.
   bool verify(const Algorithm& algorithm, std::string_view text, std::string_view signature) const;
 
@@ -45,6 +50,8 @@ class VerifyingKey {
   std::string secret_{};
   std::string curve_{};
   PublicKey public_{};
+  std::size_t signature_bytes_ = 0;  // of a public key, but not of ES
+  std::chrono::microseconds cost_{};
 };
 
 // HMAC of `text`, as HS* signs it. `algorithm` is of the family `secret`.

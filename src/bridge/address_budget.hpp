@@ -7,33 +7,36 @@
 
 namespace pgtide {
 
-// How many wrong credentials an address may send: each costs a signature or a hash before it is
-// known to be wrong. 64 at once, 20 a second for ever: with four tries of the dearest algorithm
-// (0.6 ms, docs/decisions/auth.md) at most 5 % of a core, and a network of clients whose tokens
-// have ended still finds its way. Any thread; a short lock.
-class RefusalBudget {
+// What each address may spend: at most `burst` at once, and `per_second` for ever. An address is
+// what address_key() makes of it. Past `addresses_max` that have spent something lately the others
+// share one account. Any thread; a short lock.
+class AddressBudget {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  static constexpr double burst = 64;
-  static constexpr double per_second = 20;
-  static constexpr std::size_t addresses_max = 16'384;  // past it the others share one budget
+  static constexpr std::size_t addresses_max = 16'384;
 
-  // May its next credential be looked at?
+  // A rate of 0: no limit.
+  AddressBudget(double per_second, double burst) : per_second_(per_second), burst_(burst) {}
+
+  // May it spend anything now? What is spent then may go past the burst, and is paid off first.
   bool has_left(std::string_view address, Time now);
-  // It was wrong.
-  void spend(std::string_view address, Time now);
+  void spend(std::string_view address, Time now, double amount);
 
  private:
   struct Account {
     double spent = 0;
     Time at{};
-    double spent_by(Time now) const;
   };
+  static constexpr std::chrono::seconds sweep_interval{1};  // it looks at all of them
+  double spent_by(const Account& account, Time now) const;
   Account& account_of(std::string_view address, Time now);
 
+  const double per_second_;
+  const double burst_;
   std::mutex mutex_;
-  std::unordered_map<std::string, Account> accounts_;  // who spent nothing lately has none
+  std::unordered_map<std::string, Account> accounts_;  // of those that have spent something lately
   Account others_;
+  Time swept_at_{};
 };
 
 }  // namespace pgtide

@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::chrono::seconds drain_limit{10};           // PROTOCOL 7
 constexpr std::chrono::seconds catalog_patience{2};
+constexpr double request_burst_seconds = 5;  // what an address may ask for at once
 constexpr std::size_t broadcast_bytes_max = 16 * 1'048'576;  // past it HTTP is told to come back
 
 std::int64_t now_us() {
@@ -59,6 +60,8 @@ BridgeCore::BridgeCore(Config config, MakeSource make_source)
       make_source_(std::move(make_source)),
       memory_(memory_limit(config_.limits.memory_bytes, read_machine_memory())),
       limiter_(config_.limits.connections, config_.limits.connections_per_address),
+      requests_(config_.limits.http_requests_per_second_per_address,
+                config_.limits.http_requests_per_second_per_address * request_burst_seconds),
       broadcaster_(config_.database.url),
       broadcast_thread_(std::make_unique<boost::asio::thread_pool>(1)) {}
 
@@ -177,6 +180,7 @@ ShardOptions BridgeCore::shard_options() {
   options.gateway.message_bytes = limits.message_bytes;
   options.gateway.backlog_bytes = limits.backlog_bytes;
   options.gateway.frames_per_second = limits.frames_per_second;
+  options.gateway.http_requests_per_second = limits.http_requests_per_second;
   options.gateway.handshake_timeout = limits.handshake_timeout;
   options.gateway.heartbeat_interval = config_.heartbeat.interval;
   options.gateway.heartbeat_timeout = config_.heartbeat.timeout;

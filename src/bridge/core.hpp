@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bridge/address_budget.hpp"
 #include "bridge/connection_limiter.hpp"
 #include "bridge/doorkeeper.hpp"
 #include "bridge/policy_keeper.hpp"
@@ -70,6 +71,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void list(ConnectionQuery query, std::function<void(ConnectionPage)> done) override;
   void kick(ConnectionQuery query, std::function<void(std::size_t)> done) override;
   std::optional<std::string_view> page() override;
+  bool may_ask(std::string_view address) override;
   Admission admit(const std::string& address) override;
   void release(const std::string& address) override { limiter_.release(address); }
 
@@ -104,6 +106,7 @@ class BridgeCore : private ChangeSink, private Operator {
   std::string admin_address_;
   MemoryAccount memory_;  // of all shards, which it outlives
   ConnectionLimiter limiter_;
+  AddressBudget requests_;  // of HTTP
   Seldom says_full_;
   Seldom says_full_address_;
   Seldom says_short_of_memory_;

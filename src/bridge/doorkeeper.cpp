@@ -7,30 +7,22 @@ namespace {
 
 constexpr std::chrono::seconds look_interval{1};
 
-// What `verify` says, where the address may still be wrong.
-template <class Verify>
-Result<Identity> within_budget(RefusalBudget& refusals, std::string_view address, Verify verify) {
-  const auto now = std::chrono::steady_clock::now();
-  if (!refusals.has_left(address, now)) {
-    return Error{ErrorKind::unavailable,
-                 "too many wrong credentials came from this address: wait a second, then send a "
-                 "right one"};
-  }
-  Result<Identity> known = verify();
-  if (!known) refusals.spend(address, now);
-  return known;
-}
-
 }  // namespace
 
 Result<Identity> Doorkeeper::by_token(std::string_view token, std::string_view address) const {
-  return within_budget(refusals_, address, [&] {
-    return authenticator_->verify_token(token, std::chrono::system_clock::now());
-  });
+  const auto now = std::chrono::steady_clock::now();
+  Effort effort{.none = !wasted_ms_.has_left(address, now)};
+  Result<Identity> known =
+      authenticator_->verify_token(token, std::chrono::system_clock::now(), effort);
+  if (effort.wasted.count() > 0) {
+    const std::chrono::duration<double, std::milli> wasted = effort.wasted;
+    wasted_ms_.spend(address, now, wasted.count());
+  }
+  return known;
 }
 
-Result<Identity> Doorkeeper::by_key(std::string_view key, std::string_view address) const {
-  return within_budget(refusals_, address, [&] { return authenticator_->verify_key(key); });
+Result<Identity> Doorkeeper::by_key(std::string_view key, std::string_view) const {
+  return authenticator_->verify_key(key);
 }
 
 bool Doorkeeper::still_accepts(const Principal& user, std::string_view key) const {

@@ -182,7 +182,8 @@ void add_clients(Page& page, const ShardFigures& sum) {
                "Connections that sent no whole request within limits.handshake_timeout.",
                gateway.requests_expired);
   page.begin_counters("pgtide_http_refusals_total", "HTTP requests refused, by status.");
-  for (const unsigned status : {400U, 401U, 403U, 404U, 405U, 413U, 415U, 426U, 431U, 500U, 503U}) {
+  for (const unsigned status :
+       {400U, 401U, 403U, 404U, 405U, 413U, 415U, 426U, 429U, 431U, 500U, 503U}) {
     page.labelled("status", std::to_string(status), count_of(gateway.http_refusals, status));
   }
   page.counter("pgtide_heartbeats_lost_total", "Connections closed for want of a sign of life.",

@@ -32,6 +32,11 @@ class PieceGate {
     }
     room_.notify_one();
   }
+  // Any thread: has a piece entered that was not taken?
+  bool holds_any() {
+    const std::lock_guard lock(mutex_);
+    return inside_ > 0;
+  }
   // Any thread: nobody waits from now on.
   void shut() {
     {

@@ -42,6 +42,13 @@ void BridgeCore::note_shortage() {
       "on, new ones wait; raise LimitNOFILE (ulimit -n), or lower limits.connections");
 }
 
+bool BridgeCore::may_ask(std::string_view address) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!requests_.has_left(address, now)) return false;
+  requests_.spend(address, now, 1);
+  return true;
+}
+
 Operator::Admission BridgeCore::admit(const std::string& address) {
   if (limiter_.is_open() && !memory_.takes_connection()) {
     memory_.note(MemoryStep::connection_refused);

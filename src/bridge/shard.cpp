@@ -43,6 +43,12 @@ BrokerOptions with_sealer(BrokerOptions options, std::shared_ptr<CursorSealer> s
   return options;
 }
 
+// A crowd's requests stand in the loop's queue before a piece that comes after them.
+GatewayOptions behind_events(GatewayOptions options, PieceGate& gate) {
+  options.events_wait = [&gate] { return gate.holds_any(); };
+  return options;
+}
+
 // Nothing is expected to get here but the end of memory; then the program ends, and says so.
 void run_loop(asio::io_context& context) {
   try {
@@ -68,7 +74,7 @@ struct Shard::State {
         memory(options.gateway.memory),
         broker(with_sealer(std::move(options.broker), cursors), denying_policy(), Cursor{}),
         half_backlog(options.gateway.backlog_bytes / 2),
-        gateway(context, broker, op, std::move(options.gateway)),
+        gateway(context, broker, op, behind_events(std::move(options.gateway), gate)),
         pacer(std::move(options.pacer)),
         burst(half_backlog, paced_bytes_per_second),
         pace_timer(context),

@@ -19,6 +19,8 @@ namespace pgtide {
 namespace {
 
 constexpr std::chrono::milliseconds memory_patience{5'000};
+// A longer message is paid for before it is read, be it a ping, and is refused without its `id`.
+constexpr std::size_t unpaid_bytes_max = 1'024;
 // What a subscription takes beside its filter, by the sizes of its seat, class and group and of
 // their places in the index, and how often its pattern stands there. An estimate, upwards.
 constexpr std::size_t subscription_bytes = 768;
@@ -58,9 +60,14 @@ Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::tim
   State& state = *state_;
   Connection& connection = state.at(number);
   State::Request request{number, connection, now, state.standing_of(connection)};
+  const bool is_long = text.size() > unpaid_bytes_max;
+  if (is_long && !state.pay(request)) {
+    state.settle(request);
+    return std::move(request.reply);
+  }
   auto parsed = parse_client_message(text, state.options.limits.subscriptions_per_connection);
   if (auto* fault = std::get_if<MessageFault>(&parsed)) {
-    request.rate_limited = !connection.requests.take(now);
+    request.rate_limited = !is_long && !connection.requests.take(now);
     request.id = std::move(fault->id);
     state.refuse(request, {.code = fault->code, .message = std::move(fault->message)});
     state.settle(request);
@@ -68,9 +75,9 @@ Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::tim
   }
   auto& message = std::get<ClientMessage>(parsed);
   request.id = std::move(message.id);
-  const bool is_ping = std::holds_alternative<PingMessage>(message.body);
-  if (is_ping || state.pay(request)) state.dispatch(request, message);
-  if (!is_ping) state.settle(request);
+  const bool is_free = !is_long && std::holds_alternative<PingMessage>(message.body);
+  if (is_free || is_long || state.pay(request)) state.dispatch(request, message);
+  if (!is_free) state.settle(request);
   return std::move(request.reply);
 }
 

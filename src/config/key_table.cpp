@@ -159,9 +159,20 @@ std::vector<KeyEntry> rate_and_count_limits() {
                 "at the same rate, with a larger burst."},
                [](Config& c) -> double& { return c.limits.requests_per_second; }, {0.1, 1e6}),
       rate_key({"limits.frames_per_second",
-                "Frames of any kind per second of one connection; past it the server reads more "
-                "slowly."},
+                "Frames of any kind per second of one connection, a KiB in them counting as "
+                "another; past it the server reads more slowly."},
                [](Config& c) -> double& { return c.limits.frames_per_second; }, {0.1, 1e6}),
+      rate_key({"limits.http_requests_per_second",
+                "HTTP requests per second of one connection, upgrades among them but not those of "
+                "administrators, with a burst of five seconds' worth; past it they are answered "
+                "429."},
+               [](Config& c) -> double& { return c.limits.http_requests_per_second; },
+               {0.1, 1e6}),
+      rate_key({"limits.http_requests_per_second_per_address",
+                "The same from one IPv4 address, or one /64 of IPv6, without upgrades; 0: no "
+                "limit."},
+               [](Config& c) -> double& { return c.limits.http_requests_per_second_per_address; },
+               {0, 1e6}),
       count_key(
           {"limits.connections",
            "Connections at a time, and sockets before they are one; the next is refused with HTTP "

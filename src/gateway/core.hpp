@@ -1,10 +1,12 @@
 #pragma once
+#include <boost/asio/post.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "gateway/connection_log.hpp"
@@ -60,6 +62,13 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   std::vector<ConnectionNumber> waiting() const;  // those with a backlog
   void drain(std::chrono::milliseconds limit, std::function<void()> done);
   void stop();
+  // Calls it; behind the events that wait already, where there are any: what a crowd asks at one
+  // time keeps nobody waiting who only listens.
+  template <class Call>
+  void after_events(Call call) {
+    if (!options.events_wait || !options.events_wait()) return call();
+    boost::asio::post(context, std::move(call));
+  }
 
   boost::asio::io_context& context;
   Broker& broker;

@@ -8,8 +8,8 @@ namespace pgtide {
 
 // What the gateway asks of the bridge about credentials. Called on the shards' threads, several at
 // a time; must not block. Refusals are for the client's developer, and hold no byte of the
-// credential: denied; or unavailable, where `address`, the client's, has sent so many that are
-// wrong that this one was not looked at.
+// credential: denied; or unavailable, where `address`, the client's, has made us compute so many
+// signatures in vain that none was computed for this one, which is not known from before.
 class Gatekeeper {
  public:
   virtual ~Gatekeeper() = default;

@@ -33,6 +33,7 @@ struct GatewayOptions {
   std::size_t backlog_bytes = 8'388'608;
   std::size_t reply_bytes = 65'536;  // unsent replies past it stop the reading
   double frames_per_second = 50;
+  double http_requests_per_second = 20;  // of one connection, of who is no administrator
   std::chrono::milliseconds handshake_timeout{10'000};
   std::chrono::milliseconds http_life{300'000};  // of an HTTP connection; then it is closed
   std::size_t http_requests = 1'000;             // on one HTTP connection, the same
@@ -42,6 +43,8 @@ struct GatewayOptions {
   bool auth_required = false;  // the anonymous have handshake_timeout to send `auth`
   bool query_token = false;    // ?token= is looked at
   std::chrono::milliseconds leeway{30'000};  // from a token's end to the connection's
+  // Have events come that wait for their turn? They go before what clients ask. Empty: never.
+  std::function<bool()> events_wait{};
   MemoryAccount* memory = nullptr;  // outlives every connection; null: none is kept
 };
 

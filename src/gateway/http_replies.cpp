@@ -29,6 +29,13 @@ HttpReply make_admission_reply(Operator::Admission admission) {
   }
 }
 
+HttpReply make_rate_reply(std::chrono::milliseconds wait) {
+  auto reply = make_http_error(429, "rate_limited", "too many requests: wait, then go on");
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  reply.headers.emplace_back("Retry-After", std::to_string(seconds));
+  return reply;
+}
+
 HttpReply make_broadcast_reply(const BroadcastDone& done) {
   if (done.result) {
     if (done.warning.empty()) return {.status = 202, .body = "{}\n"};

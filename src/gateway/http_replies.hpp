@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <string>
 
@@ -10,6 +11,8 @@ namespace pgtide {
 
 // Not for `admitted`.
 HttpReply make_admission_reply(Operator::Admission admission);
+// 429: a client that asks too often may go on after `wait`.
+HttpReply make_rate_reply(std::chrono::milliseconds wait);
 HttpReply make_broadcast_reply(const BroadcastDone& done);
 HttpReply make_metrics_reply(std::string text);
 HttpReply make_page_reply(const ConnectionPage& page);

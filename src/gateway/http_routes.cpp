@@ -116,6 +116,7 @@ Verdict choose_broadcast(const RequestHead& head, const RouteRules& rules, bool 
     return refuse(415, "unsupported_media_type", "send Content-Type: application/json");
   }
   Verdict verdict;
+  verdict.privileged = true;
   const bool to_all = path_of(head.target).ends_with("_all");
   verdict.route = to_all ? Route::broadcast_all : Route::broadcast;
   return verdict;
@@ -134,6 +135,7 @@ Verdict choose_connections(const RequestHead& head, const RouteRules& rules, boo
   auto query = reads ? parse_listing(query_of(head.target)) : parse_kick(head.target);
   if (!query) return refuse(400, "invalid_request", query.error().message);
   Verdict verdict;
+  verdict.privileged = true;
   verdict.route = reads ? Route::list : Route::kick;
   verdict.query = std::move(*query);
   return verdict;

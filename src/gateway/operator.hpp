@@ -54,6 +54,9 @@ class Operator {
   virtual void kick(ConnectionQuery query, std::function<void(std::size_t)> done) = 0;
   // The page at `/`: under `pgtide demo` only.
   virtual std::optional<std::string_view> page() = 0;
+  // Takes one of the requests that an address may send, of those who are not administrators; false:
+  // it has none left for the moment.
+  virtual bool may_ask(std::string_view address) = 0;
   // May one more WebSocket be opened? Counts it when so. `address` is the client's, without a port.
   enum class Admission {
     admitted,

@@ -1,5 +1,6 @@
 #include "gateway/request_head.hpp"
 
+#include <boost/beast/http/error.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include "gateway/http_checks.hpp"
@@ -38,6 +39,21 @@ RequestHead make_head(const http::request<http::string_body>& request, std::stri
   head.strange_coding = request.count(http::field::transfer_encoding) > 0 && !request.chunked();
   head.upgrade = beast::websocket::is_upgrade(request);
   return head;
+}
+
+std::optional<HttpReply> find_read_fault(const boost::system::error_code& error) {
+  if (error == http::error::header_limit) {
+    return make_http_error(431, "headers_too_large", "the headers are over 16 KiB");
+  }
+  if (error == http::error::body_limit) {
+    return make_http_error(413, "too_large", "the body is over 1 MiB");
+  }
+  const bool unreadable = error.category() == make_error_code(http::error::bad_method).category();
+  if (!unreadable || error == http::error::end_of_stream ||
+      error == http::error::partial_message) {
+    return std::nullopt;
+  }
+  return make_http_error(400, "invalid_request", "this is not HTTP: " + error.message());
 }
 
 }  // namespace pgtide

@@ -2,6 +2,8 @@
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <boost/system/error_code.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,5 +19,8 @@ inline std::string_view view(boost::beast::string_view text) {
 // `subprotocols`, which is filled with all lines of that field.
 RequestHead make_head(const boost::beast::http::request<boost::beast::http::string_body>& request,
                       std::string& subprotocols);
+
+// What a request is answered with that could not be read; none: nobody listens any more.
+std::optional<HttpReply> find_read_fault(const boost::system::error_code& error);
 
 }  // namespace pgtide

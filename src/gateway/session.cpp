@@ -211,7 +211,7 @@ void WebSocketSession::read_next() {
     where = boost::asio::buffer(message_) + message_size_;
   }
   stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
-    session->on_read(error, bytes);
+    session->core_->after_events([session, error, bytes] { session->on_read(error, bytes); });
   });
 }
 

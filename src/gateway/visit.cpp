@@ -5,14 +5,15 @@
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <optional>
-#include <sstream>
 #include <utility>
 
+#include "broker/token_bucket.hpp"
 #include "gateway/broadcast_body.hpp"
 #include "gateway/charged_allocator.hpp"
 #include "gateway/core.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/http_replies.hpp"
+#include "gateway/peer_address.hpp"
 #include "gateway/request_head.hpp"
 
 // An accepted socket before it is a WebSocket: HTTP/1.1 with keep-alive. A visit reads a request's
@@ -34,22 +35,11 @@ constexpr std::size_t buffer_bytes_max = head_bytes_max + 512;
 constexpr std::uint64_t body_bytes_max = broadcast_bytes_max + 65'536;
 // What a visit takes beside the head that it reads: this object, its socket and its parser.
 constexpr std::size_t visit_bytes = 4'096;
-// How long a client that was refused may go on sending before it is cut off.
+// How long a client that was refused may go on sending before it is cut off, and how much.
 constexpr std::chrono::milliseconds linger_time{2'000};
-
-// IPv4 as such where it comes mapped into IPv6, as on a listener for both.
-asio::ip::address plain_address(const asio::ip::address& address) {
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  }
-  return address;
-}
-
-std::string print(const asio::ip::tcp::endpoint& endpoint) {
-  std::ostringstream out;
-  out << endpoint;
-  return out.str();
-}
+constexpr std::size_t linger_bytes_max = 1'048'576;
+// How many seconds' requests a connection may send at once.
+constexpr double burst_seconds = 5;
 
 class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
  public:
@@ -58,7 +48,10 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
         socket_(std::move(socket)),
         arrival_(std::move(arrival)),
         buffer_(buffer_bytes_max, ChargedAllocator<char>(core_->options.memory)),
-        held_(core_->options.memory, MemoryKind::connections, visit_bytes) {}
+        held_(core_->options.memory, MemoryKind::connections, visit_bytes),
+        bucket_(core_->options.http_requests_per_second,
+                core_->options.http_requests_per_second * burst_seconds,
+                std::chrono::steady_clock::now()) {}
 
   void start();
   void drain(SteadyTime until) override;
@@ -75,6 +68,8 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void expire();
   void read_head();
   void on_head(ErrorCode error);
+  std::optional<std::chrono::milliseconds> find_wait(const Verdict& verdict,
+                                                     const std::string& address);
   void follow(const Verdict& verdict);
   std::optional<std::string> find_client() const;
   void upgrade(const Verdict& verdict);
@@ -83,7 +78,6 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void ask_operator(const Verdict& verdict);
   void read_body(bool to_all);
   void on_body(ErrorCode error, bool to_all);
-  void broadcast(bool to_all);
   void refuse_unread(ErrorCode error);
   void log_refusal(const HttpReply& reply);
   void answer(HttpReply reply);
@@ -98,11 +92,13 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   asio::ip::tcp::endpoint peer_{};
   beast::basic_flat_buffer<ChargedAllocator<char>> buffer_;  // holds a head until it is whole
   MemoryCharge held_;
+  TokenBucket bucket_;  // of its requests
   std::optional<Parser> parser_{};
   std::array<char, 2048> ignored_{};
   SteadyTime deadline_ = SteadyTime::max();
   std::uint64_t ticket_ = 0;  // of its rest
   std::size_t requests_ = 0;  // answered
+  std::size_t lingered_ = 0;  // bytes that came after the last answer
   bool idle_ = false;         // waits for a request
   bool of_operator_ = false;  // was asked by one: it stays when room is made
   bool reads_body_ = false;
@@ -170,7 +166,9 @@ void Visit::read_head() {
                         : std::min(core_->options.handshake_timeout, life));
   http::async_read_header(
       socket_, buffer_, *parser_,
-      [visit = self()](ErrorCode error, std::size_t) { visit->on_head(error); });
+      [visit = self()](ErrorCode error, std::size_t) {
+        visit->core_->after_events([visit, error] { visit->on_head(error); });
+      });
 }
 
 void Visit::on_head(ErrorCode error) {
@@ -186,23 +184,32 @@ void Visit::on_head(ErrorCode error) {
   head.body_follows = !parser_->is_done();
   // What follows such a request might be taken for the next one.
   if (head.strange_coding) parser_->get().keep_alive(false);
-  follow(choose_route(head, core_->routes));
+  const Verdict verdict = choose_route(head, core_->routes);
+  if (const auto wait = find_wait(verdict, address)) {
+    parser_->get().keep_alive(false);
+    if (verdict.handshake) ++core_->traffic.counters.handshakes_refused;
+    return answer(make_rate_reply(*wait));
+  }
+  follow(verdict);
+}
+
+// How long this client should wait before it asks for more than it may; none: it may. An
+// administrator may ask for anything. An upgrade is never refused for what others of its address
+// do, or a stranger who shares it would keep them out.
+std::optional<std::chrono::milliseconds> Visit::find_wait(const Verdict& verdict,
+                                                          const std::string& address) {
+  if (verdict.privileged) return std::nullopt;
+  if (!bucket_.take(std::chrono::steady_clock::now())) return bucket_.wait();
+  if (verdict.handshake || core_->op.may_ask(address)) return std::nullopt;
+  return std::chrono::seconds(1);
 }
 
 // What could not be read: an answer where the peer still listens.
 void Visit::refuse_unread(ErrorCode error) {
   parser_->get().keep_alive(false);
-  if (error == http::error::header_limit) {
-    return answer(make_http_error(431, "headers_too_large", "the headers are over 16 KiB"));
-  }
-  if (error == http::error::body_limit) {
-    return answer(make_http_error(413, "too_large", "the body is over 1 MiB"));
-  }
-  const bool unreadable = error.category() == make_error_code(http::error::bad_method).category();
-  if (unreadable && error != http::error::end_of_stream && error != http::error::partial_message) {
-    return answer(make_http_error(400, "invalid_request", "this is not HTTP: " + error.message()));
-  }
-  end();
+  auto reply = find_read_fault(error);
+  if (!reply) return end();
+  answer(std::move(*reply));
 }
 
 void Visit::follow(const Verdict& verdict) {
@@ -327,10 +334,6 @@ void Visit::on_body(ErrorCode error, bool to_all) {
   if (ended_) return;
   reads_body_ = false;
   if (error) return refuse_unread(error);
-  broadcast(to_all);
-}
-
-void Visit::broadcast(bool to_all) {
   auto request = parse_broadcast(parser_->get().body(), to_all);
   if (!request) return answer(make_broadcast_reply({.result = request.error()}));
   core_->op.broadcast(std::move(*request), later(make_broadcast_reply));
@@ -376,9 +379,11 @@ void Visit::on_written(ErrorCode error, bool keep_alive) {
 
 // Closing with unread bytes would reset the connection, and the answer with it.
 void Visit::linger() {
-  socket_.async_read_some(asio::buffer(ignored_), [visit = self()](ErrorCode error, std::size_t) {
+  socket_.async_read_some(asio::buffer(ignored_), [visit = self()](ErrorCode error,
+                                                                     std::size_t bytes) {
     if (visit->ended_) return;
-    if (error) return visit->end();
+    visit->lingered_ += bytes;
+    if (error || visit->lingered_ > linger_bytes_max) return visit->end();
     visit->linger();
   });
 }

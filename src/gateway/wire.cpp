@@ -36,8 +36,7 @@ Wire::Wire(Socket socket, std::string leftover, WireLimits limits, Traffic& traf
       traffic_(traffic),
       outbox_(limits.backlog_bytes),
       gate_(socket_.get_executor()),
-      frame_tokens_(limits.frames_per_second),
-      tokens_at_(Clock::now()),
+      rate_(limits.frames_per_second, Clock::now()),
       queue_charge_(limits.memory, MemoryKind::backlogs),
       reply_charge_(limits.memory, MemoryKind::replies) {}
 
@@ -184,12 +183,8 @@ std::uint64_t Wire::bytes_acknowledged() const { return bytes_sent_ - bytes_unac
 
 // May nothing be read now? Sets the timer that the reader then waits for.
 bool Wire::gate_shut() {
-  const auto now = Clock::now();
-  const std::chrono::duration<double> passed = now - std::exchange(tokens_at_, now);
-  frame_tokens_ = std::min(limits_.frames_per_second,
-                           frame_tokens_ + passed.count() * limits_.frames_per_second);
-  if (frame_tokens_ < 0) {
-    const std::chrono::duration<double> wait(-frame_tokens_ / limits_.frames_per_second);
+  const auto wait = rate_.wait(Clock::now());
+  if (wait.count() > 0) {
     gate_.expires_after(std::chrono::ceil<std::chrono::milliseconds>(wait));
     return true;
   }
@@ -201,9 +196,7 @@ bool Wire::gate_shut() {
 void Wire::received(const char* bytes, std::size_t size) {
   bytes_received_ += size;
   traffic_.counters.bytes_received += size;
-  if (limits_.frames_per_second > 0) {
-    frame_tokens_ -= static_cast<double>(frames_.count({bytes, size}));
-  }
+  if (limits_.frames_per_second > 0) rate_.charge(frames_.count({bytes, size}), size);
 }
 
 }  // namespace pgtide

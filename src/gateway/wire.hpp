@@ -12,6 +12,7 @@
 
 #include "broker/outbox.hpp"
 #include "gateway/frame_counter.hpp"
+#include "gateway/read_rate.hpp"
 #include "gateway/traffic.hpp"
 
 namespace pgtide {
@@ -137,8 +138,7 @@ class Wire {
   std::unique_ptr<PendingWrite> pending_write_;
   std::size_t pending_bytes_ = 0;
   FrameCounter frames_;
-  double frame_tokens_;
-  Clock::time_point tokens_at_;
+  ReadRate rate_;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t events_given_ = 0;   // those that were dropped as well

@@ -101,6 +101,62 @@ TEST_CASE("gateway: a credential that is not looked at is 429, wherever it stand
   CHECK(socket.shake_hands(bearer).find("Retry-After: 1\r\n") != std::string::npos);
 }
 
+TEST_CASE("gateway: past its requests a connection is told 429, but not an administrator's") {
+  RigOptions options = guarded();
+  options.gateway.http_requests_per_second = 0.1;  // and at least one at once
+  Rig rig(options);
+  const std::string afar = "X-Forwarded-For: 192.0.2.1\r\n";
+  const auto head = [](const std::string& headers, const std::string& path) {
+    return "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n";
+  };
+  for (const char* path : {"/healthz", "/readyz", "/nowhere", "/realtime/subscribe",
+                           "/realtime/connections"}) {
+    CAPTURE(path);
+    RawSocket socket(rig);
+    socket.send(head(afar, path) + head(afar, path));
+    const std::string answers = socket.read_to_end();
+    CHECK(!answers.starts_with("HTTP/1.1 429"));
+    const auto second = answers.find("HTTP/1.1 429", 1);
+    REQUIRE(second != std::string::npos);
+    CHECK(answers.find("Retry-After: 10\r\n", second) != std::string::npos);
+    CHECK(answers.find("Connection: close\r\n", second) != std::string::npos);
+  }
+  RawSocket loopback(rig);
+  RawSocket administrator(rig);
+  for (int n = 0; n < 20; ++n) {
+    loopback.send(head("", "/healthz"));
+    CHECK(loopback.read_head().starts_with("HTTP/1.1 200"));
+    loopback.read_bytes(16);
+    administrator.send("HEAD /realtime/connections HTTP/1.1\r\nHost: localhost\r\n" + afar +
+                       "X-API-Key: secret\r\n\r\n");
+    CHECK(administrator.read_head().starts_with("HTTP/1.1 200"));
+  }
+  CHECK(rig.counters().http_refusals[429] == 5);
+}
+
+TEST_CASE("gateway: what others of an address ask for takes its requests, but no upgrade") {
+  RigOptions options = guarded();
+  options.gateway.http_requests_per_second = 0.1;
+  Rig rig(options);
+  rig.op.requests_left = 2;
+  const std::string afar = "X-Forwarded-For: 192.0.2.1\r\n";
+  CHECK(status_for(rig, "GET /healthz", afar) == "200");
+  CHECK(status_for(rig, "POST /realtime/broadcast_all", afar + "X-API-Key: wrong\r\n") == "401");
+  CHECK(status_for(rig, "GET /healthz", afar) == "429");
+  CHECK(status_for(rig, "POST /realtime/broadcast_all", afar + "X-API-Key: wrong\r\n") == "429");
+  CHECK(status_for(rig, "POST /realtime/broadcast_all", afar + "X-API-Key: secret\r\n") == "202");
+  CHECK(status_for(rig, "GET /healthz", "") == "200");
+  CHECK(who_is(rig, afar) == "anonymous");
+  RawSocket socket(rig);  // a connection's own requests hold for upgrades as well
+  const std::string upgrade =
+      "GET /realtime/subscribe HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+      "Connection: Upgrade\r\n" + afar + "\r\n";
+  socket.send(upgrade + upgrade);
+  const std::string answers = socket.read_to_end();
+  CHECK(answers.starts_with("HTTP/1.1 426"));
+  CHECK(answers.find("HTTP/1.1 429", 1) != std::string::npos);
+}
+
 TEST_CASE("gateway: the first place that has a credential is the one that counts") {
   struct Row {
     std::string headers;

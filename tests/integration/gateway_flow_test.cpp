@@ -4,6 +4,7 @@
 
 #include "gateway/frame_counter.hpp"
 #include "gateway/heartbeat.hpp"
+#include "gateway/read_rate.hpp"
 #include "gateway_rig.hpp"
 
 using namespace pgtide;
@@ -232,6 +233,74 @@ TEST_CASE("gateway: past frames_per_second a client is read more slowly, frames 
     CHECK(took > 150ms);
     CHECK(took < 4s);
   }
+}
+
+TEST_CASE("gateway: what a frame holds is read as slowly as frames are, a KiB like one") {
+  RigOptions options;
+  options.gateway.frames_per_second = 200;
+  Rig rig(options);
+  auto socket = subscriber(rig);
+  const std::string padded = R"({"type":"ping")" + std::string(60'000, ' ') + "}";
+  const auto began = std::chrono::steady_clock::now();
+  for (int n = 0; n < 8; ++n) socket.send(masked(0x81, padded));
+  for (int n = 0; n < 8; ++n) CHECK(socket.read_answer().payload == R"({"type":"pong"})");
+  // 480 KiB, of which 200 are free.
+  CHECK(std::chrono::steady_clock::now() - began > 1s);
+}
+
+TEST_CASE("gateway: what clients ask goes behind the events that wait") {
+  RigOptions options;
+  boost::asio::io_context* context = nullptr;
+  std::atomic<bool> wait = false;
+  std::atomic<int> events = 0;
+  options.gateway.events_wait = [&] {
+    if (!wait) return false;
+    boost::asio::post(*context, [&] { ++events; });  // as one that came before
+    return true;
+  };
+  Rig rig(options);
+  context = &rig.context;
+  auto client = rig.connect();
+  CHECK(next_type(client) == "connected");
+  RawSocket http(rig);
+  wait = true;
+  for (int n = 1; n <= 3; ++n) {
+    const int before = events;
+    say(client, R"({"type":"ping"})");
+    CHECK(next_type(client) == "pong");
+    CHECK(events > before);
+    const int then = events;
+    http.send("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    CHECK(http.read_head().starts_with("HTTP/1.1 200"));
+    CHECK(events > then);
+  }
+}
+
+TEST_CASE("gateway: a read takes a token per frame and per KiB, a quarter at least") {
+  const ReadRate::Time begin{1'000s};
+  struct {
+    std::size_t frames, bytes;
+    int reads;       // as many
+    double seconds;  // that nothing is read then
+    const char* why;
+  } const rows[] = {
+      {0, 0, 0, 0, "nothing"},
+      {1, 0, 100, 0, "a second's worth"},
+      {1, 0, 150, 0.5, "more than that"},
+      {200, 0, 1, 1, "at once"},
+      {1, 102'400, 1, 0.01, "large"},
+      {0, 0, 800, 1, "byte by byte, nearly"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.why);
+    ReadRate rate(100, begin);
+    for (int n = 0; n < row.reads; ++n) rate.charge(row.frames, row.bytes);
+    CHECK(rate.wait(begin).count() == doctest::Approx(row.seconds));
+    CHECK(rate.wait(begin + 1s).count() == 0);
+  }
+  ReadRate none(0, begin);
+  none.charge(1'000, 1'000'000);
+  CHECK(none.wait(begin).count() == 0);
 }
 
 TEST_CASE("gateway: frames are counted wherever the stream is cut") {

@@ -235,6 +235,17 @@ TEST_CASE("gateway: who does not finish a request in time is cut off") {
   CHECK(slow.read_to_end().empty());
 }
 
+TEST_CASE("gateway: of what comes after the last answer a mebibyte is read, no more") {
+  Rig rig;
+  RawSocket socket(rig);
+  socket.send(request("POST /nowhere", "Content-Length: 1000000\r\n"));
+  CHECK(status_of(socket.read_head()) == 404);
+  const std::string much(1'048'576, 'x');
+  int mebibytes = 0;
+  while (mebibytes < 64 && socket.try_send(much)) ++mebibytes;
+  CHECK(mebibytes < 32);  // with what the systems of both have taken
+}
+
 TEST_CASE("gateway: an HTTP connection has so many requests, and so long a life") {
   struct Row {
     std::chrono::milliseconds life;

@@ -48,6 +48,7 @@ class TestOperator final : public Operator {
   void list(ConnectionQuery, std::function<void(ConnectionPage)> done) override { done({}); }
   void kick(ConnectionQuery, std::function<void(std::size_t)> done) override { done(0); }
   std::optional<std::string_view> page() override { return page_text; }
+  bool may_ask(std::string_view) override { return --requests_left >= 0; }
   Admission admit(const std::string& address) override {
     if (admission != Admission::admitted) return admission;
     const std::lock_guard lock(mutex);
@@ -61,6 +62,7 @@ class TestOperator final : public Operator {
   BroadcastDone answer{};
   std::optional<std::string_view> page_text{};
   std::atomic<Admission> admission = Admission::admitted;
+  std::atomic<int> requests_left = 1'000'000;  // of all addresses
   std::atomic<int> admitted = 0;
   std::atomic<int> released = 0;
   std::mutex mutex;

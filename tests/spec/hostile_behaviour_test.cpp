@@ -385,6 +385,24 @@ TEST_CASE("behaviour: sockets that never ask count as well, and give way to who 
   CHECK(bridge.metric("process_open_fds") < 100);
 }
 
+TEST_CASE("behaviour: who asks over HTTP without end is told 429, and others still connect") {
+  const std::string key = "limits.http-requests-per-second-per-address";
+  Bridge bridge({"--" + key, "0.1"});
+  const std::vector<std::string> afar = {"X-Forwarded-For: 192.0.2.1"};  // no operator's rights
+  const auto ask = [&](const std::string& request) {
+    return http(bridge.address(), request, afar);
+  };
+  CHECK(ask("GET /healthz").status == 200);
+  const HttpReply refused = ask("GET /nowhere");
+  CHECK(refused.status == 429);
+  CHECK(refused.headers.at("retry-after") == "1");
+  CHECK(holds(refused.body, "rate_limited"));
+  WireClient client(bridge.address(), "/realtime/subscribe", afar);
+  greet(client);
+  CHECK(http(bridge.address(), "GET /healthz").status == 200);  // an operator's
+  CHECK(bridge.metric("pgtide_http_refusals_total{status=\"429\"}") == 1);
+}
+
 TEST_CASE("behaviour: out of descriptors the HTTP connections without a request go first" *
           doctest::skip(sanitizer_wants_descriptors)) {
   Bridge bridge({"--limits.handshake-timeout", "10m"});

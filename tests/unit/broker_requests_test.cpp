@@ -186,6 +186,20 @@ TEST_CASE("broker: a ping costs no token, any other message one, whatever it mea
   }
 }
 
+TEST_CASE("broker: a long message is paid for before it is read, be it a ping") {
+  World world(open_policy(), {.limits = {.requests_per_second = 2}});
+  const auto reader = world.open();
+  const std::string padding(2'000, ' ');
+  const std::string ping = R"({"type":"ping","id":"p")" + padding + "}";
+  CHECK(world.ask(reader, ping) == Lines{R"({"type":"pong","id":"p"})"});
+  CHECK(errors_of(world.ask(reader, padding + "{")) == Lines{"invalid_json"});
+  const Lines refused = world.ask(reader, ping);
+  CHECK(errors_of(refused) == Lines{"rate_limited"});
+  CHECK(refused[0].ends_with(R"("retry_after_ms":500})"));  // its id was not read
+  CHECK(errors_of(world.ask(reader, padding + "{")) == Lines{"rate_limited"});
+  CHECK(world.ask(reader, R"({"type":"ping"})") == Lines{R"({"type":"pong"})"});
+}
+
 TEST_CASE("broker: as many patterns with filters as can be held come in one message, no more") {
   std::string items, patterned;
   for (int n = 0; n < 100; ++n) {

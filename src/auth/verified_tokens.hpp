@@ -1,0 +1,36 @@
+#pragma once
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace pgtide {
+
+// Which tokens were found to be signed, and by which key, so that a client that comes back makes
+// nobody compute its signature again, and is let in where strangers wait (Effort). It holds digests
+// under a key of chance, and no token. Bounded: of those that came back least recently it forgets
+// half, when there are twice `generation_max`. Any thread; a short lock.
+class VerifiedTokens {
+ public:
+  static constexpr std::size_t generation_max = 8'192;
+
+  VerifiedTokens();
+
+  // What a token is known by here.
+  std::string digest_of(std::string_view token) const;
+  // The fingerprint of the key that had signed it.
+  std::optional<std::string> find(const std::string& digest);
+  void note(const std::string& digest, const std::string& fingerprint);
+
+ private:
+  using Generation = std::unordered_map<std::string, std::string>;
+  void put(const std::string& digest, const std::string& fingerprint);
+
+  const std::string key_;
+  std::mutex mutex_;
+  Generation young_;
+  Generation old_;
+};
+
+}  // namespace pgtide
