@@ -27,6 +27,11 @@ constexpr const char* oldest_transaction_sql =
     "union all select prepared, format('prepared transaction %L', gid) from pg_prepared_xacts"
     ") open(since, who) where since is not null order by since limit 1";
 
+constexpr const char* left_roles_sql =
+    "select quote_ident(rolname) from pg_roles r where rolname ~ '^pgtide_capture_[0-9]+$' "
+    "and not exists (select from pg_database d where r.rolname = 'pgtide_capture_' || d.oid) "
+    "order by rolname";
+
 }  // namespace
 
 Result<std::string> read_status(const std::string& url) {
@@ -95,6 +100,7 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
         "current_setting('max_connections'), current_setting('max_prepared_transactions'), "
         "pg_has_role('pg_read_all_stats', 'USAGE'), quote_ident(current_user)")[0];
     const auto oldest = session.run(oldest_transaction_sql);
+    const auto left_roles = session.run(left_roles_sql);
     DatabaseFacts facts;
     facts.version = text_of(row[0]);
     facts.version_number = static_cast<int>(integer_of(row[1]));
@@ -105,6 +111,7 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
     facts.prepares_transactions = text_of(row[4]) != "0";
     facts.sees_all = text_of(row[5]) == "t";
     facts.role = text_of(row[6]);
+    for (const auto& left : left_roles) facts.left_roles.emplace_back(text_of(left[0]));
     if (!oldest.empty()) {
       facts.oldest_transaction = std::chrono::seconds(integer_of(oldest[0][0]));
       facts.oldest_transaction_of = text_of(oldest[0][1]);

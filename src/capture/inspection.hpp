@@ -39,6 +39,8 @@ struct DatabaseFacts {
   std::string oldest_transaction_of{};  // "process 17 (psql)", "prepared transaction 'a'"
   bool sees_all = true;
   std::string role{};
+  // Capture roles of databases of this server that no longer exist, as SQL writes their names.
+  std::vector<std::string> left_roles{};
 };
 Result<DatabaseFacts> read_facts(const std::string& url);
 

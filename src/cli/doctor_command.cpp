@@ -9,6 +9,7 @@
 #include "capture/inspection.hpp"
 #include "cli/bound_rules.hpp"
 #include "cli/commands.hpp"
+#include "cli/status_report.hpp"
 #include "cli/terminal.hpp"
 #include "model/wording.hpp"
 
@@ -106,6 +107,17 @@ void examine_transactions(Examination& all, const DatabaseFacts& facts) {
   all.well("transactions", "none is open for long");
 }
 
+// A database that is dropped takes along what is in it, not the role of its capture functions.
+void examine_left_roles(Examination& all, const DatabaseFacts& facts) {
+  constexpr std::size_t shown_max = 10;
+  std::string names;
+  for (std::size_t n = 0; n < facts.left_roles.size() && n < shown_max; ++n)
+    names += (n == 0 ? "" : ", ") + facts.left_roles[n];
+  if (names.empty()) return;
+  all.note("roles", std::to_string(facts.left_roles.size()) +
+                        " of databases that no longer exist; run: DROP ROLE " + names + ";");
+}
+
 // False where nothing more can be asked of it.
 bool examine_server(Examination& all, const Config& config) {
   const auto facts = read_facts(config.database.url);
@@ -127,6 +139,7 @@ bool examine_server(Examination& all, const Config& config) {
     all.well("connections", used + " are taken");
   }
   examine_transactions(all, *facts);
+  examine_left_roles(all, *facts);
   if (facts->prepares_transactions) {
     all.note("wake-up", "max_prepared_transactions is not 0, so the bridge polls instead of being "
                         "woken (database.wake_up)");
@@ -179,10 +192,9 @@ void examine_tables(Examination& all, const Json& status) {
 }
 
 void examine_schema(Examination& all, const Config& config) {
-  const auto text = read_status(config.database.url);
+  const auto text = read_status_report(config.database.url);
   if (!text) return all.mend("schema", text.error().to_string());
-  const Json status = Json::parse(*text, nullptr, false);
-  if (!status.is_object()) return all.mend("schema", "pgtide.status() returned no JSON object");
+  const Json status = Json::parse(*text);
   all.well("schema", "version " + text_of(status["schema_version"]) + ", belongs to role " +
                          text_of(status["owner"]));
   examine_leader(all, status, config);

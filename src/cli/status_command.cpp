@@ -5,6 +5,7 @@
 #include "capture/inspection.hpp"
 #include "cli/bound_rules.hpp"
 #include "cli/commands.hpp"
+#include "cli/status_report.hpp"
 #include "cli/terminal.hpp"
 #include "model/wording.hpp"
 
@@ -112,12 +113,9 @@ bool is_wrong(const nlohmann::json& status) {
 int status_command(const SettingSources& sources, bool as_json) {
   const auto config = load_settings(sources);
   if (!config) return report_settings_fault(config.error());
-  const auto text = read_status(config->database.url);
+  const auto text = read_status_report(config->database.url);
   if (!text) return report_failure(text.error());
-  nlohmann::json status = nlohmann::json::parse(*text, nullptr, false);
-  if (!status.is_object()) {
-    return report_failure({ErrorKind::internal, "pgtide.status() returned no JSON object"});
-  }
+  nlohmann::json status = nlohmann::json::parse(*text);
   const auto facts = read_facts(config->database.url);
   status["oldest_transaction"] = oldest_json(facts);
   const auto stalled = is_stalled(config->database.url);

@@ -260,6 +260,46 @@ TEST_CASE("cli: install, watch, status, unwatch, uninstall") {
         == "0");
 }
 
+TEST_CASE("cli: status and doctor say so where pgtide.status() returns anything else") {
+  Database database;
+  REQUIRE(install(database.url()).ok());
+  const std::string whole = *database.value("select pgtide.status()");
+  struct Case {
+    std::string returns;
+    std::string part;
+  };
+  const Case cases[] = {
+      {"null::json", ""},
+      {"'[]'::json", "status"},
+      {"'7'::json", "status"},
+      {"'{}'::json", "status.schema_version"},
+      {"(jsonb_set(old, '{collections}', '5'))::json", "status.collections"},
+      {"(jsonb_set(old, '{collections}', '[null]'))::json", "status.collections[]"},
+      {"(jsonb_set(old, '{collections}', '[{\"name\": \"a\", \"table\": 1, \"key\": 2, "
+       "\"wrong\": null, \"mend\": 1, \"old_rows\": \"yes\"}]'))::json",
+       "status.collections[].old_rows"},
+      {"(jsonb_set(old, '{faults}', '[{\"wrong\": 1}]'))::json", "status.faults[].mend"},
+      {"(jsonb_set(old, '{faults}', '{}'))::json", "status.faults"},
+      {"(jsonb_set(old, '{leader}', '\"me\"'))::json", "status.leader"},
+      {"(jsonb_set(old, '{last_tick}', '{\"number\": 1}'))::json", "status.last_tick.at"},
+      {"(old - 'owner')::json", "status.owner"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(one.returns);
+    database.run("create or replace function pgtide.status() returns json language sql as $$ "
+                 "select " + one.returns + " from (select $j$" + whole + "$j$::jsonb) o(old) $$");
+    for (const std::vector<std::string>& command :
+         {std::vector<std::string>{"status"}, {"status", "--json"}, {"doctor"}}) {
+      const ProgramEnd end = run_on(database, command);
+      CHECK(end.code == 1);
+      const std::string said = end.output + end.errors;
+      CHECK_MESSAGE(holds(said, one.part + (one.part.empty() ? "" : " is missing or of another")),
+                    said);
+      if (!one.part.empty()) CHECK(holds(said, "run: pgtide install"));
+    }
+  }
+}
+
 TEST_CASE("cli: check holds the rules against the database") {
   Database database;
   Folder folder;

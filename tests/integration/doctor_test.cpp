@@ -92,6 +92,27 @@ TEST_CASE("doctor: without a database it says why, and looks at the rest") {
   CHECK(wrong.code == 2);
 }
 
+TEST_CASE("doctor: the capture role of a database that was dropped is named, and can be dropped") {
+  const Stage stage;
+  std::string role;
+  {
+    Database gone;
+    install_in(gone);
+    role = *gone.value("select capture_role from pgtide.meta");
+    CHECK(!holds(doctor(stage).output, role));
+  }
+  Database other;
+  // The first ten are named: those of other tests go first.
+  other.run("do $$ declare r name; begin for r in select rolname from pg_roles r where rolname ~ "
+            "'^pgtide_capture_[0-9]+$' and rolname <> '" + role + "' and not exists (select from "
+            "pg_database d where r.rolname = 'pgtide_capture_' || d.oid) loop execute "
+            "format('drop role %I', r); end loop; end $$");
+  const std::string drops = "DROP ROLE " + role + ";";
+  CHECK(holds(doctor(stage).output, "1 of databases that no longer exist; run: " + drops));
+  other.run(drops);
+  CHECK(!holds(doctor(stage).output, "that no longer exist"));
+}
+
 TEST_CASE("doctor: a database without pgtide, and a secret that all may read") {
   const Database database;
   const Folder folder;

@@ -1,0 +1,16 @@
+#pragma once
+#include <string>
+
+#include "pgtide/result.hpp"
+
+namespace pgtide {
+
+// What pgtide.status() of this database returns, as JSON text: an object in which each part that
+// `status` and `doctor` print is there and of its kind. Whoever may alter the function may have it
+// return anything else: that is an error (internal) which names the part.
+Result<std::string> read_status_report(const std::string& url);
+
+// The same of a text that has been read.
+Result<std::string> checked_status_report(std::string text);
+
+}  // namespace pgtide
