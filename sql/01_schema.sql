@@ -161,7 +161,8 @@ alter table pgtide.collection
   add column if not exists guard text not null default '',
   add column if not exists looked_at timestamptz not null default clock_timestamp(),
   add column if not exists reported text,
-  add column if not exists shape text not null default '';
+  add column if not exists shape text not null default '',
+  add column if not exists table_owner name;
 
 create sequence if not exists pgtide.change_id as bigint cache 1;
 
@@ -243,15 +244,21 @@ create or replace view pgtide.log as
   union all select 1, l.* from pgtide.log1 l
   union all select 2, l.* from pgtide.log2 l;
 
--- What the capture functions read of it: the changes of the own transaction. Every operator that
--- they look with is leakproof, so the barrier costs no index.
+-- What the capture functions read of it, and the only rows that they may alter: the changes of the
+-- own transaction. Every operator that they look with is leakproof, so the barrier costs no index.
+create or replace view pgtide.own_log0 with (security_barrier) as
+  select l.* from pgtide.log0 l where l.xid = pg_catalog.pg_current_xact_id();
+create or replace view pgtide.own_log1 with (security_barrier) as
+  select l.* from pgtide.log1 l where l.xid = pg_catalog.pg_current_xact_id();
+create or replace view pgtide.own_log2 with (security_barrier) as
+  select l.* from pgtide.log2 l where l.xid = pg_catalog.pg_current_xact_id();
 create or replace view pgtide.own_log with (security_barrier) as
   select 0 as log, l.* from pgtide.log0 l where l.xid = pg_catalog.pg_current_xact_id()
   union all select 1, l.* from pgtide.log1 l where l.xid = pg_catalog.pg_current_xact_id()
   union all select 2, l.* from pgtide.log2 l where l.xid = pg_catalog.pg_current_xact_id();
 
--- How each function of the schema was when `install` or `watch` wrote it. Only the owner writes
--- here.
+-- How each function of the schema was when `install` or `watch` wrote it, and each view. Only the
+-- owner writes here.
 create table if not exists pgtide.fingerprint (
   function text collate "C" primary key,
   print text not null

@@ -2,6 +2,30 @@
 -- to the log, reads of it what its own transaction wrote, and may do nothing else.
 set search_path = pg_catalog, pg_temp;
 
+-- Memberships that give others what the capture role may do, or the capture role what others may.
+-- The schema's owner is a member of it; superusers need not be.
+create or replace function pgtide.memberships_of_others(role name)
+returns table (member name, of_role name, revoke text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select m.rolname, r.rolname,
+         format('REVOKE %I FROM %I%s CASCADE', r.rolname, m.rolname,
+                case when current_setting('server_version_num')::int >= 160000
+                     then format(' GRANTED BY %I', g.rolname) else '' end)
+    from pg_auth_members a
+    join pg_roles r on r.oid = a.roleid
+    join pg_roles m on m.oid = a.member
+    left join pg_roles g on g.oid = a.grantor
+   where $1 in (r.rolname, m.rolname)
+     and not (r.rolname = $1 and (m.rolsuper or m.oid = (select n.nspowner from pg_namespace n
+                                                          where n.nspname = 'pgtide')))
+$$;
+
+create or replace function pgtide.may_do_more(r pg_roles) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select r.rolsuper or r.rolcanlogin or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls
+         or r.rolreplication
+$$;
+
 create or replace function pgtide.prepare_role() returns name
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -10,7 +34,7 @@ declare
   recent constant boolean := current_setting('server_version_num')::int >= 160000;
   mend text := format('GRANT %I TO %I WITH ADMIN OPTION;', role, current_user);
   can_set boolean;
-  other name;
+  other record;
 begin
   if not exists (select from pg_roles where rolname = role) then
     begin
@@ -25,11 +49,11 @@ begin
       when duplicate_object or unique_violation then null;
     end;
   end if;
-  if (select rolsuper or rolcanlogin or rolcreaterole or rolcreatedb or rolbypassrls
-        from pg_roles where rolname = role) then
+  if (select pgtide.may_do_more(r) from pg_roles r where r.rolname = role) then
     raise exception 'role % exists and may do more than capture needs', role
       using errcode = '55000',
-      hint = format('ALTER ROLE %I NOSUPERUSER NOLOGIN NOCREATEROLE NOCREATEDB NOBYPASSRLS;', role);
+      hint = format('ALTER ROLE %I NOSUPERUSER NOLOGIN NOCREATEROLE NOCREATEDB NOBYPASSRLS '
+                    'NOREPLICATION;', role);
   end if;
   can_set := pg_has_role(current_user, role, 'MEMBER');
   if can_set and recent then
@@ -46,19 +70,22 @@ begin
       return null;
     end;
   end if;
-  for other in
-    select m.rolname from pg_auth_members a join pg_roles m on m.oid = a.member
-     where a.roleid = (select oid from pg_roles where rolname = role)
-       and m.rolname <> current_user and not m.rolsuper and not a.admin_option
-  loop
-    execute format('revoke %I from %I', role, other);
+  for other in select * from pgtide.memberships_of_others(role) loop
+    begin
+      execute other.revoke;
+    exception when insufficient_privilege then
+      raise exception 'role % is a member of role %, and % may not revoke that', other.member,
+        other.of_role, current_user using errcode = '42501',
+        hint = format('As a superuser: %s; then install again.', other.revoke);
+    end;
   end loop;
   return role;
 end $$;
 
 -- Who has rights that no function of ours gave: by ALTER DEFAULT PRIVILEGES, or by hand. An
 -- application may be given USAGE of the schema and the two functions that send custom events.
--- `functions`: on these alone.
+-- Whoever makes a partition of a watched table makes its row trigger there, too: so everybody may
+-- EXECUTE that one's function, which serves no relation but its own. `functions`: on these alone.
 create or replace function pgtide.rights_of_others(functions oid[] default null)
 returns table (kind text, object text, who text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -75,6 +102,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
            where c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'S', 'v')
              and functions is null
           union all
+          select 'table', c.oid::regclass::text, c.relowner, t.attacl
+            from pg_class c join pg_attribute t on t.attrelid = c.oid
+           where c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'v')
+             and t.attacl is not null and functions is null
+          union all
           select 'schema', 'pgtide', n.nspowner, n.nspacl
             from pg_namespace n where n.nspname = 'pgtide' and functions is null) o
    cross join lateral aclexplode(o.acl) a
@@ -85,6 +117,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      and not (a.grantee <> 0 and o.kind = 'schema' and a.privilege_type = 'USAGE')
      and not (a.grantee <> 0 and o.object in ('pgtide.broadcast(text,json)',
                                               'pgtide.broadcast_all(json)'))
+     and not (a.grantee = 0 and o.kind = 'function' and exists (
+           select from pgtide.collection w join pg_class c on c.oid = w.relation
+            where c.relkind = 'p' and o.object = format('pgtide.capture_%s()', w.id)))
    group by 1, 2, 3
 $$;
 
@@ -136,10 +171,13 @@ begin
   if role is null then return; end if;
   execute format('grant usage on schema pgtide to %I', role);
   execute format('revoke create on schema pgtide from %I', role);
-  execute format('revoke all on pgtide.log0, pgtide.log1, pgtide.log2, pgtide.log from %I', role);
-  execute format('grant insert, select (id, xid, record_hash, old_tid), update (id, old_tid) '
+  execute format('revoke all on all tables in schema pgtide from %I', role);
+  execute format('revoke all on all sequences in schema pgtide from %I', role);
+  execute format('grant insert, select (xid, record_hash, old_tid) '
                  'on pgtide.log0, pgtide.log1, pgtide.log2 to %I', role);
   execute format('grant select on pgtide.own_log to %I', role);
+  execute format('grant select, update (id, old_tid) '
+                 'on pgtide.own_log0, pgtide.own_log1, pgtide.own_log2 to %I', role);
   execute format('grant select on sequence pgtide.current, pgtide.armed to %I', role);
   execute format('grant usage on sequence pgtide.change_id to %I', role);
 end $$;
@@ -176,11 +214,42 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from pg_proc p join pg_roles r on r.oid = p.proowner where p.oid = function
 $$;
 
+-- The text of a view is as the server's version writes it.
+create or replace function pgtide.print_of_view(view oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select concat(current_setting('server_version_num')::int / 10000, ':',
+                md5(concat_ws('|', pg_get_viewdef(c.oid), r.rolname, c.reloptions)))
+    from pg_class c join pg_roles r on r.oid = c.relowner where c.oid = $1
+$$;
+
+create or replace function pgtide.note_views(views regclass[]) returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+  insert into pgtide.fingerprint (function, print)
+  select 'view ' || v::text, pgtide.print_of_view(v) from unnest(views) v
+  on conflict (function) do update set print = excluded.print
+$$;
+
 create or replace function pgtide.note_functions(functions oid[]) returns void
 language sql set search_path = pg_catalog, pg_temp as $$
   insert into pgtide.fingerprint (function, print)
   select f.oid::regprocedure::text, pgtide.print_of(f.oid) from unnest(functions) f(oid)
   on conflict (function) do update set print = excluded.print
+$$;
+
+-- Triggers that call a capture function and belong to no collection: they came with a table from a
+-- dump, say. They log nothing. A partition that was detached keeps the one for TRUNCATE. A table
+-- that has taken the place of a watched one is told of by the collection's own look.
+create or replace function pgtide.stray_triggers() returns table (relation regclass, trigger name)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select t.tgrelid::regclass, t.tgname
+    from pg_trigger t
+    join pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'pgtide'::regnamespace
+    join pg_class c on c.oid = t.tgrelid join pg_namespace s on s.oid = c.relnamespace
+    left join pgtide.collection w
+      on (w.relation = c.oid or w.table_schema = s.nspname and w.table_name = c.relname)
+     and p.proname in (format('capture_%s', w.id), format('truncate_%s', w.id))
+   where t.tgparentid = 0 and not t.tgisinternal and w.id is null
+     and t.tgargs <> convert_to('partition', 'UTF8') || decode('00', 'hex')
 $$;
 
 -- What is not as it was installed, and who has rights that nobody should have.
@@ -190,15 +259,45 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                 then format('function %s is not one of pgtide''s', p.oid::regprocedure)
               when p.oid is null then format('function %s is gone', f.function)
               else format('function %s is not as it was installed', f.function) end,
-         case when f.function is null then format('DROP FUNCTION %s;', p.oid::regprocedure)
-              else 'pgtide install' end
-    from pgtide.fingerprint f
+         case when f.function is not null then 'pgtide install'
+              when exists (select from pg_trigger t where t.tgfoid = p.oid)
+                then format('DROP FUNCTION %s CASCADE;', p.oid::regprocedure)
+              else format('DROP FUNCTION %s;', p.oid::regprocedure) end
+    from (select * from pgtide.fingerprint where not starts_with(function, 'view ')) f
     full join (select oid from pg_proc where pronamespace = 'pgtide'::regnamespace) p
       on p.oid::regprocedure::text = f.function
    where f.print is distinct from pgtide.print_of(p.oid)
   union all
+  select case when f.function is null then format('view %s is not one of pgtide''s', v.name)
+              when v.name is null then format('%s is gone', f.function)
+              else format('%s is not as it was installed', f.function) end,
+         case when f.function is null then format('DROP VIEW %s;', v.name)
+              else 'pgtide install' end
+    from (select * from pgtide.fingerprint where starts_with(function, 'view ')) f
+    full join (select c.oid::regclass::text as name, pgtide.print_of_view(c.oid) as print
+                 from pg_class c
+                where c.relnamespace = 'pgtide'::regnamespace and c.relkind = 'v') v
+      on 'view ' || v.name = f.function
+   where f.print is distinct from v.print
+     and (f.print is null or v.print is null
+          or split_part(f.print, ':', 1) = split_part(v.print, ':', 1))
+  union all
+  select format('trigger %I of table %s belongs to no collection and logs nothing', s.trigger,
+                s.relation),
+         format('DROP TRIGGER %I ON %s;', s.trigger, s.relation)
+    from pgtide.stray_triggers() s
+  union all
   select format('%s has rights on %s %s that let it in', r.who, r.kind, r.object), 'pgtide install'
     from pgtide.rights_of_others() r
+  union all
+  select format('role %I is a member of role %I: more than capture needs', o.member, o.of_role),
+         o.revoke || ';'
+    from pgtide.meta m, pgtide.memberships_of_others(m.capture_role) o
+  union all
+  select format('role %I may do more than capture needs', r.rolname),
+         format('ALTER ROLE %I NOSUPERUSER NOLOGIN NOCREATEROLE NOCREATEDB NOBYPASSRLS '
+                'NOREPLICATION;', r.rolname)
+    from pgtide.meta m join pg_roles r on r.rolname = m.capture_role where pgtide.may_do_more(r)
 $$;
 
 -- An installation from before moves over: until version 3 the databases of a cluster shared a role.

@@ -6,8 +6,9 @@
 -- statement's text names (x::text, x = y), even as it is planned: the planner inlines and folds.
 --
 -- A type is trusted where no one but a superuser can have a say in it: it was built in; or it
--- belongs to a superuser, and so does the function of each cast from it (a cast stays when its type
--- changes hands), and all that it consists of is trusted. A row of trusted types is to_json(row).
+-- belongs to a superuser, and so does the function of its cast to json (a cast stays when its type
+-- changes hands; casts to other types are not looked for, and whoever owns the other type makes
+-- one), and all that it consists of is trusted. A row of trusted types is to_json(row).
 -- Of others the text is made column by column, of what calls no foreign code: output functions
 -- (format('%s', x), concat(x)), which belong to superusers; pg_typeof(); fields and elements.
 --
@@ -42,7 +43,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
          or o.rolsuper and not exists (
               select from pg_cast c join pg_proc p on p.oid = c.castfunc
                 join pg_roles f on f.oid = p.proowner
-               where c.castsource = e.kind and not f.rolsuper)
+               where c.castsource = e.kind and not f.rolsuper
+                 and c.casttarget in ('json'::regtype, 'jsonb'::regtype))
     from edge e join pg_type y on y.oid = e.kind join pg_roles o on o.oid = y.typowner
 $$;
 
@@ -209,22 +211,59 @@ begin
   return coalesce(source, '''{}''::json');
 end $$;
 
--- Whether the row `variable` is still one of the columns and types that the text was written for.
+-- All partitions below a table. pg_partition_tree() would lock each of them, and the look wait for
+-- whoever has locked one.
+create or replace function pgtide.partitions_below(relation oid) returns setof oid
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive below(oid) as (
+    select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = $1 and c.relispartition
+    union
+    select i.inhrelid from below b join pg_inherits i on i.inhparent = b.oid)
+  select oid from below
+$$;
+
+-- Whether a trigger on `place` is the relation's own, or one of its partitions'. It sees the
+-- present at any isolation level.
+create or replace function pgtide.serves(relation oid, place oid) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return place = relation
+      or exists (select from pg_partition_ancestors(place) a where a.relid = relation);
+end $$;
+
+-- Whether the trigger that runs is the relation's own, a compare of constants: who may call the
+-- function into being on another table, or restores a dump in which tables have other numbers, gets
+-- nothing logged. Partitions that came since take some microseconds more, as those past a hundred
+-- do; what passes neither is looked at by serves().
+create or replace function pgtide.place_source(relation oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when c.relkind <> 'p' then format('tg_relid = ''%s''', c.oid)
+              else format('(%spg_partition_root(tg_relid)::oid = ''%s'')',
+                          case when cardinality(p.known) between 1 and 100
+                               then format('tg_relid = any (''%s''::oid[]) or ', p.known)
+                               else '' end, c.oid) end
+    from pg_class c,
+         lateral (select array(select pgtide.partitions_below(c.oid) order by 1)) p(known)
+   where c.oid = $1
+$$;
+
+-- Whether the row `variable` is still one of the columns and types that the text was written for,
+-- and of the relation or a partition.
 -- It costs no query, and sees the present at any isolation level. pg_describe_object() knows
 -- dropped columns, so that one column cannot make room for another; before PostgreSQL 14 it raises
 -- for a column that is not there, and partitions number theirs as they like: there the row is
 -- compared with one of the known columns, which raises where their number differs.
 create or replace function pgtide.guard_source(variable text, relation oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select concat_ws(' and ',
+  select concat_ws(' and ', pgtide.place_source($2),
       string_agg(format('pg_typeof(%s.%I) = ''%s''', variable, a.attname, a.atttypid), ' and '
                  order by a.attnum) filter (where not a.attisdropped),
       case when c.relkind = 'p' or current_setting('server_version_num')::int < 140000
              then format('%s *= row(%s)', variable,
                          string_agg(format('%s.%I', variable, a.attname), ', ' order by a.attnum)
                            filter (where not a.attisdropped))
-             else format('tg_relid = ''%s'' and pg_describe_object(1259, tg_relid, %s) is null',
-                         c.oid, c.relnatts + 1) end)
+             else format('pg_describe_object(1259, tg_relid, %s) is null', c.relnatts + 1) end)
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
    where c.oid = $2 group by c.oid, c.relkind, c.relnatts
 $$;
@@ -257,8 +296,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                   or a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
                                     'uuid'::regtype)
                 then pgtide.key_text(f.x, a.atttypid, trusted)
-                else format('replace(replace(%s, E''\\'', E''\\\\''), E'','', E''\\,'')',
-                            pgtide.key_text(f.x, a.atttypid, trusted)) end,
+                -- replace() refuses a collation that takes different texts for equal.
+                else format('replace(replace((%s) collate "C", E''\\'', E''\\\\''), '
+                            'E'','', E''\\,'')', pgtide.key_text(f.x, a.atttypid, trusted)) end,
            ' || E'','' || ' order by k.n) end,
          format('json_build_object(%s)',
                 string_agg(format('%L, %s', k.col, pgtide.key_value(f.x, a.atttypid, trusted)),
@@ -281,7 +321,7 @@ $$;
 -- the last look has found; where each statement sees the present, the catalog is asked instead.
 create or replace function pgtide.written(
   relation oid, key text[], trusted oid[], r record, out id text, out doc json, out key_doc json)
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set array_nulls = on as $$
 declare
   sources record;
 begin

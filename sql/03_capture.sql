@@ -42,13 +42,13 @@ create or replace function pgtide.move(log int, r text, change bigint) returns v
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if log = 0 then
-    update pgtide.log0 set id = nextval('pgtide.change_id')
+    update pgtide.own_log0 set id = nextval('pgtide.change_id')
      where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
   elsif log = 1 then
-    update pgtide.log1 set id = nextval('pgtide.change_id')
+    update pgtide.own_log1 set id = nextval('pgtide.change_id')
      where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
   else
-    update pgtide.log2 set id = nextval('pgtide.change_id')
+    update pgtide.own_log2 set id = nextval('pgtide.change_id')
      where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
   end if;
 end $$;
@@ -90,13 +90,13 @@ create or replace function pgtide.bury(log int, r text, change bigint) returns v
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if log = 0 then
-    update pgtide.log0 set old_tid = '(4294967295,0)'
+    update pgtide.own_log0 set old_tid = '(4294967295,0)'
      where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
   elsif log = 1 then
-    update pgtide.log1 set old_tid = '(4294967295,0)'
+    update pgtide.own_log1 set old_tid = '(4294967295,0)'
      where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
   else
-    update pgtide.log2 set old_tid = '(4294967295,0)'
+    update pgtide.own_log2 set old_tid = '(4294967295,0)'
      where xid = pg_current_xact_id() and record_hash = coalesce(hashtext(r), 1) and id = change;
   end if;
 end $$;
@@ -232,7 +232,7 @@ $$;
 -- that holds a query costs a query, whatever stands before an `and` in it. So there are few, and
 -- conditions that spare a query have an IF of their own. So too the guard (sql/02_types.sql) is
 -- part of the expression that it comes before: what was altered raises, and the handler writes the
--- row the slow way.
+-- row the slow way, or nothing where the trigger is on a relation that the function does not serve.
 create or replace function pgtide.capture_source(c int, repairing boolean default true) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $outer$
 declare
@@ -295,6 +295,7 @@ begin
       n := %8$s;
       if pg_column_size(n)%9$s > 536870912 then o := null; n := null; end if;
     exception when others then
+      %23$s
       select w.id, w.doc into rec, n from %10$s;
       select w.id, w.%11$s into was, o from %12$s;
       if was is not distinct from rec then was := null;%13$s end if;
@@ -312,6 +313,7 @@ begin
       n := %8$s;
       if pg_column_size(n) > 536870912 then n := null; end if;
     exception when others then
+      %23$s
       select w.id, w.doc into rec, n from %10$s;
     end;%18$s%17$s
   else
@@ -320,6 +322,7 @@ begin
       o := %20$s;
       if pg_column_size(o) > 536870912 then o := null; end if;
     exception when others then
+      %23$s
       select w.id, w.%11$s into rec, o from %12$s;
     end;%21$s%22$s
   end if;
@@ -339,5 +342,6 @@ end $body$,
     pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n'),
     pgtide.guard_source('old', t.relation),
     case when t.old_rows then old_row else old_key.object end,
-    pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life);
+    pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life,
+    format('if not pgtide.serves(%L, tg_relid) then return null; end if;', t.relation));
 end $outer$;

@@ -45,7 +45,58 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   select coalesce(name collate "C" ~ '^[A-Za-z_][A-Za-z0-9_]{0,62}$', false)
 $$;
 
--- Why the table cannot be watched, as a refusal; nothing where it can.
+-- Why a table cannot be watched, whoever asks, and the statement that mends it, where one does. It
+-- waits for no lock, since the look asks it of what is watched.
+create or replace function pgtide.obstacle(c pg_class, out why text, out mend text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  other oid;
+begin
+  why := case
+    when c.relkind in ('v', 'm') then 'is a view: watch the tables under it'
+    when c.relkind = 'f' then 'is a foreign table: its rows change elsewhere'
+    when c.relkind not in ('r', 'p') then 'is no table'
+    when c.relnamespace in ('pgtide'::regnamespace, 'pg_catalog'::regnamespace,
+                            'information_schema'::regnamespace) then 'is a system table'
+    when c.relpersistence = 't' then 'is a temporary table' end;
+  if why is not null then return; end if;
+  if c.relpersistence = 'u' then
+    why := 'is unlogged: a crash empties it and tells nobody (ALTER TABLE ... SET LOGGED mends it)';
+    mend := format('ALTER TABLE %s SET LOGGED;', c.oid::regclass);
+    return;
+  end if;
+  if c.relispartition then
+    if exists (select from pg_partition_ancestors(c.oid) p
+                 join pgtide.collection w on w.relation = p.relid where p.relid <> c.oid) then
+      why := 'is a partition of a table that is watched';
+      return;
+    end if;
+  else
+    select i.inhparent into other from pg_inherits i where i.inhrelid = c.oid
+     order by i.inhseqno limit 1;
+    if found then
+      why := 'is an inheritance child: use a partitioned table';
+      mend := format('ALTER TABLE %s NO INHERIT %s;', c.oid::regclass, other::regclass);
+      return;
+    end if;
+  end if;
+  if c.relkind = 'r' then
+    select i.inhrelid into other from pg_inherits i where i.inhparent = c.oid limit 1;
+    if found then
+      why := 'has inheritance children, whose rows its triggers do not see: use a partitioned '
+             'table';
+      mend := format('ALTER TABLE %s NO INHERIT %s;', other::regclass, c.oid::regclass);
+    end if;
+  elsif exists (select from pgtide.partitions_below(c.oid) p
+                  join pgtide.collection w on w.relation = p) then
+    why := 'has a partition that is watched by itself: unwatch that first';
+  elsif exists (select from pgtide.partitions_below(c.oid) p join pg_class k on k.oid = p
+                 where k.relkind = 'f') then
+    why := 'has a foreign table as a partition';
+  end if;
+end $$;
+
+-- Refuses a table that cannot be watched, with the reason.
 create or replace function pgtide.check_table(relation regclass, ignore_rls boolean) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -57,29 +108,7 @@ declare
 begin
   select * into strict c from pg_class where oid = relation;
   select rolname into owner from pg_roles where oid = c.relowner;
-  why := case
-    when c.relkind in ('v', 'm') then 'is a view: watch the tables under it'
-    when c.relkind = 'f' then 'is a foreign table: its rows change elsewhere'
-    when c.relkind not in ('r', 'p') then 'is no table'
-    when c.relnamespace in ('pgtide'::regnamespace, 'pg_catalog'::regnamespace,
-                            'information_schema'::regnamespace) then 'is a system table'
-    when c.relpersistence = 't' then 'is a temporary table'
-    when c.relpersistence = 'u'
-      then 'is unlogged: a crash empties it and tells nobody (ALTER TABLE ... SET LOGGED mends it)'
-    when not c.relispartition and exists (select from pg_inherits where inhrelid = relation)
-      then 'is an inheritance child: use a partitioned table'
-    when c.relkind = 'r' and exists (select from pg_inherits where inhparent = relation)
-      then 'has inheritance children, whose rows its triggers do not see: use a partitioned table'
-    when c.relispartition and exists (
-           select from pg_partition_ancestors(relation) p join pgtide.collection w on w.relation = p
-            where p <> relation) then 'is a partition of a table that is watched'
-    when exists (select from pg_partition_tree(relation) p
-                   join pgtide.collection w on w.relation = p.relid
-                  where p.relid <> check_table.relation)
-      then 'has a partition that is watched by itself: unwatch that first'
-    when exists (select from pg_partition_tree(relation) p join pg_class f on f.oid = p.relid
-                  where f.relkind = 'f') then 'has a foreign table as a partition'
-    end;
+  select o.why into why from pgtide.obstacle(c) o;
   if why is not null then
     raise exception 'table % cannot be watched: it %', relation, why using errcode = '42809';
   end if;
@@ -159,27 +188,27 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where attrelid = relation and attnum > 0 and not attisdropped
 $$;
 
--- The triggers of a collection as they stand, to find out later that they were away for a while.
--- Partitions that come and go are looked at apart.
+-- The triggers of a collection as they stand, those of its partitions too, to find out later that
+-- they were away for a while: a partition that was detached and attached again has another one.
 create or replace function pgtide.guard_of(c int, relation oid) returns text
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  guard text;
+begin
   select coalesce(string_agg(format('%s %s %s', t.tgname, t.tgenabled, t.xmin), ', '
-                             order by t.tgname), '')
+                             order by t.tgname), '') into guard
     from pg_trigger t
-   where t.tgrelid = relation and t.tgname in ('!pgtide', '!pgtide_truncate') and not t.tgisinternal
-$$;
-
--- All partitions below a table. pg_partition_tree() would lock each of them, and the look wait for
--- whoever has locked one.
-create or replace function pgtide.partitions_below(relation oid) returns setof oid
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  with recursive below(oid) as (
-    select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
-     where i.inhparent = $1 and c.relispartition
-    union
-    select i.inhrelid from below b join pg_inherits i on i.inhparent = b.oid)
-  select oid from below
-$$;
+   where t.tgrelid = relation and t.tgname in ('!pgtide', '!pgtide_truncate')
+     and not t.tgisinternal;
+  if (select k.relkind from pg_class k where k.oid = relation) = 'p' then
+    select guard || ', ' || coalesce(md5(string_agg(format('%s %s %s', t.oid, t.tgenabled, t.xmin),
+                                                    ',' order by t.oid)), '') into guard
+      from pgtide.partitions_below(relation) p
+      join pg_trigger t on t.tgrelid = p and t.tgname = '!pgtide';
+  end if;
+  return guard;
+end $$;
 
 create or replace function pgtide.partitions_of(relation oid, out partitions oid[],
                                                 out filenodes oid[])
@@ -200,29 +229,47 @@ create or replace function pgtide.regenerate(c int) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 <<regenerate>>
 declare
+  relation oid;
   money boolean;
   shape text;
 begin
+  select w.relation into relation from pgtide.collection w where w.id = c;
   -- Before the source is made: what is altered in between is seen by the next look.
-  select pgtide.shape_of(w.relation) into shape from pgtide.collection w where w.id = c;
+  shape := pgtide.shape_of(relation);
   select bool_or(a.atttypid in ('money'::regtype, 'money[]'::regtype)) into money
-    from pg_attribute a join pgtide.collection w on a.attrelid = w.relation
-   where w.id = c and a.attnum > 0 and not a.attisdropped;
+    from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped;
   -- The settings make the text of a value independent of the writer's session.
   perform pgtide.as_owner(format('create or replace function pgtide.capture_%s() returns trigger '
     'language plpgsql security definer set search_path = pg_catalog, pg_temp '
     'set timezone = ''UTC'' set datestyle = ''ISO, MDY'' set intervalstyle = ''postgres'' '
     'set bytea_output = ''hex'' set extra_float_digits = 1 %s as %L',
-    c, case when money then 'set lc_monetary = ''C''' else '' end, pgtide.capture_source(c)),
+    c, concat(case when money then 'set lc_monetary = ''C'' ' end,
+              case when not pgtide.is_trusted(relation, pgtide.trusted_types(relation))
+                   then 'set array_nulls = on' end), pgtide.capture_source(c)),
     to_regprocedure(format('pgtide.capture_%s()', c)));
   perform pgtide.as_owner(format('create or replace function pgtide.truncate_%1$s() '
     'returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as '
-    '''begin perform pgtide.log_truncate(%1$s, tg_argv[0], tg_relid); return null; end''', c),
-    to_regprocedure(format('pgtide.truncate_%s()', c)));
+    '''begin if pgtide.serves(%2$s, tg_relid) then '
+    'perform pgtide.log_truncate(%1$s, tg_argv[0], tg_relid); end if; return null; end''', c,
+    relation), to_regprocedure(format('pgtide.truncate_%s()', c)));
   perform pgtide.take_from_others(pgtide.functions_of(c)::oid[]);
   perform pgtide.hand_over(f) from unnest(pgtide.functions_of(c)) f;
+  if (select k.relkind from pg_class k where k.oid = regenerate.relation) = 'p'
+     and not has_function_privilege('public', format('pgtide.capture_%s()', c), 'EXECUTE') then
+    perform pgtide.as_owner(format('grant execute on function pgtide.capture_%s() to public', c),
+                            to_regprocedure(format('pgtide.capture_%s()', c)));
+  end if;
   perform pgtide.note_functions(pgtide.functions_of(c)::oid[]);
   update pgtide.collection w set shape = regenerate.shape where w.id = c;
+end $$;
+
+-- Whether a trigger is called at the moments that ours is: after each row that is inserted, updated
+-- or deleted (1 + 4 + 8 + 16), or after TRUNCATE (32), whatever is in the row (trigger.h).
+create or replace function pgtide.is_whole(t pg_trigger) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return t.tgtype = case t.tgname when '!pgtide' then 29 else 32 end and t.tgqual is null
+     and t.tgattr::text = '' and not t.tgdeferrable;
 end $$;
 
 -- Puts one of the two triggers on a table where it is not there yet, and sets it ENABLE ALWAYS.
@@ -236,7 +283,7 @@ declare
 begin
   select * into t from pg_trigger
    where tgrelid = relation and tgname = trigger and not tgisinternal;
-  if found and (t.tgfoid <> called or t.tgqual is not null or pg_get_triggerdef(t.oid)
+  if found and (t.tgfoid <> called or not pgtide.is_whole(t) or pg_get_triggerdef(t.oid)
                 not like '%' || call || '%') then
     execute format('drop trigger %I on %s', trigger, relation);
     t := null;
@@ -337,21 +384,35 @@ begin
   return collection;
 end $$;
 
+-- A collection's number that no function of a dump has, or its triggers, and what they have logged,
+-- would be taken for this collection's.
+create or replace function pgtide.fresh_id() returns int
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  id int;
+begin
+  loop
+    id := nextval(pg_get_serial_sequence('pgtide.collection', 'id'));
+    exit when cardinality(pgtide.functions_of(id)) = 0;
+  end loop;
+  return id;
+end $$;
+
 create or replace function pgtide.record_collection(
   relation regclass, name text, cols int2[], given boolean, ignore_rls boolean, old_rows boolean,
   known int) returns int
 language sql set search_path = pg_catalog, pg_temp as $$
   insert into pgtide.collection as w (
     id, name, relation, table_schema, table_name, key, columns, old_rows, filenode, partitions,
-    filenodes, key_columns, key_given, ignore_rls)
-  select coalesce(known, nextval(pg_get_serial_sequence('pgtide.collection', 'id'))::int), $2,
-         t.oid, s.nspname, t.relname,
+    filenodes, key_columns, key_given, ignore_rls, table_owner)
+  select coalesce(known, pgtide.fresh_id()), $2, t.oid, s.nspname, t.relname,
          (select array_agg(a.attname::text order by k.n)
             from unnest(cols) with ordinality k(col, n)
             join pg_attribute a on a.attrelid = t.oid and a.attnum = k.col),
          pgtide.columns_of(t.oid), old_rows, t.relfilenode, p.partitions, p.filenodes, cols, given,
-         ignore_rls
-    from pg_class t join pg_namespace s on s.oid = t.relnamespace,
+         ignore_rls, o.rolname
+    from pg_class t join pg_namespace s on s.oid = t.relnamespace
+    join pg_roles o on o.oid = t.relowner,
          pgtide.partitions_of(t.oid) p
    where t.oid = $1
   on conflict (id) do update set
@@ -360,7 +421,7 @@ language sql set search_path = pg_catalog, pg_temp as $$
     old_rows = excluded.old_rows, filenode = excluded.filenode, partitions = excluded.partitions,
     filenodes = excluded.filenodes, key_columns = excluded.key_columns,
     key_given = excluded.key_given, ignore_rls = excluded.ignore_rls,
-    looked_at = clock_timestamp()
+    table_owner = excluded.table_owner, looked_at = clock_timestamp()
   returning w.id
 $$;
 

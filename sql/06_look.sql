@@ -57,7 +57,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     -- database for each table, and without to_regprocedure(), whose cache of names is a list.
     left join lateral (
       select t.oid, t.tgenabled from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-       where t.tgrelid = r.relid and t.tgname = w.tgname and t.tgqual is null
+       where t.tgrelid = r.relid and t.tgname = w.tgname and pgtide.is_whole(t)
          and p.proname = w.called and p.pronamespace = 'pgtide'::regnamespace offset 0) g on true
    where (g.oid is null or g.tgenabled <> 'A')
          -- A partition that came later has no trigger for TRUNCATE; its filenode tells.
@@ -101,6 +101,12 @@ begin
         wrong := sqlerrm;
       end;
     end if;
+    if wrong is null then
+      -- What watch() would refuse, and came later.
+      select format('table %s cannot be watched: it %s', t.oid::regclass, o.why),
+             coalesce(o.mend, 'pgtide unwatch ' || pgtide.shell_word(c.name)) into wrong, mend
+        from pgtide.obstacle(t) o where o.why is not null;
+    end if;
   end if;
   if wrong is null then mend := null; end if;
 end $$;
@@ -110,11 +116,18 @@ create or replace function pgtide.seen(c pgtide.collection) returns pgtide.colle
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   named regclass := pgtide.find_table(c.table_schema, c.table_name);
+  called constant regprocedure := to_regprocedure(format('pgtide.capture_%s()', c.id));
 begin
-  -- After a dump was restored the table has another oid and still its triggers.
-  if named is not null and not exists (select from pg_class where oid = c.relation)
+  -- After a dump was restored the table has another oid, which may be another table's there, and
+  -- still its triggers. A stranger's table is not taken for it.
+  if named is not null and named <> c.relation
      and exists (select from pg_trigger where tgrelid = named and tgname = '!pgtide'
-                   and tgfoid = to_regprocedure(format('pgtide.capture_%s()', c.id))) then
+                   and tgfoid = called)
+     and not exists (select from pg_trigger where tgrelid = c.relation and tgname = '!pgtide'
+                       and tgfoid = called)
+     and c.table_owner is not distinct from coalesce((
+           select r.rolname from pg_class t join pg_roles r on r.oid = t.relowner
+            where t.oid = named and c.table_owner is not null), c.table_owner) then
     c.relation := named;
   end if;
   if not exists (select from pg_class where oid = c.relation) then
@@ -131,7 +144,8 @@ begin
   c.columns := pgtide.columns_of(c.relation);
   c.guard := pgtide.guard_of(c.id, c.relation);
   c.shape := pgtide.shape_of(c.relation);
-  select relfilenode into c.filenode from pg_class where oid = c.relation;
+  select t.relfilenode, r.rolname into c.filenode, c.table_owner
+    from pg_class t join pg_roles r on r.oid = t.relowner where t.oid = c.relation;
   select p.partitions, p.filenodes into c.partitions, c.filenodes
     from pgtide.partitions_of(c.relation) p;
   return c;
@@ -166,9 +180,11 @@ begin
      set relation = is_now.relation, table_schema = is_now.table_schema,
          table_name = is_now.table_name, key = is_now.key, columns = is_now.columns,
          filenode = is_now.filenode, filenodes = is_now.filenodes, partitions = is_now.partitions,
-         guard = is_now.guard, reported = is_now.reported, looked_at = clock_timestamp()
+         guard = is_now.guard, reported = is_now.reported, table_owner = is_now.table_owner,
+         looked_at = clock_timestamp()
    where w.id = was.id;
-  if is_now.key <> was.key or is_now.relation <> was.relation or is_now.shape <> was.shape then
+  if is_now.key <> was.key or is_now.relation <> was.relation or is_now.shape <> was.shape
+     or is_now.partitions <> was.partitions then
     perform pgtide.regenerate(was.id);
   end if;
 end $$;

@@ -39,7 +39,8 @@ begin
                                 'rename_record', 'log_truncate', 'is_collection_name', 'written',
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
                                 'value_source', 'fields_source', 'row_source', 'key_text',
-                                'key_value', 'key_source', 'row_from', 'queue_has_room') loop
+                                'key_value', 'key_source', 'row_from', 'queue_has_room',
+                                'serves') loop
     if (select capture_role from pgtide.meta) is not null then
       execute format('grant execute on function %s to %I', f,
                      (select capture_role from pgtide.meta));
@@ -47,9 +48,28 @@ begin
   end loop;
   delete from pgtide.fingerprint;
   perform pgtide.note_functions(ours);
+  perform pgtide.note_views(array[
+    'pgtide.log', 'pgtide.own_log', 'pgtide.own_log0', 'pgtide.own_log1', 'pgtide.own_log2',
+    'pgtide.tick', 'pgtide.bridge']::regclass[]);
   perform pgtide.note_functions(pgtide.functions_of(w.id)::oid[]) from pgtide.collection w;
   for c in select w.id from pgtide.collection w join pg_class t on t.oid = w.relation loop
     perform pgtide.regenerate(c.id);
+  end loop;
+  -- Those of a dump that belong to no collection do nothing, until somebody drops them: the rights
+  -- that they ran with are gone, and writers must not fail by it.
+  for f in select p.oid::regprocedure::text from pg_proc p
+            where p.pronamespace = 'pgtide'::regnamespace
+              and p.proname ~ '^(capture|truncate)_[0-9]+$'
+              and not exists (select from pgtide.collection w
+                               where p.oid = any (pgtide.functions_of(w.id))) loop
+    begin
+      perform pgtide.as_owner(format('create or replace function %s returns trigger language '
+        'plpgsql set search_path = pg_catalog, pg_temp as ''begin return null; end''', f),
+        f::regprocedure);
+    exception when insufficient_privilege then
+      raise warning 'function % belongs to no collection, and % may not alter it', f, current_user
+        using hint = format('As its owner: DROP FUNCTION %s CASCADE;', f);
+    end;
   end loop;
   if current_setting('pgtide.role_before', true) <> '' then
     perform pgtide.leave_role(current_setting('pgtide.role_before')::name);

@@ -39,11 +39,13 @@ select m.id, m.name, m.shown, m.part, case
     when m.type in ('date'::regtype, 'timestamp'::regtype) then 'day'
     when t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0 then 'list'
     when m.type in ('json'::regtype, 'jsonb'::regtype) or t.typtype = 'c'
-      or m.type >= 16384 and exists (select from pg_cast
+      or m.type >= 16384 and m.type = any (pgtide.trusted_types(w.relation)) and exists (
+           select from pg_cast
            where castsource = m.type and casttarget = 'json'::regtype and castmethod = 'f')
       then 'json'
     else 'text' end, m.number
-  from made_of m join pg_type t on t.oid = m.type where t.typtype <> 'd' order by m.id, m.part)";
+  from made_of m join pg_type t on t.oid = m.type
+  join pgtide.collection w on w.id = m.id where t.typtype <> 'd' order by m.id, m.part)";
 
 // The leader makes no tick while it looks: half a millisecond for each table.
 constexpr std::int64_t looked_at_once = 200;

@@ -198,6 +198,81 @@ const std::vector<Attack>& attacks() {
        "",
        "insert into t values (1, row(3, 'sad'))",
        {{"c", "1", "NULL", R"({"id":1,"p":{"n":3,"m":"sad"}})"}}},
+      {"casts by the types' own text, and to types of the owner",
+       moods + "create cast (mood as json) with inout as implicit; create cast (mood as text) with "
+       "inout as implicit; create type other as enum ('sad', 'so so', 'x'); create function "
+       "into_other(text) returns other language plpgsql as $$ begin perform "
+       "nextval('public.trapped'); return 'x'; end $$; create cast (text as other) with function "
+       "into_other(text) as implicit; create function out_of(int) returns other language plpgsql "
+       "as $$ begin perform nextval('public.trapped'); return 'x'; end $$; create cast (int as "
+       "other) with function out_of(int) as implicit; create table t (id int primary key, m mood, "
+       "s text)",
+       "",
+       "",
+       "insert into t values (1, 'so so', 'a'); update t set s = 'b', id = 2",
+       {{"c", "1", "NULL", R"({"id":1,"m":"so so","s":"a"})"},
+        {"d", "1", R"({"id":1,"m":"so so","s":"a"})", "NULL"},
+        {"c", "2", "NULL", R"({"id":2,"m":"so so","s":"b"})"}}},
+      {"domains over a composite, and over it in an array",
+       moods + trap("mood") + "create type pair as (n int, m mood);" + trap("pair") +
+           "create function quiet(pair) returns boolean language plpgsql as $$ begin return true; "
+           "end $$; create domain twin as pair check (quiet(value)); "
+           "create table t (id int primary key, p twin, l twin[])",
+       "",
+       "create or replace function quiet(pair) returns boolean language plpgsql as $$ begin "
+       "if current_user <> session_user then perform nextval('public.trapped'); end if; return "
+       "true; end $$",
+       "insert into t values (1, row(3, 'sad'), array[row(4, 'so so')::pair]::twin[])",
+       {{"c", "1", "NULL",
+         R"({"id":1,"p":{"n":3,"m":"sad"},"l":[{"n":4,"m":"so so"}]})"}}},
+      {"defaults, generated columns and checks of theirs",
+       moods + trap("mood") +
+           "create function whose() returns text language sql stable as 'select "
+           "case when current_user = session_user then ''mine'' else ''theirs'' end'; "
+           "create function made(int) returns text immutable language plpgsql as $$ begin if "
+           "current_user <> session_user then perform nextval('public.trapped'); end if; return "
+           "'g'; end $$; create table t (id int primary key, m mood default 'sad', w text default "
+           "whose(), g text generated always as (made(id)) stored, check (made(id) = 'g'))",
+       "",
+       "",
+       "insert into t values (1)",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad","w":"mine","g":"g"})"}}},
+      {"rules and triggers of theirs",
+       moods + trap("mood") +
+           "create table t (id int primary key, m mood); create table u (id int); "
+           "create function seen() returns int language plpgsql as $$ begin if current_user <> "
+           "session_user then perform nextval('public.trapped'); end if; return 1; end $$; "
+           "create function first() returns trigger language plpgsql as $$ begin perform seen(); "
+           "new.m := 'so so'; return new; end $$; "
+           "create trigger a before insert or update on t for each row execute function first(); "
+           "create trigger z after insert or update on t for each row execute function first(); "
+           "create rule r as on insert to t do also insert into u values (seen())",
+       "",
+       "",
+       "insert into t values (1, 'sad'); update t set m = 'sad'",
+       {{"c", "1", "NULL", R"({"id":1,"m":"so so"})"},
+        {"u", "1", R"({"id":1,"m":"so so"})", R"({"id":1,"m":"so so"})"}}},
+      {"row-level security of theirs",
+       moods + trap("mood") +
+           "create table t (id int primary key, m mood); "
+           "create function let_in() returns boolean language plpgsql as $$ begin if current_user "
+           "<> session_user then perform nextval('public.trapped'); end if; return true; end $$",
+       "",
+       "alter table t enable row level security, force row level security; "
+       "create policy p on t using (let_in()) with check (let_in())",
+       "insert into t values (1, 'sad'); update t set m = 'so so'",
+       {{"c", "1", "NULL", R"({"id":1,"m":"sad"})"},
+        {"u", "1", R"({"id":1,"m":"sad"})", R"({"id":1,"m":"so so"})"}}},
+      {"a range over a type of theirs, with a function that they made",
+       moods + trap("mood") +
+           "create function gap(mood, mood) returns float8 immutable language plpgsql as $$ begin "
+           "if current_user <> session_user then perform nextval('public.trapped'); end if; return "
+           "1; end $$; create type moods as range (subtype = mood, subtype_diff = gap);" +
+           trap("moods") + "create table t (id int primary key, r moods, l moods[])",
+       "",
+       "",
+       "insert into t values (1, '[sad,\"so so\")', '{\"[sad,sad]\"}')",
+       {{"c", "1", "NULL", R"x({"id":1,"r":"[sad,\"so so\")","l":["[sad,sad]"]})x"}}},
       {"an enum as key",
        moods + trap("mood") + "create table t (id mood primary key, n int)",
        "",
@@ -349,6 +424,34 @@ TEST_CASE("foreign code: types of a superuser, as of extensions, keep their own 
   db.database.run(R"(insert into t values ('A', 'a=>1', array['b=>2'::hstore]))");
   CHECK(db.log() ==
         lines({{"c", "A", "NULL", R"({"id":"A","h":"\"a\"=>\"1\"","l":["\"b\"=>\"2\""]})"}}));
+}
+
+TEST_CASE("foreign code: no cast to a stranger's type changes how others' values print") {
+  Hostile db;
+  db.database.run("create extension hstore; create table t (id int primary key, h hstore)");
+  db.watch_table();
+  db.session->run("create type mine as enum ('x'); create function into_mine(hstore) returns mine "
+                  "language sql as $$ select 'x'::mine $$; create cast (hstore as mine) with "
+                  "function into_mine(hstore) as implicit");
+  db.database.run("select * from pgtide.look()");
+  db.database.run("insert into t values (1, 'a=>1')");
+  CHECK(db.log() == lines({{"c", "1", "NULL", R"({"id":1,"h":{"a": "1"}})"}}));
+}
+
+TEST_CASE("foreign code: a writer's settings do not reach what is written column by column") {
+  Hostile db;
+  db.session->run(moods + "create table t (id int primary key, m mood[])");
+  db.watch_table();
+  db.session->run("set array_nulls = off; set standard_conforming_strings = off; set "
+                  "quote_all_identifiers = on; set transform_null_equals = on");
+  const std::string change = "insert into t (id, m) values (1, array[null, 'sad']::mood[])";
+  db.session->run(change);
+  CHECK(db.log() == lines({{"c", "1", "NULL", R"({"id":1,"m":[null,"sad"]})"}}));
+  // The slow way, too.
+  db.session->run("alter table t add \"a\\b\" int; truncate t");
+  db.database.run("truncate pgtide.log0");
+  db.session->run(change);
+  CHECK(db.log() == lines({{"c", "1", "NULL", R"({"id":1,"m":[null,"sad"],"a\\b":null})"}}));
 }
 
 TEST_CASE("foreign code: a composite of very many values is printed as its text") {

@@ -62,9 +62,106 @@ TEST_CASE("rights: the capture role reads of the log what its own transaction wr
                                 "select record from pgtide.log1", "select * from pgtide.collection",
                                 "select * from pgtide.meta", "select * from pgtide.tick0",
                                 "delete from pgtide.log0", "update pgtide.log0 set new_row = null",
+                                "update pgtide.log0 set id = 1", "select id from pgtide.log0",
+                                "update pgtide.own_log0 set new_row = null",
                                 "insert into pgtide.fingerprint values ('f', 'p')"})
     CHECK_MESSAGE(session.attempt(forbidden).sqlstate == "42501", forbidden);
   CHECK(session.run("select * from pgtide.own_log").empty());
+  for (const char* none : {"update pgtide.own_log0 set id = 1", "update pgtide.own_log1 set id = 1",
+                           "update pgtide.own_log2 set id = 1",
+                           "update pgtide.own_log0 set old_tid = '(0,1)'"})
+    CHECK_MESSAGE(session.attempt(none).ok(), none);
+  CHECK(database.value("select count(*) from pgtide.log where id = 1 and old_tid is null") == "1");
+}
+
+TEST_CASE("rights: nobody is a member of the capture role, nor it of others, or it is a fault") {
+  const Role installer("createrole"), other("createrole"), granted;
+  Database database("owner " + installer.name());
+  REQUIRE(install(database.url(installer.name())).ok());
+  database.run("grant create on schema public to " + installer.name());
+  database.session(installer.name()).run("create table posts (id int primary key)");
+  REQUIRE(watch(database.url(installer.name()), {.table = "posts"}).ok());
+  const std::string role = role_of(database);
+  CHECK(faults_of(database) == "");
+  database.run("grant " + role + " to " + other.name() + " with admin option");
+  CHECK(faults_of(database) == "role " + other.name() + " is a member of role " + role +
+                                   ": more than capture needs: REVOKE " + role + " FROM " +
+                                   other.name() + " CASCADE;\n");
+  REQUIRE(install(database.url(installer.name())).ok());
+  CHECK(database.value("select pg_has_role('" + other.name() + "', '" + role + "', 'member')") ==
+        "f");
+  CHECK(faults_of(database) == "");
+  database.run("grant " + granted.name() + " to " + role);
+  CHECK(faults_of(database).find("REVOKE " + granted.name() + " FROM " + role) !=
+        std::string::npos);
+  REQUIRE(install(database.url(installer.name())).ok());
+  CHECK(faults_of(database) == "");
+  // What the installer may not revoke, it names.
+  database.run("grant postgres to " + role);
+  const auto refused = install(database.url(installer.name()));
+  REQUIRE_FALSE(refused.ok());
+  CHECK_MESSAGE(refused.error().message.find("REVOKE postgres FROM " + role) !=
+                    std::string::npos,
+                refused.error().message);
+  database.run("revoke postgres from " + role + "; alter role " + role + " login");
+  CHECK(faults_of(database).find("role " + role + " may do more than capture needs: ALTER ROLE") !=
+        std::string::npos);
+  database.run("alter role " + role + " nologin");
+  CHECK(faults_of(database) == "");
+}
+
+TEST_CASE("rights: those on columns alone are taken away like others, and a fault till then") {
+  const Role stranger;
+  InstalledDatabase database;
+  watch_posts(database);
+  for (const char* grant : {"grant select (new_row) on pgtide.log0 to ",
+                            "grant update (new_row), insert (collection) on pgtide.log1 to ",
+                            "grant select (new_row) on pgtide.log to "}) {
+    database.run(grant + stranger.name());
+    CHECK(faults_of(database).find(stranger.name() + " has rights on table pgtide.log") == 0);
+    REQUIRE(install(database.url()).ok());
+    CHECK(faults_of(database) == "");
+  }
+  CHECK(database.value("select has_column_privilege('" + stranger.name() +
+                       "', 'pgtide.log0', 'new_row', 'select')") == "f");
+}
+
+TEST_CASE("rights: what the capture role was given beyond its own is taken away by install") {
+  Database database;
+  REQUIRE(install(database.url()).ok());
+  const std::string role = role_of(database);
+  database.run("grant select, update on pgtide.log0, pgtide.meta, pgtide.collection to " + role +
+               "; grant update on sequence pgtide.current to " + role);
+  REQUIRE(install(database.url()).ok());
+  CHECK(database.value("select bool_or(has_table_privilege('" + role + "', t, p)) from unnest("
+                       "array['pgtide.log0', 'pgtide.meta', 'pgtide.collection']) t, "
+                       "unnest(array['select', 'update', 'delete']) p") == "f");
+  CHECK(database.value("select has_sequence_privilege('" + role +
+                       "', 'pgtide.current', 'update')") == "f");
+}
+
+TEST_CASE("fingerprint: a view that is not as it was installed is a fault with its mend") {
+  InstalledDatabase database;
+  watch_posts(database);
+  CHECK(faults_of(database) == "");
+  for (const char* sql :
+       {"alter view pgtide.own_log0 reset (security_barrier)",
+        "create or replace view pgtide.own_log with (security_barrier) as select * from "
+        "pgtide.log"}) {
+    CAPTURE(std::string(sql));
+    database.run(sql);
+    CHECK(faults_of(database).find(" is not as it was installed: pgtide install\n") !=
+          std::string::npos);
+    REQUIRE(install(database.url()).ok());
+    CHECK(faults_of(database) == "");
+  }
+  database.run("create view pgtide.mine as select 1 as one");
+  CHECK(faults_of(database) ==
+        "view pgtide.mine is not one of pgtide's: DROP VIEW pgtide.mine;\n");
+  // Another major version writes views otherwise.
+  database.run("drop view pgtide.mine; update pgtide.fingerprint set print = '9:other' where "
+               "function = 'view pgtide.log'");
+  CHECK(faults_of(database) == "");
 }
 
 TEST_CASE("rights: each database has a capture role of its own, with no other's installer in it") {

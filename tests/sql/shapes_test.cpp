@@ -199,6 +199,28 @@ TEST_CASE("capture: keys that compare as equal and print differently are differe
   CHECK(db.changes() == "c 1.0, d 1.0, c 1.00");
 }
 
+TEST_CASE("capture: a key may take texts for equal that differ, alone and beside others") {
+  const char* const collation =
+      "create collation blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);";
+  for (const char* key : {"id", "id, n", "n, id"}) {
+    CAPTURE(std::string(key));
+    Installed db;
+    db.run(std::string(collation) + "create table t (id text collate blind, n int, v int, primary "
+           "key (" + key + "))");
+    REQUIRE(watch(db.database.url(), {.table = "t"}).ok());
+    db.run("insert into t values ('A,b', 1, 0); update t set v = 1; update t set id = 'a,B'; "
+           "delete from t");
+    const std::string upper = std::string(key) == "id"      ? "A,b"
+                              : std::string(key) == "id, n" ? "A\\,b,1"
+                                                            : "1,A\\,b";
+    const std::string lower = std::string(key) == "id"      ? "a,B"
+                              : std::string(key) == "id, n" ? "a\\,B,1"
+                                                            : "1,a\\,B";
+    CHECK(db.changes() == "c " + upper + ", u " + upper + ", d " + upper + ", c " + lower +
+                              ", d " + lower);
+  }
+}
+
 TEST_CASE("capture: a table without old rows logs the key of what is deleted") {
   Installed db;
   db.run("create table t (id bigint primary key, v text)");

@@ -1,0 +1,324 @@
+// A capture function serves its own relation and its partitions: whoever else comes to have a
+// trigger that calls it. And what comes to a watched table later that `watch` would have refused.
+#include <doctest/doctest.h>
+
+#include "support/installed_database.hpp"
+
+using namespace pgtide;
+using namespace pgtide::test;
+
+namespace {
+
+void watch_table(const Database& database, const std::string& table) {
+  const auto done = watch(database.url(), {.table = table});
+  REQUIRE_MESSAGE(done.ok(), (done.ok() ? "" : done.error().message));
+}
+
+// What is logged, as "collection action record", a line for each.
+std::string logged(Database& database) {
+  std::string text;
+  for (const Row& row : database.run(
+           "select concat_ws(' ', coalesce(c.name, l.collection::text), l.action, l.record) "
+           "from pgtide.log l left join pgtide.collection c on c.id = l.collection order by l.id"))
+    text += row[0] + '\n';
+  return text;
+}
+
+void empty_log(Database& database) { database.run("truncate pgtide.log0"); }
+
+// What the look says is wrong, beside the mend; and status says the same of the schema.
+std::string seen_faults(Database& database) {
+  std::string text;
+  for (const Row& row : database.run("select wrong || ': ' || mend from pgtide.look()"))
+    text += row[0] + '\n';
+  return text;
+}
+
+std::string schema_faults_of(Database& database) {
+  std::string text;
+  for (const Row& row : database.run("select wrong || ': ' || mend from pgtide.schema_faults()"))
+    text += row[0] + '\n';
+  return text;
+}
+
+const std::string parted =
+    "create table parts (id int primary key, t text) partition by range (id); "
+    "create table low partition of parts for values from (0) to (100); ";
+
+}  // namespace
+
+TEST_CASE("relations: a trigger on a table that is not the collection's logs nothing, is named") {
+  struct Case {
+    const char* why;
+    std::string table;
+    std::string values;
+  };
+  const Case cases[] = {
+      {"the same columns", "create table stray (id int primary key, t text)", "(1, 'x')"},
+      {"others", "create table stray (a text, b int, c json)", "('a', 1, '{}')"},
+      {"a key of another type", "create table stray (id text primary key, t int)", "('1', 1)"},
+      {"a partition of another table",
+       "create table whole (id int primary key, t text) partition by range (id); "
+       "create table stray partition of whole default",
+       "(1, 'x')"},
+      {"partitioned itself",
+       "create table stray (id int primary key, t text) partition by range (id); "
+       "create table stray1 partition of stray default",
+       "(1, 'x')"},
+  };
+  for (const char* watched : {"chat", "parts"}) {
+    for (const Case& one : cases) {
+      CAPTURE(std::string(watched));
+      CAPTURE(std::string(one.why));
+      InstalledDatabase database;
+      database.run("create table chat (id int primary key, t text); " + parted);
+      watch_table(database, watched);
+      database.run(one.table);
+      database.run(
+          "create trigger \"!pgtide\" after insert or update or delete on stray for each row "
+          "execute function pgtide.capture_1(); create trigger \"!pgtide_truncate\" after truncate "
+          "on stray execute function pgtide.truncate_1('root')");
+      database.run("insert into stray values " + one.values);
+      database.run("delete from stray");
+      database.run("truncate stray");
+      CHECK(logged(database) == "");
+      const std::string named = " of table public.stray belongs to no collection and logs nothing";
+      const std::string says =
+          "trigger \"!pgtide\"" + named + ": DROP TRIGGER \"!pgtide\" ON public.stray;\n" +
+          "trigger \"!pgtide_truncate\"" + named +
+          ": DROP TRIGGER \"!pgtide_truncate\" ON public.stray;\n";
+      CHECK(schema_faults_of(database) == says);
+      CHECK(seen_faults(database) == says.substr(0, says.find('\n') + 1));
+      for (const Row& row : database.run("select mend from pgtide.schema_faults()"))
+        database.run(row[0]);
+      CHECK(seen_faults(database) == "");
+    }
+  }
+}
+
+TEST_CASE("relations: an update on another table, and one that changes its key, log nothing") {
+  InstalledDatabase database;
+  database.run("create table chat (id int primary key, t text); " + parted +
+               "create table stray (id int primary key, t text)");
+  for (const char* watched : {"chat", "parts"}) watch_table(database, watched);
+  for (const char* number : {"1", "2"}) {
+    database.run(std::string("create trigger stray") + number +
+                 " after insert or update or delete on stray for each row execute function "
+                 "pgtide.capture_" + number + "()");
+  }
+  database.run("insert into stray values (1, 'x'); update stray set t = 'y'; "
+               "update stray set id = 2; update stray set id = 3, t = 'z'; delete from stray");
+  CHECK(logged(database) == "");
+}
+
+// As with pg_dump --schema-only: the triggers and their functions come along, what they belong to
+// does not, and numbers begin anew. Here tables even have the numbers that they had.
+TEST_CASE("relations: after a dump without its data no collection gets the rows of another") {
+  InstalledDatabase database;
+  database.run("create table dms (id int primary key, t text); "
+               "create table chat (id int primary key, t text)");
+  watch_table(database, "dms");
+  watch_table(database, "chat");
+  database.run("delete from pgtide.collection; delete from pgtide.meta; "
+               "delete from pgtide.rotation; delete from pgtide.fingerprint; "
+               "alter table pgtide.collection alter id restart");
+  REQUIRE(install(database.url()).ok());
+  database.run("insert into dms values (1, 'before')");
+  watch_table(database, "chat");
+  database.run("insert into dms values (2, 'private'); insert into chat values (3, 'public')");
+  CHECK(logged(database).find("chat c 1") == std::string::npos);
+  CHECK(logged(database).find("chat c 2") == std::string::npos);
+  CHECK(logged(database).find("chat c 3") != std::string::npos);
+  CHECK(schema_faults_of(database).find("trigger \"!pgtide\" of table public.dms belongs to no") !=
+        std::string::npos);
+  for (int round = 0; round < 9 && !schema_faults_of(database).empty(); ++round)
+    database.run(*database.value("select mend from pgtide.schema_faults()"));
+  CHECK(schema_faults_of(database) == "");
+  watch_table(database, "dms");
+  empty_log(database);
+  database.run("insert into dms values (4, 'private'); insert into chat values (5, 'public')");
+  CHECK(logged(database) == "dms c 4\nchat c 5\n");
+}
+
+TEST_CASE("relations: a table restored under its name is taken up again, a stranger's is not") {
+  const Role stranger;
+  for (const bool foreign : {false, true}) {
+    CAPTURE(foreign);
+    InstalledDatabase database;
+    database.run("create table chat (id int primary key, t text); create table old (id int); ");
+    watch_table(database, "chat");
+    database.run("drop table chat; create table chat (id int primary key, t text); "
+                 "create trigger \"!pgtide\" after insert or update or delete on chat for each row "
+                 "execute function pgtide.capture_1(); "
+                 "alter table chat enable always trigger \"!pgtide\"; "
+                 "create trigger \"!pgtide_truncate\" after truncate on chat execute function "
+                 "pgtide.truncate_1('root'); "
+                 "alter table chat enable always trigger \"!pgtide_truncate\"");
+    if (foreign) database.run("alter table chat owner to " + stranger.name());
+    const std::string says = foreign ? "table public.chat is not the one that is watched: it was "
+                                       "dropped and made anew, restored or swapped: pgtide watch "
+                                       "public.chat\n"
+                                     : "";
+    CHECK(seen_faults(database) == says);
+    CHECK(logged(database) == "chat s\n");
+    database.run("insert into chat values (1, 'x')");
+    CHECK(logged(database) == (foreign ? "chat s\n" : "chat s\nchat c 1\n"));
+    CHECK(seen_faults(database) == says);
+    if (foreign) database.run("drop table chat");
+  }
+}
+
+TEST_CASE("partitions: the owner of a watched table makes them, whatever they may do besides") {
+  const Role owner;
+  InstalledDatabase database;
+  database.run("grant create on schema public to " + owner.name());
+  Session session = database.session(owner.name());
+  session.run(parted);
+  watch_table(database, "parts");
+  CHECK(session.attempt("create table high partition of parts for values from (100) to (200)")
+            .message == "");
+  CHECK(session.attempt("create table higher (id int primary key, t text); insert into higher "
+                        "values (250, 'before'); alter table parts attach partition higher for "
+                        "values from (200) to (300)")
+            .message == "");
+  CHECK(session.attempt("create table top partition of parts for values from (300) to (500) "
+                        "partition by range (id); create table top1 partition of top default")
+            .message == "");
+  const std::string change = "insert into parts values (1), (101), (201), (301); "
+                             "insert into top1 values (302); update parts set t = 'x' where id = "
+                             "201; update parts set id = 150 where id = 1; delete from top";
+  const std::string logs =
+      "parts c 1\nparts c 101\nparts c 201\nparts c 301\nparts c 302\nparts u 201\n"
+      "parts d 1\nparts c 150\nparts d 301\nparts d 302\n";
+  session.run(change);
+  CHECK(logged(database) == logs);
+  // And after the look has seen them.
+  CHECK(seen_faults(database) == "");
+  session.run("delete from parts");
+  empty_log(database);
+  session.run(change);
+  CHECK(logged(database) == logs);
+  CHECK(database.run("select * from pgtide.rights_of_others()").empty());
+  // Whoever takes over the table makes partitions as well.
+  const Role next;
+  database.run("grant create on schema public to " + next.name() + "; alter table parts owner to " +
+               next.name());
+  CHECK(database.session(next.name())
+            .attempt("create table nine partition of parts for values from (900) to (999)")
+            .message == "");
+  database.run("drop owned by " + next.name() + "; drop owned by " + owner.name());
+}
+
+TEST_CASE("partitions: with very many of them, rows are logged from known and from new ones") {
+  InstalledDatabase database;
+  database.run("create table parts (id int primary key) partition by list (id)");
+  database.run("do $$ begin for n in 1..120 loop execute format('create table p%s partition of "
+               "parts for values in (%s)', n, n); end loop; end $$");
+  watch_table(database, "parts");
+  database.run("create table p121 partition of parts for values in (121)");
+  database.run("insert into parts values (1), (120), (121)");
+  CHECK(logged(database) == "parts c 1\nparts c 120\nparts c 121\n");
+}
+
+TEST_CASE("partitions: one that was away between two looks is told of, whatever was done to it") {
+  struct Case {
+    const char* why;
+    const char* sql;
+  };
+  const Case cases[] = {
+      {"detached, changed, attached again",
+       "alter table parts detach partition low; update low set t = 'unseen'; "
+       "alter table parts attach partition low for values from (0) to (100)"},
+      {"its trigger disabled and enabled",
+       "alter table low disable trigger \"!pgtide\"; update low set t = 'unseen'; "
+       "alter table low enable always trigger \"!pgtide\""},
+      {"one below a partition",
+       "alter table top detach partition top1; update top1 set t = 'unseen'; "
+       "alter table top attach partition top1 default"},
+      {"a partition that has partitions",
+       "alter table parts detach partition top; update top set t = 'unseen'; "
+       "alter table parts attach partition top for values from (300) to (500)"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(std::string(one.why));
+    InstalledDatabase database;
+    database.run(parted +
+                 "create table top partition of parts for values from (300) to (500) partition by "
+                 "range (id); create table top1 partition of top default");
+    watch_table(database, "parts");
+    database.run("insert into parts values (1), (301)");
+    CHECK(seen_faults(database) == "");
+    empty_log(database);
+    database.run(one.sql);
+    CHECK(logged(database) == "");
+    CHECK(seen_faults(database) == "");
+    CHECK(logged(database) == "parts s\n");
+    CHECK(seen_faults(database) == "");
+    CHECK(logged(database) == "parts s\n");
+  }
+}
+
+TEST_CASE("look: what watch refuses is found and told when it comes later, with its mend") {
+  struct Case {
+    const char* why;
+    const char* sql;
+    const char* says;
+    const char* told;
+  };
+  const Case cases[] = {
+      {"a child by inheritance", "create table kid () inherits (t)",
+       "table public.t cannot be watched: it has inheritance children, whose rows its triggers do "
+       "not see: use a partitioned table: ALTER TABLE public.kid NO INHERIT public.t;\n",
+       "t s\n"},
+      {"a parent", "create table up (id int not null); alter table t inherit up",
+       "table public.t cannot be watched: it is an inheritance child: use a partitioned table: "
+       "ALTER TABLE public.t NO INHERIT public.up;\n",
+       "t s\n"},
+      {"unlogged", "alter table t set unlogged",
+       "table public.t cannot be watched: it is unlogged: a crash empties it and tells nobody "
+       "(ALTER TABLE ... SET LOGGED mends it): ALTER TABLE public.t SET LOGGED;\n",
+       "t s\n"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(std::string(one.why));
+    InstalledDatabase database;
+    database.run("create table t (id int primary key)");
+    watch_table(database, "t");
+    CHECK(seen_faults(database) == "");
+    database.run(one.sql);
+    CHECK(seen_faults(database) == one.says);
+    CHECK(logged(database) == one.told);
+    CHECK(seen_faults(database) == one.says);
+    CHECK(logged(database) == one.told);
+    database.run(*database.value("select mend from pgtide.look()"));
+    CHECK(seen_faults(database) == "");
+  }
+}
+
+TEST_CASE("look: a trigger called at fewer moments than ours is found, and watch mends it") {
+  for (const char* made :
+       {"create trigger \"!pgtide\" after insert on t for each row execute function "
+        "pgtide.capture_1()",
+        "create trigger \"!pgtide\" after insert or delete or update of id on t for each row "
+        "execute function pgtide.capture_1()",
+        "create trigger \"!pgtide\" before insert or update or delete on t for each row execute "
+        "function pgtide.capture_1()",
+        "create trigger \"!pgtide\" after insert or update or delete on t execute function "
+        "pgtide.capture_1()",
+        "create constraint trigger \"!pgtide\" after insert or update or delete on t deferrable "
+        "initially deferred for each row execute function pgtide.capture_1()"}) {
+    CAPTURE(std::string(made));
+    InstalledDatabase database;
+    database.run("create table t (id int primary key)");
+    watch_table(database, "t");
+    database.run("drop trigger \"!pgtide\" on t");
+    database.run(made);
+    database.run("alter table t enable always trigger \"!pgtide\"");
+    CHECK(seen_faults(database) == "table public.t lacks its trigger: pgtide watch public.t\n");
+    watch_table(database, "t");
+    CHECK(seen_faults(database) == "");
+    empty_log(database);
+    database.run("insert into t values (1); update t set id = 2; delete from t");
+    CHECK(logged(database) == "t c 1\nt d 1\nt c 2\nt d 2\n");
+  }
+}
