@@ -41,9 +41,22 @@ RequestHead make_head(const http::request<http::string_body>& request, std::stri
   return head;
 }
 
+std::optional<std::string> find_client(const http::request<http::string_body>& request,
+                                       const std::string& peer, const TrustedProxies& proxies) {
+  std::string forwarded;
+  for (const auto& field : request) {
+    if (!beast::iequals(field.name_string(), "X-Forwarded-For")) continue;
+    forwarded += forwarded.empty() ? "" : ",";
+    forwarded += view(field.value());
+  }
+  if (forwarded.empty()) return std::nullopt;
+  return proxies.find_client(peer, forwarded);
+}
+
 std::optional<HttpReply> find_read_fault(const boost::system::error_code& error) {
   if (error == http::error::header_limit) {
-    return make_http_error(431, "headers_too_large", "the headers are over 16 KiB");
+    return make_http_error(431, "headers_too_large",
+                           "the headers are over 16 KiB, or over 128 lines");
   }
   if (error == http::error::body_limit) {
     return make_http_error(413, "too_large", "the body is over 1 MiB");

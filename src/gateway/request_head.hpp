@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/http_routes.hpp"
+#include "gateway/trusted_proxies.hpp"
 
 namespace pgtide {
 
@@ -19,6 +20,11 @@ inline std::string_view view(boost::beast::string_view text) {
 // `subprotocols`, which is filled with all lines of that field.
 RequestHead make_head(const boost::beast::http::request<boost::beast::http::string_body>& request,
                       std::string& subprotocols);
+
+// Behind a trusted proxy: the address that it was asked from. `peer`: the socket's.
+std::optional<std::string> find_client(
+    const boost::beast::http::request<boost::beast::http::string_body>& request,
+    const std::string& peer, const TrustedProxies& proxies);
 
 // What a request is answered with that could not be read; none: nobody listens any more.
 std::optional<HttpReply> find_read_fault(const boost::system::error_code& error);

@@ -1,6 +1,4 @@
 #include <array>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
@@ -9,9 +7,9 @@
 
 #include "broker/token_bucket.hpp"
 #include "gateway/broadcast_body.hpp"
-#include "gateway/charged_allocator.hpp"
 #include "gateway/core.hpp"
 #include "gateway/handshake.hpp"
+#include "gateway/head_reader.hpp"
 #include "gateway/http_replies.hpp"
 #include "gateway/peer_address.hpp"
 #include "gateway/request_head.hpp"
@@ -27,12 +25,6 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using ErrorCode = boost::system::error_code;
 
-// A request line and headers: what a browser with cookies and a token of 4 KiB needs, twice.
-constexpr std::uint32_t head_bytes_max = 16'384;
-// It is found too long when it is over; half a read more than it.
-constexpr std::size_t buffer_bytes_max = head_bytes_max + 512;
-// Room for the fields around the data, and for spaces; the data's own limit is exact.
-constexpr std::uint64_t body_bytes_max = broadcast_bytes_max + 65'536;
 // What a visit takes beside the head that it reads: this object, its socket and its parser.
 constexpr std::size_t visit_bytes = 4'096;
 // How long a client that was refused may go on sending before it is cut off, and how much.
@@ -47,7 +39,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
       : core_(std::move(core)),
         socket_(std::move(socket)),
         arrival_(std::move(arrival)),
-        buffer_(buffer_bytes_max, ChargedAllocator<char>(core_->options.memory)),
+        head_(core_->options.memory),
         held_(core_->options.memory, MemoryKind::connections, visit_bytes),
         bucket_(core_->options.http_requests_per_second,
                 core_->options.http_requests_per_second * burst_seconds,
@@ -59,14 +51,14 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void on_deadline(SteadyTime now) override;
 
  private:
-  using Parser = http::request_parser<http::string_body>;
-
   std::shared_ptr<Visit> self() { return shared_from_this(); }
   void within(std::chrono::milliseconds time);
   bool may_ask_again() const;
   void wake();
   void expire();
   void read_head();
+  void read_more();
+  void on_bytes(ErrorCode error, std::size_t bytes);
   void on_head(ErrorCode error);
   std::optional<std::chrono::milliseconds> find_wait(const Verdict& verdict,
                                                      const std::string& address);
@@ -90,10 +82,9 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   Arrival arrival_;
   const SteadyTime life_end_ = std::chrono::steady_clock::now() + core_->options.http_life;
   asio::ip::tcp::endpoint peer_{};
-  beast::basic_flat_buffer<ChargedAllocator<char>> buffer_;  // holds a head until it is whole
+  HeadReader head_;
   MemoryCharge held_;
   TokenBucket bucket_;  // of its requests
-  std::optional<Parser> parser_{};
   std::array<char, 2048> ignored_{};
   SteadyTime deadline_ = SteadyTime::max();
   std::uint64_t ticket_ = 0;  // of its rest
@@ -127,7 +118,7 @@ void Visit::on_deadline(SteadyTime now) {
 
 // A client that rests between two requests has done nothing wrong.
 void Visit::expire() {
-  const bool rests = idle_ && requests_ > 0 && !parser_->got_some();
+  const bool rests = idle_ && requests_ > 0 && !head_.parser().got_some();
   if (!rests && (idle_ || reads_body_)) ++core_->traffic.counters.requests_expired;
   end();
 }
@@ -155,38 +146,45 @@ void Visit::end() {
 }
 
 void Visit::read_head() {
-  parser_.emplace();
-  parser_->header_limit(head_bytes_max);
-  parser_->body_limit(body_bytes_max);
+  head_.begin();
   idle_ = true;
   ticket_ = of_operator_ ? 0 : core_->rest(*this);
   const auto life = std::chrono::ceil<std::chrono::milliseconds>(
       life_end_ - std::chrono::steady_clock::now());
   within(requests_ == 0 ? core_->options.handshake_timeout
                         : std::min(core_->options.handshake_timeout, life));
-  http::async_read_header(
-      socket_, buffer_, *parser_,
-      [visit = self()](ErrorCode error, std::size_t) {
-        visit->core_->after_events([visit, error] { visit->on_head(error); });
-      });
+  if (!head_.holds_more()) return read_more();
+  asio::post(core_->context, [visit = self()] { visit->on_bytes({}, 0); });
+}
+
+void Visit::read_more() {
+  socket_.async_read_some(head_.prepare(), [visit = self()](ErrorCode error, std::size_t bytes) {
+    visit->core_->after_events([visit, error, bytes] { visit->on_bytes(error, bytes); });
+  });
+}
+
+void Visit::on_bytes(ErrorCode error, std::size_t bytes) {
+  if (ended_) return;
+  if (!error) error = head_.take(bytes);
+  if (error == http::error::need_more) return read_more();
+  on_head(error);
 }
 
 void Visit::on_head(ErrorCode error) {
-  if (ended_) return;
   wake();
   if (error) return refuse_unread(error);
   std::string subprotocols;
-  RequestHead head = make_head(parser_->get(), subprotocols);
+  RequestHead head = make_head(head_.parser().get(), subprotocols);
   head.entrance = arrival_.entrance;
   head.peer_loopback = peer_.address().is_loopback();
   const std::string address = find_client().value_or(peer_.address().to_string());
   head.address = address;
-  head.body_follows = !parser_->is_done();
+  head.body_follows = !head_.parser().is_done();
   // What follows such a request might be taken for the next one.
-  if (head.strange_coding) parser_->get().keep_alive(false);
+  if (head.strange_coding) head_.parser().get().keep_alive(false);
   const Verdict verdict = choose_route(head, core_->routes);
   if (const auto wait = find_wait(verdict, address)) {
-    parser_->get().keep_alive(false);
+    head_.parser().get().keep_alive(false);
     if (verdict.handshake) ++core_->traffic.counters.handshakes_refused;
     return answer(make_rate_reply(*wait));
   }
@@ -206,7 +204,7 @@ std::optional<std::chrono::milliseconds> Visit::find_wait(const Verdict& verdict
 
 // What could not be read: an answer where the peer still listens.
 void Visit::refuse_unread(ErrorCode error) {
-  parser_->get().keep_alive(false);
+  head_.parser().get().keep_alive(false);
   auto reply = find_read_fault(error);
   if (!reply) return end();
   answer(std::move(*reply));
@@ -232,7 +230,7 @@ void Visit::follow(const Verdict& verdict) {
     case Route::page: {
       const auto page = core_->op.page();
       if (!page) return answer(make_http_error(404, "not_found", "nothing is here"));
-      return answer(make_page(*page, view(parser_->get()[http::field::host])));
+      return answer(make_page(*page, view(head_.parser().get()[http::field::host])));
     }
     case Route::broadcast:
       return read_body(false);
@@ -247,16 +245,9 @@ void Visit::follow(const Verdict& verdict) {
   answer(verdict.reply);
 }
 
-// Behind a trusted proxy: the address that it was asked from.
 std::optional<std::string> Visit::find_client() const {
-  std::string forwarded;
-  for (const auto& field : parser_->get()) {
-    if (!beast::iequals(field.name_string(), "X-Forwarded-For")) continue;
-    forwarded += forwarded.empty() ? "" : ",";
-    forwarded += view(field.value());
-  }
-  if (forwarded.empty()) return std::nullopt;
-  return core_->options.trusted_proxies.find_client(peer_.address().to_string(), forwarded);
+  const auto& proxies = core_->options.trusted_proxies;
+  return pgtide::find_client(head_.parser().get(), peer_.address().to_string(), proxies);
 }
 
 void Visit::upgrade(const Verdict& verdict) {
@@ -264,16 +255,16 @@ void Visit::upgrade(const Verdict& verdict) {
   const auto address = client.value_or(peer_.address().to_string());
   const auto admission = core_->op.admit(address);
   if (admission != Operator::Admission::admitted) {
-    parser_->get().keep_alive(false);
+    head_.parser().get().keep_alive(false);
     ++core_->traffic.counters.handshakes_refused;
     auto reply = make_admission_reply(admission);
     log_refusal(reply);
     return answer(std::move(reply));
   }
   ended_ = true;
-  const auto rest = buffer_.data();
+  const auto rest = head_.buffer().data();
   start_session(core_, {.socket = std::move(socket_),
-                        .request = parser_->release(),
+                        .request = head_.parser().release(),
                         .leftover = {static_cast<const char*>(rest.data()), rest.size()},
                         .remote_address = client.value_or(print(peer_)),
                         .address = address,
@@ -318,7 +309,7 @@ void Visit::ask_operator(const Verdict& verdict) {
 void Visit::read_body(bool to_all) {
   reads_body_ = true;
   within(core_->options.handshake_timeout);
-  if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) {
+  if (beast::iequals(head_.parser().get()[http::field::expect], "100-continue")) {
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     // 25 bytes into an empty send buffer: they fit, and if not, the client goes on after a second.
     ErrorCode ignored;
@@ -326,7 +317,7 @@ void Visit::read_body(bool to_all) {
     socket_.write_some(asio::buffer(go_on), ignored);
   }
   http::async_read(
-      socket_, buffer_, *parser_,
+      socket_, head_.buffer(), head_.parser(),
       [visit = self(), to_all](ErrorCode error, std::size_t) { visit->on_body(error, to_all); });
 }
 
@@ -334,7 +325,7 @@ void Visit::on_body(ErrorCode error, bool to_all) {
   if (ended_) return;
   reads_body_ = false;
   if (error) return refuse_unread(error);
-  auto request = parse_broadcast(parser_->get().body(), to_all);
+  auto request = parse_broadcast(head_.parser().get().body(), to_all);
   if (!request) return answer(make_broadcast_reply({.result = request.error()}));
   core_->op.broadcast(std::move(*request), later(make_broadcast_reply));
 }
@@ -346,10 +337,10 @@ void Visit::answer(HttpReply reply) {
 
 void Visit::write(HttpReply reply) {
   ++requests_;
-  const auto& request = parser_->get();
+  const auto& request = head_.parser().get();
   // A body that nobody reads would be taken for the next request.
   const bool keep_alive =
-      request.keep_alive() && parser_->is_done() && !core_->draining && may_ask_again();
+      request.keep_alive() && head_.parser().is_done() && !core_->draining && may_ask_again();
   auto response = std::make_shared<http::response<http::string_body>>(
       static_cast<http::status>(reply.status), request.version() == 10 ? 10U : 11U);
   response->set(http::field::server, "pgtide/" PGTIDE_VERSION);

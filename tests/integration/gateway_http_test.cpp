@@ -235,6 +235,27 @@ TEST_CASE("gateway: who does not finish a request in time is cut off") {
   CHECK(slow.read_to_end().empty());
 }
 
+TEST_CASE("gateway: a head has 128 lines at most, and those behind it are not counted") {
+  Rig rig;
+  const auto lines = [](int count) {
+    std::string text;
+    for (int n = 0; n < count; ++n) text += "X:\r\n";
+    return text;
+  };
+  const std::string most = request("HEAD /healthz", lines(126));  // and the first two
+  RawSocket socket(rig);
+  socket.send(most + most + request("HEAD /healthz", "Connection: close\r\n"));
+  for (int n = 0; n < 3; ++n) CHECK(status_of(socket.read_head()) == 200);
+  CHECK(socket.read_to_end().empty());
+  CHECK(ask(rig, request("GET /healthz", lines(127))) == "431 headers_too_large");
+  RawSocket slow(rig);
+  for (const char c : most) slow.send({&c, 1});
+  CHECK(status_of(slow.read_head()) == 200);
+  RawSocket begun(rig);  // it is not waited for the end of it
+  begun.send("HEAD /healthz HTTP/1.1\r\n" + lines(200));
+  CHECK(status_of(begun.read_head()) == 431);
+}
+
 TEST_CASE("gateway: of what comes after the last answer a mebibyte is read, no more") {
   Rig rig;
   RawSocket socket(rig);
