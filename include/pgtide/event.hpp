@@ -14,7 +14,8 @@ std::string_view to_string(Action action);
 
 // One committed row change or custom event, as the log holds it; what clients see of it is decided
 // later. Texts that are not there are empty. Every row is valid UTF-8 and one JSON object
-// (custom events: any JSON value): the reader of the log has skipped what is not.
+// (custom events: any JSON value), but for what `reduced` says: the reader of the log has skipped
+// what is not.
 struct Event {
   std::uint64_t id = 0;              // its place in the log; the order of a batch
   Action action = Action::create;
@@ -25,6 +26,8 @@ struct Event {
   std::string new_row{};             // create, update: the row; custom: the event's data
   std::string old_row{};             // update, delete: the row before; on a table watched without
                                      // old rows: nothing, and for delete the key columns only
+  bool reduced = false;              // long rows: their longest values are withheld, or all columns
+                                     // are (Row::parse_reduced); never of custom events
   std::string timestamp{};           // ISO 8601, UTC, microseconds: "2026-11-23T10:15:30.123456Z"
 };
 

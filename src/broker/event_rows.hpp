@@ -41,7 +41,7 @@ class EventRows {
 
   std::optional<Row> parse(std::string_view text) const {
     if (text.empty()) return std::nullopt;
-    auto made = Row::parse(text);
+    auto made = event_->reduced ? Row::parse_reduced(text) : Row::parse(text);
     if (!made) return std::nullopt;
     if (event_->action == Action::custom && made->repeats_a_name()) return std::nullopt;
     return std::move(*made);

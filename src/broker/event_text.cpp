@@ -15,9 +15,10 @@
 // asks: `changed`, a projection, a key.
 //
 // An event that is too long for a frame is written again in a shorter form, when the first frame
-// needs it: with its key for `record`, then without `changed` too. `patterns` is never shortened,
-// since a client finds its subscriptions by it. (Rejected: to build the frame with a JSON library,
-// which prints numbers anew, and per receiver.)
+// needs it: with its key for `record`, then without `changed` too. Where it is too long for every
+// frame, or a value of it was withheld, the longer form is not written at all. `patterns` is never
+// shortened, since a client finds its subscriptions by it. (Rejected: to build the frame with a
+// JSON library, which prints numbers anew, and per receiver.)
 namespace pgtide {
 namespace {
 
@@ -35,9 +36,35 @@ bool has_rows(const SeenEvent& seen, bool whole, EventRows& rows) {
   if (shows_new && event.new_row.empty()) return false;
   const bool has_old = !event.old_row.empty();
   const bool compares = seen.action == Action::update && has_old;
-  const bool parses_new = shows_new && (compares || !whole || !seen.projection->everything);
+  const bool parses_new =
+      shows_new && (compares || !whole || event.reduced || !seen.projection->everything);
   const bool parses_old = compares || (seen.action == Action::delete_ && has_old);
   return (!parses_new || rows.new_row() != nullptr) && (!parses_old || rows.old_row() != nullptr);
+}
+
+// Bytes of the rows that the whole form prints; none where a value of them is withheld.
+std::optional<std::size_t> printed_bytes(const SeenEvent& seen, EventRows& rows) {
+  const Event& event = *seen.event;
+  const Projection& projection = *seen.projection;
+  const bool update = seen.action == Action::update;
+  const bool deleted = seen.action == Action::delete_ && event.action == Action::delete_;
+  const bool untouched = projection.everything && !event.reduced;
+  std::size_t bytes = 0;
+  const auto add = [&](const std::string& text, const Row* row) {
+    if (row == nullptr) return true;  // then no form is written
+    const auto visible = untouched ? text.size() : visible_bytes(*row, projection);
+    bytes += visible.value_or(0);
+    return visible.has_value();
+  };
+  if (seen.action == Action::create || update) {
+    static const Row unread{};
+    if (!add(event.new_row, untouched ? &unread : rows.new_row())) return std::nullopt;
+  }
+  const bool prints_old = (update && projection.old) || (deleted && projection.deleted_record_full);
+  if (prints_old && !event.old_row.empty() && !add(event.old_row, rows.old_row())) {
+    return std::nullopt;
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -52,9 +79,32 @@ void EventTexts::clear() {
 std::optional<std::uint32_t> EventTexts::add(const SeenEvent& seen, EventRows& rows) {
   Text text{.seen = seen};
   const bool has_text = seen.action != Action::schema_changed;
-  if (has_text && !write(text.whole, seen, Form::whole, rows)) return std::nullopt;
+  if (has_text && !write_longest(text, rows)) return std::nullopt;
   texts_.push_back(text);
   return static_cast<std::uint32_t>(texts_.size() - 1);
+}
+
+// The longest form that a frame may have room for: what is too long is not kept beside it, nor is
+// it put together where its rows alone are longer.
+bool EventTexts::write_longest(Text& text, EventRows& rows) {
+  const std::size_t start = arena_.size();
+  if (may_be_whole(text.seen, rows)) {
+    if (!write(*text.whole, text.seen, Form::whole, rows)) return false;
+    if (text.seen.action == Action::truncate || fits(*text.whole, {})) return true;
+    arena_.resize(start);
+  }
+  text.whole.reset();
+  if (!write(text.key_and_changed.emplace(), text.seen, Form::key_and_changed, rows)) return false;
+  ++truncated_;
+  return true;
+}
+
+bool EventTexts::may_be_whole(const SeenEvent& seen, EventRows& rows) const {
+  const Event& event = *seen.event;
+  if (event.action == Action::custom) return true;
+  if (!event.reduced && event.new_row.size() + event.old_row.size() <= event_bytes_) return true;
+  const auto bytes = printed_bytes(seen, rows);
+  return bytes && *bytes <= event_bytes_;
 }
 
 bool EventTexts::write(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows) {
@@ -200,7 +250,9 @@ std::size_t EventTexts::Parts::payload_bytes(std::string_view patterns) const {
 }
 
 std::size_t EventTexts::frame_bytes(std::uint32_t number) const {
-  const std::size_t payload_bytes = texts_[number].whole.payload_bytes({});
+  const Text& text = texts_[number];
+  const std::size_t payload_bytes =
+      (text.whole ? *text.whole : *text.key_and_changed).payload_bytes({});
   return std::min(event_bytes_, payload_bytes + header_bytes(payload_bytes));
 }
 
@@ -211,7 +263,8 @@ bool EventTexts::fits(const Parts& parts, std::string_view patterns) const {
 
 // The longest form that fits, else the shortest. A truncate has nothing to shorten.
 const EventTexts::Parts& EventTexts::fitting(Text& text, std::string_view patterns) {
-  if (text.seen.action == Action::truncate || fits(text.whole, patterns)) return text.whole;
+  const bool shortens = text.seen.action != Action::truncate;
+  if (text.whole && (!shortens || fits(*text.whole, patterns))) return *text.whole;
   if (!text.key_and_changed) {
     ++truncated_;
     text.key_and_changed = write_short(text.seen, Form::key_and_changed);

@@ -71,11 +71,13 @@ class EventTexts {
   };
   struct Text {
     SeenEvent seen{};
-    Parts whole{};
+    std::optional<Parts> whole{Parts{}};  // none: a value of it is withheld, or it is too long
     std::optional<Parts> key_and_changed{};
     std::optional<Parts> key{};
   };
 
+  bool write_longest(Text& text, EventRows& rows);
+  bool may_be_whole(const SeenEvent& seen, EventRows& rows) const;
   bool write(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows);
   Parts write_short(const SeenEvent& seen, Form form);
   bool write_custom(Parts& parts, const SeenEvent& seen, Form form, EventRows& rows);

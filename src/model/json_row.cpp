@@ -21,7 +21,11 @@ std::string unescape(std::string_view key) {
 
 }  // namespace
 
-Result<Row> Row::parse(std::string_view text) {
+Result<Row> Row::parse(std::string_view text) { return parse(text, false); }
+
+Result<Row> Row::parse_reduced(std::string_view text) { return parse(text, true); }
+
+Result<Row> Row::parse(std::string_view text, bool reduced) {
   JsonScanner scanner(text);
   Row row;
   scanner.space();
@@ -29,7 +33,7 @@ Result<Row> Row::parse(std::string_view text) {
   scanner.space();
   bool closed = scanner.take('}');
   while (!closed) {
-    if (!row.read_member(scanner)) return not_json(scanner.at());
+    if (!row.read_member(scanner, reduced)) return not_json(scanner.at());
     scanner.space();
     closed = scanner.take('}');
     if (!closed && !scanner.take(',')) return not_json(scanner.at());
@@ -40,7 +44,7 @@ Result<Row> Row::parse(std::string_view text) {
   return row;
 }
 
-bool Row::read_member(JsonScanner& scanner) {
+bool Row::read_member(JsonScanner& scanner, bool reduced) {
   RowMember member;
   std::size_t start = scanner.at();
   if (!scanner.string()) return false;
@@ -53,9 +57,10 @@ bool Row::read_member(JsonScanner& scanner) {
   scanner.space();
   if (!scanner.take(':')) return false;
   scanner.space();
+  const bool withheld = reduced && scanner.take('~');
   start = scanner.at();
-  if (!scanner.value()) return false;
-  member.value = scanner.since(start);
+  if (withheld ? !scanner.string() : !scanner.value()) return false;
+  (withheld ? member.digest : member.value) = scanner.since(start);
   members_.push_back(member);
   return true;
 }

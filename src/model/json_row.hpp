@@ -16,7 +16,8 @@ class JsonScanner;
 struct RowMember {
   std::string_view column;  // unescaped
   std::string_view key;     // as it stands in the text, with its quotes
-  std::string_view value;   // JSON text
+  std::string_view value;   // JSON text; empty: it is withheld, and to rules and filters an error
+  std::string_view digest{};  // of a withheld value: equal ones have equal digests
 };
 
 // The members of one JSON object, in order. The text must outlive it.
@@ -24,6 +25,9 @@ class Row {
  public:
   // ErrorKind::invalid where `text` is not one JSON object.
   static Result<Row> parse(std::string_view text);
+  // The same of a row that was read without its longest values (Event::reduced), where `~"DIGEST"`
+  // stands in their place: no JSON, so that nothing that comes from elsewhere is taken for it.
+  static Result<Row> parse_reduced(std::string_view text);
 
   const std::vector<RowMember>& members() const { return members_; }
   // The first member of that name, or null.
@@ -32,7 +36,8 @@ class Row {
   bool repeats_a_name() const;
 
  private:
-  bool read_member(JsonScanner& scanner);
+  static Result<Row> parse(std::string_view text, bool reduced);
+  bool read_member(JsonScanner& scanner, bool reduced);
 
   std::vector<RowMember> members_;
   std::vector<std::unique_ptr<const std::string>> names_;  // those that had escapes in them

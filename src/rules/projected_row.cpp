@@ -40,12 +40,27 @@ const RowMember* counterpart(const Row& old_row, std::size_t at, std::string_vie
   return old_row.find(column);
 }
 
+bool are_equal(const RowMember& one, const RowMember& other) {
+  return one.value == other.value && one.digest == other.digest;
+}
+
 bool passes_unescaped(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\';
 }
 
 }  // namespace
+
+std::optional<std::size_t> visible_bytes(const Row& row, const Projection& projection) {
+  if (row.members().empty()) return std::nullopt;
+  std::size_t bytes = 0;
+  for (const RowMember& member : row.members()) {
+    if (!projection.shows(member.column)) continue;
+    if (member.value.empty()) return std::nullopt;
+    bytes += member.value.size();
+  }
+  return bytes;
+}
 
 void append_projected(std::string& out, const Row& row, const Projection& projection,
                       std::string_view fallback_id) {
@@ -74,7 +89,7 @@ void append_key(std::string& out, const Row& row, std::span<const std::string> k
   bool has_id = false;
   for (const std::string& column : key) {
     const RowMember* member = row.find(column);
-    if (member == nullptr) continue;
+    if (member == nullptr || member->value.empty()) continue;
     object.add(*member);
     has_id = has_id || column == id_name;
   }
@@ -89,7 +104,7 @@ std::size_t append_changed(std::string& out, const Row& old_row, const Row& new_
   for (std::size_t i = 0; i < new_row.members().size(); ++i) {
     const RowMember& member = new_row.members()[i];
     const RowMember* before = counterpart(old_row, i, member.column);
-    if (before != nullptr && before->value == member.value) continue;
+    if (before != nullptr && are_equal(*before, member)) continue;
     if (!projection.shows(member.column)) continue;
     if (changed++ != 0) out += ',';
     out += member.key;

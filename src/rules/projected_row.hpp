@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,10 @@
 // nothing is printed anew. All functions append JSON text to `out`.
 namespace pgtide {
 
+// Bytes of the visible values; none where one is withheld, or the row has no member at all: then it
+// is shown by append_key() and append_changed() alone.
+std::optional<std::size_t> visible_bytes(const Row& row, const Projection& projection);
+
 // The visible members, as an object. Where `fallback_id` is not empty and no member called "id" is
 // visible, "id" is added with it, as a string.
 void append_projected(std::string& out, const Row& row, const Projection& projection,
@@ -20,7 +25,8 @@ void append_projected(std::string& out, const Row& row, const Projection& projec
 void append_custom(std::string& out, const Row& members, const Projection& projection);
 
 // The key columns, in key order, as an object; and "id", the record id as a string, where no key
-// column is called so (PROTOCOL 2). A key column that the row lacks is left out.
+// column is called so (PROTOCOL 2). A key column that the row lacks,
+// or that is withheld, is left out.
 void append_key(std::string& out, const Row& row, std::span<const std::string> key,
                 std::string_view record_id);
 

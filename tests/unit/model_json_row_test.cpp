@@ -49,6 +49,24 @@ TEST_CASE("row: members keep the text of their values") {
   }
 }
 
+TEST_CASE("row: a digest stands for a value only where the reader of the log withholds some") {
+  const std::string text = R"({"id":1,"b":~"ab","t":"~"})";
+  CHECK(described_row(text) == "refused");
+  const auto row = Row::parse_reduced(text);
+  REQUIRE(row.ok());
+  REQUIRE(row->members().size() == 3);
+  CHECK(row->find("id")->value == "1");
+  CHECK(row->find("b")->value.empty());
+  CHECK(row->find("b")->digest == R"("ab")");
+  CHECK(row->find("t")->value == R"("~")");
+  CHECK(row->find("t")->digest.empty());
+  for (const char* wrong : {R"({"b":~})", R"({"b":~1})", R"({"b":[~"ab"]})", R"({~"b":1})",
+                            R"({"b":~"ab)", R"({"b":~~"ab"})", R"(~"ab")"}) {
+    CAPTURE(wrong);
+    CHECK(!Row::parse_reduced(wrong).ok());
+  }
+}
+
 TEST_CASE("row: views stay good when the row is moved") {
   auto parsed = Row::parse(R"({"a\"":1})");
   REQUIRE(parsed.ok());

@@ -385,6 +385,21 @@ TEST_CASE("policy: changed names the visible columns whose texts differ") {
   }
 }
 
+TEST_CASE("policy: of withheld values it is told whether they changed, and nothing else") {
+  const auto before = Row::parse_reduced(R"({"id":~"1","a":~"1","b":~"1","c":2,"d":~"1"})");
+  const auto after = Row::parse_reduced(R"({"id":~"1","a":~"1","b":~"2","c":~"2","d":3})");
+  std::string out;
+  append_changed(out, *before, *after, {});
+  CHECK(out == R"(["b","c","d"])");
+  out.clear();
+  append_key(out, *after, Names{"id", "d"}, "7");
+  CHECK(out == R"({"d":3,"id":"7"})");
+  CHECK(visible_bytes(*after, showing({"d"})) == std::optional<std::size_t>{1});
+  CHECK(visible_bytes(*after, showing({"a", "d"})) == std::nullopt);
+  CHECK(visible_bytes(*after, {}) == std::nullopt);
+  CHECK(visible_bytes(*Row::parse_reduced("{}"), showing({"d"})) == std::nullopt);
+}
+
 TEST_CASE("policy: a text is quoted as JSON, escaped where it must be") {
   const std::pair<std::string, std::string> cases[] = {
       {"", R"("")"},
