@@ -38,7 +38,7 @@ constexpr const char* in_window =
 
 constexpr const char* row_bytes =
     "(coalesce(octet_length(old_row::text), 0)::bigint "
-    "+ coalesce(octet_length(new_row::text), 0))";
+    "+ coalesce(octet_length(new_row::text), 0) + coalesce(octet_length(record), 0))";
 
 constexpr const char* printed_at =
     "to_char(at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
@@ -47,8 +47,9 @@ constexpr const char* printed_at =
 std::string few_changes() {
   const std::string fits = "total <= " + std::to_string(page_bytes_max);
   return "select null::text, null::bool, null::bigint, null::int, id, collection, action::text, "
-         "record, " + std::string(printed_at) + ", case when " + fits + " then old_row::text end, "
-         "case when " + fits + " then new_row::text end, not (" + fits + ") "
+         "case when " + fits + " then record end, " + std::string(printed_at) +
+         ", case when " + fits + " then old_row::text end, "
+         "case when " + fits + " then new_row::text end, not (" + fits + "), false "
          "from (select few.*, sum(" + row_bytes + ") over (order by id) as total from few "
          "where (select count(*) from few) <= " + std::to_string(small_batch_changes_max) +
          ") weighed";
@@ -56,7 +57,7 @@ std::string few_changes() {
 
 constexpr const char* no_change =
     ", null::bigint, null::int, null::text, null::text, null::text, null::text, null::text, "
-    "null::bool ";
+    "null::bool, null::bool ";
 
 std::string limit() { return " limit " + std::to_string(small_batch_changes_max + 1); }
 
@@ -124,8 +125,41 @@ std::string named_change_statement(std::uint64_t id) {
 
 std::string page_statement() {
   const std::string columns = "id, collection, action::text, record, " + std::string(printed_at) +
-                              ", old_row::text, new_row::text, false";
+                              ", old_row::text, new_row::text, false, false";
   return from_logs(columns, in_window) + " order by id";
+}
+
+// Equal values of a column are equally long, so that both are kept or neither. In $5 bytes (4 MiB
+// at the least) two rows of 1,600 columns (PostgreSQL, appendix K) have room for all values of up
+// to 1 KB beside their keys (as long as an index can hold): what is shorter needs no digest.
+std::string reduced_change_statement() {
+  const auto members = [](const std::string& row, const std::string& is_new) {
+    return "select " + is_new + " as is_new, n, key, pg_column_size(value) as bytes, "
+           "case when pg_column_size(value) <= $5::bigint then value::text end as whole, "
+           "case when pg_column_size(value) > 1024 then '~\"' || encode(sha256(convert_to("
+           "value::text, getdatabaseencoding())), 'hex') || '\"' end as digest "
+           "from found, json_each(" + row + ") with ordinality as m(key, value, n)";
+  };
+  const auto row = [](const std::string& name, const std::string& condition) {
+    return "case when " + name + " is not null then '{' || coalesce((select string_agg("
+           "to_json(key)::text || ':' || case when kept then whole else digest end, ',' "
+           "order by n) from weighed where " + condition + "), '') || '}' end";
+  };
+  return "with found as materialized (" + from_logs(change_columns, in_window) + "), "
+         "weighed as materialized (select m.*, sum(bytes) over (order by "
+         "key = any (array(select unnest(c.key) from pgtide.collection c, found "
+         "where c.id = found.collection)) desc, bytes, key collate \"C\") <= $5::bigint as kept "
+         "from (" + members("old_row", "false") + " union all " + members("new_row", "true") +
+         ") m) select id, collection, action::text, record, " + std::string(printed_at) + ", " +
+         row("old_row", "not is_new") + ", " + row("new_row", "is_new") +
+         ", false, true from found";
+}
+
+std::string bare_change_statement() {
+  return from_logs("id, collection, action::text, record, " + std::string(printed_at) +
+                       ", case when action = 'd' then '{}' end, "
+                       "case when action in ('c', 'u') then '{}' end, false, true",
+                   in_window);
 }
 
 }  // namespace pgtide

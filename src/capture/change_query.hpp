@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -17,13 +19,18 @@ namespace pgtide {
 
 // A batch of more changes than this is read in pages.
 inline constexpr int small_batch_changes_max = 2000;
-// Bytes of rows that one result may hold, but for a single row that is longer: libpqxx keeps
-// whole results in memory.
+// Bytes of rows, with their record ids, that one result may hold, but for a single row that is
+// longer: libpqxx keeps whole results in memory.
 inline constexpr int page_bytes_max = 4 * 1'048'576;
+// A change whose rows, the old and the new one together, are longer than that is read without its
+// longest values, and whatever `event_bytes` is: as long as one frame's row may be, it comes whole.
+constexpr std::int64_t whole_change_bytes_max(std::size_t event_bytes) {
+  return std::max<std::int64_t>(page_bytes_max, 2 * static_cast<std::int64_t>(event_bytes));
+}
 
 // The order of columns in every result that carries changes.
 struct ChangeColumn {
-  enum Index : int { id, collection, action, record, at, old_row, new_row, withheld };
+  enum Index : int { id, collection, action, record, at, old_row, new_row, withheld, reduced };
 };
 // A small read begins with one row about itself, and its changes follow in these columns after it.
 struct HeaderColumn {
@@ -49,6 +56,12 @@ std::string extent_statement();   // ids past $3: how many, the least, the great
 std::string next_id_statement();  // the least id past $3, by xid
 std::string window_statement();   // ids in ($3, $4] with the bytes of their rows
 std::string page_statement();     // the changes in ($3, $4]
+
+// The one change in ($3, $4], which is longer than that: its shortest values up to $5 bytes in sum,
+// those of its key before all others, and a digest of each of the others (Row::parse_reduced).
+std::string reduced_change_statement();
+// The same without any value, where PostgreSQL cannot take its rows apart; of an update no old row.
+std::string bare_change_statement();
 
 // Collection and record of one change.
 std::string named_change_statement(std::uint64_t id);

@@ -9,6 +9,7 @@
 
 #include "capture/change_query.hpp"
 #include "model/json_row.hpp"
+#include "model/utf8.hpp"
 #include "model/wording.hpp"
 
 namespace pgtide {
@@ -32,7 +33,12 @@ bool needs_new_row(Action action) {
 }
 
 // A row as to_json prints it. A custom event's data may be any JSON.
-bool is_row(std::string_view text) { return text.starts_with('{') && check_json(text); }
+bool is_row(std::string_view text, bool reduced) {
+  if (reduced) return is_utf8(text) && Row::parse_reduced(text);
+  return text.starts_with('{') && check_json(text);
+}
+
+bool is_true(const pqxx::field& field) { return field.c_str()[0] == 't'; }
 
 }  // namespace
 
@@ -65,8 +71,9 @@ ChangeRows::Shape ChangeRows::shape_of(const pqxx::row& row, int first) {
   if (known == known_.end()) return Shape::none;
   std::string_view text = text_of(row[first + ChangeColumn::new_row]);
   if (text.empty() && known->second.old_rows) text = text_of(row[first + ChangeColumn::old_row]);
-  const auto parsed = Row::parse(text);
-  if (!parsed) return Shape::none;
+  const bool reduced = is_true(row[first + ChangeColumn::reduced]);
+  const auto parsed = reduced ? Row::parse_reduced(text) : Row::parse(text);
+  if (!parsed || parsed->members().empty()) return Shape::none;
   const auto same = [](const RowMember& member, const std::string& column) {
     return member.column == column;
   };
@@ -91,6 +98,7 @@ std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {
   event.timestamp = text_of(field(ChangeColumn::at));
   event.old_row = text_of(field(ChangeColumn::old_row));
   event.new_row = text_of(field(ChangeColumn::new_row));
+  event.reduced = is_true(field(ChangeColumn::reduced));
   const auto action = to_action(field(ChangeColumn::action).c_str()[0]);
   if (!action) {
     skip(event.collection_id, text_of(field(ChangeColumn::record)),
@@ -120,13 +128,17 @@ std::string_view ChangeRows::fault_of(const Event& event, bool has_key) const {
   if (!custom && event.collection.empty()) return "its collection is watched no longer";
   if (!custom && !has_key) return "its key could not be read";
   if (needs_new_row(event.action) && event.new_row.empty()) return "it cannot be turned into JSON";
+  if (custom && event.reduced) return "it is longer than an event may be";
   if (custom) return check_json(event.new_row) ? "" : "it is no JSON in UTF-8";
-  if (!event.new_row.empty() && !is_row(event.new_row)) return "it is no JSON object in UTF-8";
+  const auto passes = [&](const std::string& row) {
+    return row.empty() || is_row(row, event.reduced);
+  };
+  if (!passes(event.new_row)) return "it is no JSON object in UTF-8";
+  const bool has_old_rows = known_.at(event.collection_id).old_rows && !event.reduced;
   const bool needs_old_row =
-      event.action == Action::delete_ ||
-      (event.action == Action::update && known_.at(event.collection_id).old_rows);
+      event.action == Action::delete_ || (event.action == Action::update && has_old_rows);
   if (needs_old_row && event.old_row.empty()) return "it cannot be turned into JSON";
-  if (!event.old_row.empty() && !is_row(event.old_row)) return "it is no JSON object in UTF-8";
+  if (!passes(event.old_row)) return "it is no JSON object in UTF-8";
   return "";
 }
 

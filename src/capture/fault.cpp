@@ -95,6 +95,8 @@ bool is_unprintable(const std::string& sqlstate) {
   return sqlstate.starts_with("22") || sqlstate.starts_with("54");
 }
 
+bool is_out_of_resources(const std::string& sqlstate) { return sqlstate.starts_with("53"); }
+
 bool is_out_of_memory(const std::string& sqlstate) {
   return sqlstate == "53200";
 }

@@ -37,6 +37,9 @@ bool is_unprintable(const std::string& sqlstate);
 // Out of memory (53200): mostly for a moment, so try again; a row of many megabytes may be why.
 bool is_out_of_memory(const std::string& sqlstate);
 
+// Of any resource (PostgreSQL, appendix A: class 53): memory, the disk, what a setting allows.
+bool is_out_of_resources(const std::string& sqlstate);
+
 // Lock not available (55P03): somebody is using the table now.
 bool is_lock_refused(const std::string& sqlstate);
 

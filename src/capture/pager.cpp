@@ -24,6 +24,8 @@ Pager::Pager(DatabaseSession& session) : session_(session) {
   session_.prepare("next_id", next_id_statement());
   session_.prepare("window", window_statement());
   session_.prepare("page", page_statement());
+  session_.prepare("reduced", reduced_change_statement());
+  session_.prepare("bare", bare_change_statement());
 }
 
 // What was logged since the last summary lies outside of BRIN and would be visited by every window.
@@ -78,7 +80,7 @@ void Pager::read_window(const Reading& reading, const pqxx::result& weights, std
   std::int64_t bytes = 0;
   std::int64_t last = from;
   const auto read_up_to = [&](std::int64_t id) {
-    if (id > from && !reading.stopping()) read_page(reading, from, id, bytes);
+    if (id > from && !reading.stopping()) read_page(reading, {from, id, bytes});
     from = id;
     bytes = 0;
   };
@@ -92,25 +94,55 @@ void Pager::read_window(const Reading& reading, const pqxx::result& weights, std
   read_up_to(last);
 }
 
-// `bytes` is what its rows weigh; past page_bytes_max the page is one row.
-void Pager::read_page(const Reading& reading, std::int64_t from, std::int64_t to,
-                      std::int64_t bytes) {
+void Pager::read_page(const Reading& reading, const Page& page) {
+  if (page.bytes > whole_change_bytes_max(reading.event_bytes)) return read_reduced(reading, page);
+  read_whole(reading, page);
+}
+
+void Pager::read_whole(const Reading& reading, const Page& page) {
   try {
     const auto rows =
-        session_.run_prepared("page", reading.before, reading.snapshot, from, to);
+        session_.run_prepared("page", reading.before, reading.snapshot, page.from, page.to);
     reading.require_kept();
     reading.take(rows);
     return;
   } catch (const pqxx::sql_error& error) {
     const std::string state = sqlstate_of(error);
-    const bool unholdable = is_out_of_memory(state) && bytes > unholdable_bytes_min;
-    if (unholdable) return reading.lost(static_cast<std::uint64_t>(to));
+    const bool unholdable = is_out_of_memory(state) && page.bytes > unholdable_bytes_min;
+    if (unholdable) return reading.lost(static_cast<std::uint64_t>(page.to));
     if (!is_unprintable(state)) throw;
   }
-  if (from + 1 == to) return reading.lost(static_cast<std::uint64_t>(to));
-  const std::int64_t middle = from + (to - from) / 2;
-  read_page(reading, from, middle, bytes);
-  read_page(reading, middle, to, bytes);
+  if (page.from + 1 == page.to) return reading.lost(static_cast<std::uint64_t>(page.to));
+  const std::int64_t middle = page.from + (page.to - page.from) / 2;
+  read_whole(reading, {page.from, middle, page.bytes});
+  read_whole(reading, {middle, page.to, page.bytes});
+}
+
+void Pager::read_reduced(const Reading& reading, const Page& page) {
+  pqxx::result rows;
+  try {
+    rows = session_.run_prepared("reduced", reading.before, reading.snapshot, page.from, page.to,
+                                 whole_change_bytes_max(reading.event_bytes));
+  } catch (const pqxx::sql_error& error) {
+    const std::string state = sqlstate_of(error);
+    if (!is_unprintable(state) && !is_out_of_resources(state)) throw;
+    if (!read_bare(reading, page, rows)) {
+      return reading.lost(static_cast<std::uint64_t>(page.to));
+    }
+  }
+  reading.require_kept();
+  reading.take(rows);
+}
+
+// False where not even the key can be printed.
+bool Pager::read_bare(const Reading& reading, const Page& page, pqxx::result& rows) {
+  try {
+    rows = session_.run_prepared("bare", reading.before, reading.snapshot, page.from, page.to);
+    return true;
+  } catch (const pqxx::sql_error& error) {
+    if (!is_unprintable(sqlstate_of(error))) throw;
+    return false;
+  }
 }
 
 }  // namespace pgtide

@@ -17,8 +17,10 @@ namespace pgtide {
 // predicate by xid that finds a batch would visit all of it for each page. A window that holds none
 // of the batch is followed by a search by xid where the batch is small enough to be visited, else
 // by windows of doubled width.
-// In a page rows are weighed before they are fetched. A row that PostgreSQL cannot send (past 1 GB
-// as a message, or not representable) is found by halving the page and reported to `lost`.
+// In a page rows are weighed before they are fetched. One that is longer than a frame could show is
+// fetched without its longest values; where PostgreSQL cannot take it apart (no memory for that,
+// JSON whose escapes stand for no text), without any. A row that PostgreSQL cannot send (not
+// representable) is found by halving the page and reported to `lost`.
 class Pager {
  public:
   struct Reading {
@@ -47,7 +49,15 @@ class Pager {
   Extent measure(const Reading& reading);
   std::int64_t next_start(const Reading& reading, std::int64_t after);
   void read_window(const Reading& reading, const pqxx::result& weights, std::int64_t from);
-  void read_page(const Reading& reading, std::int64_t from, std::int64_t to, std::int64_t bytes);
+  struct Page {
+    std::int64_t from = 0;  // ids past this one
+    std::int64_t to = 0;
+    std::int64_t bytes = 0;  // past page_bytes_max it is one row
+  };
+  void read_page(const Reading& reading, const Page& page);
+  void read_whole(const Reading& reading, const Page& page);
+  void read_reduced(const Reading& reading, const Page& page);
+  bool read_bare(const Reading& reading, const Page& page, pqxx::result& rows);
 
   DatabaseSession& session_;
 };
