@@ -235,17 +235,18 @@ end $$;
 -- Whether the trigger that runs is the relation's own, a compare of constants: who may call the
 -- function into being on another table, or restores a dump in which tables have other numbers, gets
 -- nothing logged. Partitions that came since take some microseconds more, as those past a hundred
--- do; what passes neither is looked at by serves().
+-- do; what passes neither is looked at by serves(). Eight at a time: from nine on PostgreSQL makes
+-- a hash table of them, in each transaction.
 create or replace function pgtide.place_source(relation oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select case when c.relkind <> 'p' then format('tg_relid = ''%s''', c.oid)
-              else format('(%spg_partition_root(tg_relid)::oid = ''%s'')',
-                          case when cardinality(p.known) between 1 and 100
-                               then format('tg_relid = any (''%s''::oid[]) or ', p.known)
-                               else '' end, c.oid) end
-    from pg_class c,
-         lateral (select array(select pgtide.partitions_below(c.oid) order by 1)) p(known)
-   where c.oid = $1
+              else format('(%spg_partition_root(tg_relid)::oid = ''%s'')', (
+                select string_agg(format('tg_relid = any (''%s''::oid[]) or ', eight.oids),
+                                  '' order by eight.place)
+                  from (select (p.n - 1) / 8, array_agg(p.oid)
+                          from pgtide.partitions_below(c.oid) with ordinality p(oid, n)
+                         where p.n <= 100 group by 1) eight(place, oids)), c.oid) end
+    from pg_class c where c.oid = $1
 $$;
 
 -- Whether the row `variable` is still one of the columns and types that the text was written for,
