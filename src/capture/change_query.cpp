@@ -116,7 +116,8 @@ std::string next_id_statement() {
 }
 
 std::string window_statement() {
-  return from_logs("id, " + std::string(row_bytes) + " as bytes", in_window) + " order by id";
+  return from_logs("id, " + std::string(row_bytes) + " as bytes", in_window) +
+         " order by id limit " + std::to_string(weighed_changes_max);
 }
 
 std::string named_change_statement(std::uint64_t id) {

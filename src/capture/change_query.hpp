@@ -28,6 +28,9 @@ constexpr std::int64_t whole_change_bytes_max(std::size_t event_bytes) {
   return std::max<std::int64_t>(page_bytes_max, 2 * static_cast<std::int64_t>(event_bytes));
 }
 
+// Changes that one look at a window weighs: behind a gap of ids a window is as wide as a million.
+inline constexpr int weighed_changes_max = 10'000;
+
 // The order of columns in every result that carries changes.
 struct ChangeColumn {
   enum Index : int { id, collection, action, record, at, old_row, new_row, withheld, reduced };
@@ -54,7 +57,7 @@ std::string unticked_statement();
 // Pages of a large batch; $1 and $2 as above. All return rows in the order of id.
 std::string extent_statement();   // ids past $3: how many, the least, the greatest
 std::string next_id_statement();  // the least id past $3, by xid
-std::string window_statement();   // ids in ($3, $4] with the bytes of their rows
+std::string window_statement();   // ids in ($3, $4] with the bytes of their rows, the first ones
 std::string page_statement();     // the changes in ($3, $4]
 
 // The one change in ($3, $4], which is longer than that: its shortest values up to $5 bytes in sum,

@@ -61,8 +61,9 @@ bool Pager::read(const Reading& reading) {
         session_.run_prepared("window", reading.before, reading.snapshot, from, to);
     if (!weights.empty()) {
       read_window(reading, weights, from);
+      const bool all = static_cast<int>(weights.size()) < weighed_changes_max;
+      from = all ? to : integer_of(weights[weights.size() - 1][0]);
       width = window_ids;
-      from = to;
     } else if (extent.changes <= searched_changes_max) {
       from = std::max(next_start(reading, from), to);
     } else {

@@ -50,6 +50,27 @@ TEST_CASE("capture: a transaction of any size streams in pieces and in flat memo
 #endif
 }
 
+TEST_CASE("capture: a large batch behind a gap of ids is weighed in pieces") {
+  Posts posts;
+  Running running(posts.database);
+  running.sink.keep_events = false;
+  running.wait_until_leading();
+  const auto rows = static_cast<std::size_t>(figure("ROWS", 110'000));  // past searched_changes_max
+  const long before = memory_mib("VmHWM");
+  posts.database.run(
+      "begin; insert into posts values (0); "
+      "select setval('pgtide.change_id', nextval('pgtide.change_id') + 3000000); "
+      "insert into posts select g from generate_series(1, " +
+      std::to_string(rows) + ") g; commit");
+  running.wait_for(rows + 1, 600s);
+  CHECK(running.sink.broken() == std::vector<std::string>{});
+  const long grown = memory_mib("VmHWM") - before;
+  MESSAGE(rows, " rows; memory grew by ", grown, " MiB");
+#ifndef PGTIDE_SANITIZE
+  CHECK(grown < 32);
+#endif
+}
+
 TEST_CASE("capture: a large batch goes on where it was when its connection is lost") {
   Posts posts;
   Running running(posts.database);
