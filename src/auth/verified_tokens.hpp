@@ -3,7 +3,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+
+#include "model/text_map.hpp"
 
 namespace pgtide {
 
@@ -24,7 +25,7 @@ class VerifiedTokens {
   void note(const std::string& digest, const std::string& fingerprint);
 
  private:
-  using Generation = std::unordered_map<std::string, std::string>;
+  using Generation = TextMap<std::string>;
   void put(const std::string& digest, const std::string& fingerprint);
 
   const std::string key_;

@@ -3,7 +3,8 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+
+#include "model/text_map.hpp"
 
 namespace pgtide {
 
@@ -34,7 +35,7 @@ class AddressBudget {
   const double per_second_;
   const double burst_;
   std::mutex mutex_;
-  std::unordered_map<std::string, Account> accounts_;  // of those that have spent something lately
+  TextMap<Account> accounts_;  // of those that have spent something lately
   Account others_;
   Time swept_at_{};
 };

@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "gateway/entrance.hpp"
 #include "gateway/operator.hpp"
+#include "model/text_map.hpp"
 
 namespace pgtide {
 
@@ -62,7 +62,7 @@ class ConnectionLimiter {
   std::mutex mutex_;
   Held held_;
   std::size_t operators_ = 0;  // sockets at their own listener
-  std::unordered_map<std::string, Held> by_address_;  // where there is a limit
+  TextMap<Held> by_address_;  // where there is a limit
 };
 
 }  // namespace pgtide

@@ -14,10 +14,10 @@
 #include "model/batch.hpp"
 #include "model/cursor_sealer.hpp"
 #include "model/identity.hpp"
+#include "model/text_map.hpp"
 #include "model/wire_code.hpp"
 #include "pgtide/result.hpp"
 #include "rules/policy.hpp"
-#include "rules/text_map.hpp"
 
 namespace pgtide {
 

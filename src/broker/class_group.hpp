@@ -8,7 +8,7 @@
 
 #include "broker/delivery_class.hpp"
 #include "broker/scan_budget.hpp"
-#include "rules/text_map.hpp"
+#include "model/text_map.hpp"
 
 namespace pgtide {
 

@@ -3,9 +3,9 @@
 #include <span>
 #include <string_view>
 
+#include "model/text_map.hpp"
 #include "pgtide/event.hpp"
 #include "rules/policy.hpp"
-#include "rules/text_map.hpp"
 
 namespace pgtide {
 

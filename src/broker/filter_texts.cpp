@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "broker/sweep.hpp"
 #include "rules/tree_bytes.hpp"
 
 namespace pgtide {
@@ -24,7 +23,7 @@ std::variant<std::shared_ptr<const Expression>, ExpressionFault> FilterTexts::pa
   }
   auto parsed = Expression::parse(text, filter_limits);
   if (auto* faults = std::get_if<1>(&parsed)) return std::move(faults->front());
-  sweep(held_);
+  sweep_(held_);
   const auto counted = std::make_shared<Counted>();
   counted->filter = std::move(std::get<0>(parsed));
   counted->charge = {memory_, MemoryKind::subscriptions,

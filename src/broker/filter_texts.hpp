@@ -4,8 +4,9 @@
 #include <variant>
 
 #include "broker/memory_account.hpp"
+#include "broker/sweep.hpp"
+#include "model/text_map.hpp"
 #include "rules/expression.hpp"
-#include "rules/text_map.hpp"
 
 namespace pgtide {
 
@@ -21,6 +22,7 @@ class FilterTexts {
  private:
   MemoryAccount* memory_;  // null: none is kept
   TextMap<std::weak_ptr<const Expression>> held_{};
+  Sweep sweep_{};
 };
 
 }  // namespace pgtide

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "broker/sweep.hpp"
-
 namespace pgtide {
 namespace {
 
@@ -30,7 +28,7 @@ std::shared_ptr<const Lens> Lenses::share(const Policy& policy, const Principal*
     lens->projections.emplace(collection, projection(policy, collection, grants));
   }
   if (lens->projections.empty()) return nullptr;
-  sweep(lenses_);
+  sweep_lenses_(lenses_);
   std::weak_ptr<const Lens>& held = lenses_[lens->text];
   if (auto same = held.lock()) return same;
   held = lens;
@@ -40,7 +38,7 @@ std::shared_ptr<const Lens> Lenses::share(const Policy& policy, const Principal*
 std::shared_ptr<const Projection> Lenses::projection(const Policy& policy,
                                                      const std::string& collection,
                                                      const std::string& grants) {
-  sweep(projections_);
+  sweep_projections_(projections_);
   std::weak_ptr<const Projection>& held = projections_[collection + ':' + grants];
   if (auto same = held.lock()) return same;
   auto made = policy.projection(collection, grants);

@@ -2,10 +2,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "broker/sweep.hpp"
+#include "model/text_map.hpp"
 #include "rules/policy.hpp"
-#include "rules/text_map.hpp"
 
 namespace pgtide {
 
@@ -32,8 +32,10 @@ class Lenses {
   std::shared_ptr<const Projection> projection(const Policy& policy, const std::string& collection,
                                                const std::string& grants);
 
-  std::unordered_map<std::string, std::weak_ptr<const Lens>> lenses_{};
-  std::unordered_map<std::string, std::weak_ptr<const Projection>> projections_{};
+  TextMap<std::weak_ptr<const Lens>> lenses_{};
+  Sweep sweep_lenses_{};
+  TextMap<std::weak_ptr<const Projection>> projections_{};
+  Sweep sweep_projections_{};
 };
 
 }  // namespace pgtide

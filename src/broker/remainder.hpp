@@ -9,8 +9,8 @@
 
 #include "broker/event_rows.hpp"
 #include "broker/memory_account.hpp"
+#include "model/text_map.hpp"
 #include "rules/predicate.hpp"
-#include "rules/text_map.hpp"
 
 namespace pgtide {
 

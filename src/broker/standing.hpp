@@ -6,8 +6,8 @@
 
 #include "broker/lens.hpp"
 #include "model/pattern.hpp"
+#include "model/text_map.hpp"
 #include "rules/policy.hpp"
-#include "rules/text_map.hpp"
 
 namespace pgtide {
 

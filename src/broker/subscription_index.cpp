@@ -1,6 +1,7 @@
 #include "broker/subscription_index.hpp"
 
-#include <functional>
+#include <array>
+#include <cstdint>
 #include <utility>
 
 #include "pgtide/result.hpp"
@@ -29,10 +30,10 @@ SubscriptionIndex::SubscriptionIndex(ScanLimits limits, MemoryAccount* memory)
     : remainders_(memory), budget_(limits), everyone_(std::make_unique<DeliveryClass>()) {}
 
 std::size_t SubscriptionIndex::Hash::operator()(const Key& key) const {
-  const std::hash<const void*> hash;
-  std::size_t mixed = hash(key.group) * 31 + hash(key.rest);
-  mixed = mixed * 31 + hash(key.lens);
-  return mixed * 31 + key.events * 2 + (key.filtered ? 1 : 0);
+  const std::array<std::uintptr_t, 4> words{
+      reinterpret_cast<std::uintptr_t>(key.group), reinterpret_cast<std::uintptr_t>(key.rest),
+      reinterpret_cast<std::uintptr_t>(key.lens), key.events * 2 + (key.filtered ? 1U : 0U)};
+  return TextHash{}({reinterpret_cast<const char*>(words.data()), sizeof(words)});
 }
 
 SubscriptionIndex::Key SubscriptionIndex::key_of(const ClassGroup& group,

@@ -7,7 +7,7 @@
 
 #include "broker/class_group.hpp"
 #include "broker/delivery_class.hpp"
-#include "rules/text_map.hpp"
+#include "model/text_map.hpp"
 
 namespace pgtide {
 
@@ -63,6 +63,7 @@ class SubscriptionIndex {
   static const Key& key_of(const Key& key) { return key; }
   struct Hash {
     using is_transparent = void;
+    using is_avalanching = void;
     std::size_t operator()(const Key& key) const;
     std::size_t operator()(const std::unique_ptr<DeliveryClass>& held) const {
       return operator()(key_of(held));

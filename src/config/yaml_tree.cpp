@@ -10,9 +10,9 @@
 #include <iterator>
 #include <optional>
 #include <streambuf>
-#include <unordered_set>
 #include <utility>
 
+#include "model/text_map.hpp"
 #include "model/utf8.hpp"
 #include "model/wording.hpp"
 
@@ -86,7 +86,7 @@ class TreeBuilder : public YAML::EventHandler {
   struct Open {
     YamlNode node{};
     std::optional<YamlEntry> waiting{};
-    std::unordered_set<std::string> seen{};
+    TextSet seen{};
   };
 
   void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {

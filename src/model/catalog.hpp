@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/column_kind.hpp"
+#include "model/text_map.hpp"
 
 namespace pgtide {
 
@@ -44,7 +45,8 @@ class Catalog {
  private:
   std::vector<Collection> collections_;
   std::vector<std::string> unwatched_;
-  std::unordered_map<std::string_view, std::size_t> by_name_;  // views into collections_
+  // Views into collections_.
+  std::unordered_map<std::string_view, std::size_t, TextHash, std::equal_to<>> by_name_;
 };
 
 }  // namespace pgtide

@@ -9,10 +9,10 @@
 #include "model/catalog.hpp"
 #include "model/pattern.hpp"
 #include "model/principal.hpp"
+#include "model/text_map.hpp"
 #include "rules/predicate.hpp"
 #include "rules/projection.hpp"
 #include "rules/rules.hpp"
-#include "rules/text_map.hpp"
 
 namespace pgtide {
 

@@ -43,6 +43,11 @@ SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(")
 SHELL_SLEEP = re.compile(r"\btime\.sleep\s*\(|^\s*sleep\s+[0-9.$]", re.M)
 FIXED_PORT = re.compile(r"(?<!Origin: http://)(?:127\.0\.0\.1|localhost|\[::1\]):([1-9]\d{1,4})\b"
                         r"|\bport\w*\s*[={(]\s*([1-9]\d{2,4})\b|--port[= ]([1-9]\d{1,4})\b")
+# A hash table's key and hash are its first arguments. Texts, which others choose, are hashed with
+# TextHash (model/text_map.hpp); pointers and numbers of our own need no key.
+HASH_TABLE = re.compile(r"\bunordered_(?:flat_|node_)?(?:multi)?(?:map|set)\s*<")
+OPEN_HASH = re.compile(r"\bstd::hash\s*<|\bboost::hash\b|\bhash_combine\b")
+UNKEYED = re.compile(r"[^<>,]*\*\s*$|(?:std::)?u?int\d*(?:_t)?$")
 PROMISE = re.compile(r"\b(TODO|FIXME|XXX)\b")
 
 LITERAL = re.compile(r'R"(?P<mark>[^()\\\s]{0,16})\((?:.|\n)*?\)(?P=mark)"'
@@ -97,6 +102,20 @@ def test_names(text):
     for match in re.finditer(r'TEST_CASE\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', text):
         parts = re.findall(r'"((?:[^"\\]|\\.)*)"', match.group(1))
         yield "".join(parts).replace('\\"', '"')
+
+
+def template_arguments(text):
+    """Of what follows a '<': the arguments up to its '>'."""
+    arguments, depth = [""], 0
+    for mark in text:
+        if mark == ">" and depth == 0:
+            break
+        depth += (mark in "<([") - (mark in ">)]")
+        if mark == "," and depth == 0:
+            arguments.append("")
+        else:
+            arguments[-1] += mark
+    return [argument.strip() for argument in arguments]
 
 
 class Blocks:
@@ -208,6 +227,7 @@ class Tidy:
             code = blank(text)
             self.check_includes(path, text)
             self.check_purity(path, code)
+            self.check_hashes(path, code)
             self.check_sizes(path, text, code)
             self.check_identifiers(path, code)
 
@@ -308,6 +328,20 @@ class Tidy:
             for match in IMPURE_CALLS.finditer(code):
                 self.fault(path, line_of(code, match.start()),
                            "asks the world; take it as an argument")
+
+    def check_hashes(self, path, code):
+        """Nobody can choose keys of one hash."""
+        if path.parts[0] != "src":
+            return
+        code = re.sub(r"^[ \t]*#[ \t]*include[^\n]*", "", code, flags=re.M)
+        for match in OPEN_HASH.finditer(code):
+            self.fault(path, line_of(code, match.start()), "a hash without a key; use TextHash")
+        for match in HASH_TABLE.finditer(code):
+            arguments = template_arguments(code[match.end():])
+            keyed = any(re.search(r"Hash$", each) for each in arguments[1:])
+            if not keyed and not UNKEYED.match(arguments[0]):
+                self.fault(path, line_of(code, match.start()),
+                           "a hash table of texts whose hash has no key; use TextMap or TextHash")
 
     # Sizes.
 

@@ -40,6 +40,12 @@ BAD = [
     ("a thread on floor 2", "src/broker/a.cpp", "#include <thread>\n", 1, "without thread"),
     ("a clock on floor 1", "src/model/a.cpp",
      "auto f() { return std::chrono::steady_clock::now(); }\n", 1, "asks the world"),
+    ("a table of texts whose hash has no key", "src/broker/a.hpp",
+     PRAGMA + "std::unordered_map<std::string, std::weak_ptr<A>> a;\n", 2, "has no key"),
+    ("another table of texts", "src/gateway/a.cpp",
+     "boost::unordered_flat_set<std::string_view> a;\n", 1, "has no key"),
+    ("a hash without a key", "src/model/a.cpp",
+     "auto f(A a) { return std::hash<std::string>{}(a); }\n", 1, "without a key"),
     ("all of Beast in a header", "src/gateway/a.hpp", "#include <boost/beast.hpp>\n", 1,
      "in a header"),
     ("a long line", "src/model/a.cpp", "//" + "-" * 99 + "\n", 1, "101 columns"),
@@ -82,6 +88,11 @@ GOOD = [
      '#include "pgtide/result.hpp"\n#include <vector>\n'),
     ("the bridge is where floors meet", "src/bridge/a.cpp",
      '#include "pgtide/bridge.hpp"\n#include "capture/a.hpp"\n#include "gateway/a.hpp"\n'),
+    ("tables whose hash has a key, or that needs none", "src/broker/a.cpp",
+     "#include <unordered_map>\n"
+     "boost::unordered_flat_map<std::string, std::pair<A, B>, TextHash> a;\n"
+     "std::unordered_map<Guest*, A> b;\nstd::unordered_map<std::int32_t, A> c;\n"
+     "std::unordered_map<std::vector<int>, int, SetHash> d;\n"),
     ("the program", "src/main.cpp", '#include "cli/cli.hpp"\n'),
     ("libraries where they belong", "src/capture/a.cpp",
      "#include <pqxx/pqxx>\n#include <thread>\n"),

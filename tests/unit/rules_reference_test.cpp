@@ -16,14 +16,14 @@ namespace {
 // The cells of a table's line, without the backticks around them.
 std::vector<std::string> cells_of(const std::string& line) {
   std::vector<std::string> cells;
-  std::size_t start = 1;
-  for (std::size_t end = line.find('|', 1); end != std::string::npos; end = line.find('|', start)) {
-    std::string cell = line.substr(start, end - start);
+  std::size_t from = 1;
+  for (std::size_t end = line.find('|', 1); end != std::string::npos; end = line.find('|', from)) {
+    std::string cell = line.substr(from, end - from);
     cell.erase(0, cell.find_first_not_of(' '));
     cell.erase(cell.find_last_not_of(' ') + 1);
     if (cell.size() > 1 && cell.front() == '`') cell = cell.substr(1, cell.size() - 2);
     cells.push_back(cell);
-    start = end + 1;
+    from = end + 1;
   }
   return cells;
 }
