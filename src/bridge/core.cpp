@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "bridge/address_key.hpp"
 #include "bridge/gathering.hpp"
 #include "bridge/lag.hpp"
 #include "bridge/machine_memory.hpp"
@@ -167,6 +168,7 @@ ShardOptions BridgeCore::shard_options() {
   options.broker.heartbeat_interval = config_.heartbeat.interval;
   options.broker.auth_required = config_.auth.required;
   options.broker.clock = [] { return std::chrono::steady_clock::now(); };
+  options.broker.address_key = address_key;
   options.broker.verify_token = [keeper = doorkeeper_](std::string_view token,
                                                        std::string_view address) {
     return keeper->by_token(token, address);

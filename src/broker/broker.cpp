@@ -33,6 +33,21 @@ bool means(const ConnectionQuery& query, const ConnectionRecord& record) {
   return record.id > query.after;
 }
 
+std::string why_ended(ScanBudget::Shortage why) {
+  const std::string mend = "; this one has ended: ask for a column that equals something, or for "
+                           "less";
+  if (why == ScanBudget::Shortage::own) {
+    return "the filters of this connection would take more steps for one event than one may" + mend;
+  }
+  if (why == ScanBudget::Shortage::places) {
+    return "who had this filter before you is gone, and it is one more that no index serves than "
+           "your share of them" + mend;
+  }
+  const std::string of = why == ScanBudget::Shortage::event ? "one event" : "one second";
+  return "all filters took what they may for " + of + ", and those of this connection more than "
+         "their share of it" + mend;
+}
+
 }  // namespace
 
 std::size_t Connection::find(std::string_view pattern) const {
@@ -41,16 +56,23 @@ std::size_t Connection::find(std::string_view pattern) const {
   return static_cast<std::size_t>(found - subscriptions.begin());
 }
 
+double BrokerLimits::work_burst() const {
+  return std::max(requests_per_second, static_cast<double>(subscriptions_per_connection) *
+                                           tokens_of_filtered_item);
+}
+
 Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> policy_,
                      Cursor position_)
     : options(std::move(options_)),
       sealer(options.sealer ? options.sealer : std::make_shared<PlainCursors>()),
       policy(std::move(policy_)),
       position(position_),
-      index({options.limits.filter_steps_per_event, options.limits.filter_steps_per_second},
+      index({options.limits.filter_steps_per_event, options.limits.filter_steps_per_second,
+             options.limits.scanned_filters},
             options.memory),
       filters(options.memory),
-      fan_out(options.limits, *sealer, options.clock, options.memory) {}
+      fan_out(options.limits, *sealer, options.clock, options.memory),
+      origins(options.limits.requests_per_second, options.limits.work_burst()) {}
 
 Connection& Broker::State::at(ConnectionNumber number) {
   PGTIDE_ASSERT(number < connections.size() && connections[number]);
@@ -85,12 +107,15 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
     opened.number = state.free_numbers.back();
     state.free_numbers.pop_back();
   }
+  state.latest = now;
   const BrokerLimits& limits = state.options.limits;
   const double rate = limits.requests_per_second;
-  const auto held_max = static_cast<double>(limits.subscriptions_per_connection);
   const TokenBucket requests(rate, rate, now);
-  const TokenBucket work(rate, std::max(rate, held_max * tokens_of_filtered_item), now);
-  auto connection = std::make_unique<Connection>(Connection{std::move(record), requests, work});
+  const TokenBucket work(rate, limits.work_burst(), now);
+  const OriginNumber origin = state.origins.enter(state.address_of(record), now);
+  state.index.budget().enter(opened.number, origin);
+  auto connection =
+      std::make_unique<Connection>(Connection{std::move(record), origin, requests, work});
   connection->told = state.moves;
   state.heard[opened.number] = 0;
   if (connection->admitted(state.options)) {
@@ -107,9 +132,10 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
 void Broker::close(ConnectionNumber number) {
   State& state = *state_;
   Connection& connection = state.at(number);
-  state.index.budget().forget(number);
   for (const auto& subscription : connection.subscriptions) state.index.leave(subscription->seat);
   state.index.leave(connection.everyone);
+  state.index.budget().forget(number);
+  state.origins.leave(connection.origin, state.latest);
   state.subscription_count -= connection.subscriptions.size();
   --state.connection_count;
   state.connections[number].reset();
@@ -156,9 +182,7 @@ std::vector<Broker::Notice> Broker::take_ended() {
     });
     if (found == held.end()) continue;
     const ErrorReply error{.code = WireCode::filter_limit,
-                           .message = "this filter took more than its share of the server's time "
-                                      "and has ended; ask for a column that equals something, or "
-                                      "for less",
+                           .message = why_ended(ended.why),
                            .pattern = (*found)->pattern};
     state.remove_subscription(connection, static_cast<std::size_t>(found - held.begin()));
     ++state.counters.filters_ended;

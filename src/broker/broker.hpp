@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "broker/broker_limits.hpp"
 #include "broker/run.hpp"
 #include "model/batch.hpp"
 #include "model/cursor_sealer.hpp"
@@ -24,22 +25,6 @@ namespace pgtide {
 // One WebSocket, by the broker's number for it. Numbers are small, dense and reused after close().
 using ConnectionNumber = std::uint32_t;
 
-struct BrokerLimits {
-  std::size_t subscriptions_per_connection = 100;
-  // Two token buckets: a message takes one token, with a burst of the same number; what stands in
-  // it takes others, with a burst that is enough for as many patterns with filters as can be held.
-  double requests_per_second = 10;
-  std::size_t refusals = 100;  // more than answers, for the rate: then the connection ends
-  std::size_t event_bytes = 1'048'576;  // a whole frame
-  std::size_t scanned_filters = 1'000;  // per collection: filters that no index narrows
-  // Steps that clients' filters may take: of one connection for one event, and of all in a second
-  // (of the options' clock).
-  std::uint64_t filter_steps_per_event = 10'000;
-  std::uint64_t filter_steps_per_second = 20'000'000;
-  // What one stretch of a batch may make: bytes of frames, each class's own.
-  std::size_t stretch_bytes = 33'554'432;
-};
-
 struct BrokerOptions {
   BrokerLimits limits{};
   std::chrono::milliseconds heartbeat_interval{30'000};
@@ -47,6 +32,8 @@ struct BrokerOptions {
   // ErrorKind::unavailable: it was not looked at, come again. Empty: no token is known.
   std::function<Result<Identity>(std::string_view token, std::string_view remote_address)>
       verify_token{};
+  // What of a connection's remote_address limits by address count it by; empty: all of it.
+  std::function<std::string(std::string_view remote_address)> address_key{};
   bool auth_required = false;  // the anonymous may only send `auth`, and are sent no event
   // What deliver() is timed by; empty: it is not.
   std::function<std::chrono::steady_clock::time_point()> clock{};

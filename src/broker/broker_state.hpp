@@ -10,6 +10,7 @@
 #include "broker/collection_counts.hpp"
 #include "broker/fan_out.hpp"
 #include "broker/filter_texts.hpp"
+#include "broker/origins.hpp"
 #include "broker/standing.hpp"
 #include "broker/subscription_index.hpp"
 #include "broker/token_bucket.hpp"
@@ -32,6 +33,7 @@ struct Subscription {
 // One open connection. Its address does not change while it is open.
 struct Connection {
   ConnectionRecord record{};
+  OriginNumber origin;
   TokenBucket requests;
   TokenBucket work;  // what the items of its requests take
   std::size_t refusals = 0;  // for the rate, less what was answered since
@@ -59,6 +61,8 @@ struct Broker::State {
   Lenses lenses{};
   FilterTexts filters;
   FanOut fan_out;
+  Origins origins;
+  Clock::time_point latest{};  // that anybody gave
   std::vector<std::unique_ptr<Connection>> connections{};  // by number; null: free
   std::vector<ConnectionNumber> free_numbers{};
   std::vector<std::uint8_t> heard{};  // by number: was sent events since its last heartbeat
@@ -70,6 +74,10 @@ struct Broker::State {
   State(BrokerOptions options_, std::shared_ptr<const Policy> policy_, Cursor position_);
 
   Connection& at(ConnectionNumber number);
+  std::string address_of(const ConnectionRecord& record) const {
+    return options.address_key ? options.address_key(record.remote_address)
+                               : record.remote_address;
+  }
   // Of an `error` that is sent: its text, and it is counted.
   std::string error_text(const ErrorReply& error);
   void remove_subscription(Connection& connection, std::size_t at);
@@ -101,6 +109,12 @@ struct Broker::State {
   void refuse(Request& request, ErrorReply error);
   bool pay(Request& request);
   bool pay(Request& request, const SubscribeItem& item);
+  // What dear work takes: of its connection, and of the address that it comes from.
+  struct Price {
+    double of_connection = 0;
+    double of_origin = 0;
+  };
+  bool pay(Request& request, Price price, std::string_view pattern);
   void settle(Request& request);
 
   // policy_change.cpp

@@ -63,6 +63,7 @@ struct DeliveryClass {
   std::uint32_t place = 0;       // in its group's list of open or narrowed ones
   boost::container::small_vector<Member, 1> members{};  // in no order
   std::uint32_t scan_place = 0;  // among those that no index serves
+  ConnectionNumber holder = 0;  // the member that it counts for, where scanned filters are counted
 
   const Pattern& pattern() const;
   const std::string& text() const;    // the pattern's

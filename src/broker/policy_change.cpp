@@ -151,6 +151,7 @@ std::optional<ErrorReply> Broker::State::decide_anew(ConnectionNumber number, st
   }
   ClassTraits traits = traits_of(standing, pattern, subscription);
   change.noticed = change.reason(pattern, subscription.seat.in->traits, traits);
+  if (SubscriptionIndex::is_in(subscription.seat, traits)) return std::nullopt;
   index.leave(subscription.seat);
   index.join(subscription.seat, number, pattern, std::move(traits));
   return std::nullopt;

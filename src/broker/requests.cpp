@@ -11,7 +11,8 @@
 //
 // What work costs is paid for before it is done: a message takes a token, whether it means
 // something or not, and each entry of it more of another bucket, which is large enough for a client
-// that subscribes to all that it may hold at its start. A client that goes on while it is refused
+// that subscribes to all that it may hold at its start. What is dear is paid for by its address,
+// too (origins.cpp). A client that goes on while it is refused
 // is closed: each message that is refused for the rate counts one, and each that is answered takes
 // one off again. (Rejected: refusals without an answer between them. A client is answered ten times
 // a second however many it sends, so there never are a hundred.)
@@ -25,6 +26,8 @@ constexpr std::size_t unpaid_bytes_max = 1'024;
 // their places in the index, and how often its pattern stands there. An estimate, upwards.
 constexpr std::size_t subscription_bytes = 768;
 constexpr std::size_t pattern_copies = 4;
+// To an address a pattern without a filter is cheap: it takes a tenth of one with a filter.
+constexpr double origin_tokens_of_item = 0.1, origin_tokens_of_held = 0.5;
 
 }  // namespace
 
@@ -58,6 +61,7 @@ ErrorReply make_refusal(Policy::Verdict verdict, bool anonymous, std::string_vie
 
 Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::time_point now) {
   State& state = *state_;
+  state.latest = now;
   Connection& connection = state.at(number);
   State::Request request{number, connection, now, state.standing_of(connection)};
   const bool is_long = text.size() > unpaid_bytes_max;
@@ -98,6 +102,8 @@ void Broker::State::dispatch(Request& request, const ClientMessage& message) {
 
 // Events before `authenticated` followed the old identity, later ones follow the new.
 void Broker::State::answer(Request& request, const AuthMessage& message) {
+  const auto held = static_cast<double>(request.connection.subscriptions.size());
+  if (!pay(request, {held * tokens_of_item, held * origin_tokens_of_held}, {})) return;
   auto identity = options.verify_token
                       ? options.verify_token(message.token,
                                              request.connection.record.remote_address)
@@ -132,16 +138,32 @@ bool Broker::State::pay(Request& request) {
 // The same for one entry of it. A filter that only speaks of matches() pays as if it called it:
 // whether it does is known when it has been parsed.
 bool Broker::State::pay(Request& request, const SubscribeItem& item) {
-  double tokens = tokens_of_item;
-  if (item.filter) tokens += tokens_of_filter;
-  if (item.filter && item.filter->find("matches") != std::string::npos) tokens += tokens_of_pattern;
-  TokenBucket& bucket = request.connection.work;
-  if (bucket.take(request.now, tokens)) return true;
-  request.rate_limited = true;
-  refuse(request, {.code = WireCode::rate_limited,
+  double of_filter = 0;
+  if (item.filter) of_filter += tokens_of_filter;
+  if (item.filter && item.filter->find("matches") != std::string::npos) {
+    of_filter += tokens_of_pattern;
+  }
+  return pay(request, {tokens_of_item + of_filter, origin_tokens_of_item + of_filter},
+             item.pattern);
+}
+
+bool Broker::State::pay(Request& request, Price price, std::string_view pattern) {
+  TokenBucket& own = request.connection.work;
+  const OriginNumber origin = request.connection.origin;
+  const bool has_own = own.take(request.now, price.of_connection);
+  if (has_own && origins.take(origin, request.now, price.of_origin)) return true;
+  ErrorReply error{.code = WireCode::rate_limited,
                    .message = "too many patterns and filters a second; wait, then send it again",
-                   .pattern = item.pattern,
-                   .retry_after = bucket.wait(tokens)});
+                   .pattern = std::string(pattern),
+                   .retry_after = own.wait(price.of_connection)};
+  if (has_own) {
+    own.give_back(price.of_connection);
+    error.message = "too many patterns and filters a second from this address; wait, then send it "
+                    "again";
+    error.retry_after = origins.wait(origin, price.of_origin);
+  }
+  request.rate_limited = true;
+  refuse(request, std::move(error));
   return false;
 }
 
@@ -238,10 +260,10 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
   const std::size_t at = connection.find(item.pattern);
   const Seat* leaving =
       at < connection.subscriptions.size() ? &connection.subscriptions[at]->seat : nullptr;
-  if (!index.may_join(pattern, traits, options.limits.scanned_filters, leaving)) {
+  if (!index.may_join({pattern, traits, request.number, leaving})) {
     refuse(request, {.code = WireCode::filter_limit,
-                     .message = "too many filters on this collection that no index serves; ask for "
-                                "a column that equals something",
+                     .message = "too many filters on this collection that no index serves, or too "
+                                "many of them from you; ask for a column that equals something",
                      .pattern = item.pattern});
     return;
   }

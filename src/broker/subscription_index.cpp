@@ -1,5 +1,6 @@
 #include "broker/subscription_index.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -8,6 +9,8 @@
 
 namespace pgtide {
 namespace {
+
+constexpr std::size_t heirs_looked_at = 64;
 
 void sit_down(Seat& seat, DeliveryClass& in, ConnectionNumber connection) {
   PGTIDE_ASSERT(seat.in == nullptr);
@@ -49,20 +52,29 @@ bool SubscriptionIndex::is_scanned_filter(const ClassTraits& traits) {
   return predicate.outcome() == Predicate::Outcome::by_record && !predicate.terms_narrow();
 }
 
+// Is its filter asked of rows, and so paid for by those who hold it?
+bool SubscriptionIndex::is_paid_for(const DeliveryClass& in) {
+  return in.traits.filtered && in.traits.rest != nullptr && !in.terms_suffice;
+}
+
 void SubscriptionIndex::join(Seat& seat, ConnectionNumber connection, const Pattern& pattern,
                              ClassTraits traits) {
   std::unique_ptr<ClassGroup>& group = group_of(pattern);
   if (group == nullptr) group = std::make_unique<ClassGroup>(pattern);
   auto held = classes_.find(key_of(*group, traits));
   if (held == classes_.end()) {
-    if (is_scanned_filter(traits)) ++collections_[pattern.collection].scanned_filters;
+    if (is_scanned_filter(traits)) {
+      collections_[pattern.collection].scanned_filters.add(holder_of(connection));
+    }
     auto made = std::make_unique<DeliveryClass>();
+    made->holder = connection;
     made->traits = std::move(traits);
     group->add(*made);
     held = classes_.insert(std::move(made)).first;
   }
   (*held)->unpaid = false;
   sit_down(seat, **held, connection);
+  if (is_paid_for(**held)) budget_.take_seat(connection);
 }
 
 void SubscriptionIndex::join_everyone(Seat& seat, ConnectionNumber connection) {
@@ -72,21 +84,61 @@ void SubscriptionIndex::join_everyone(Seat& seat, ConnectionNumber connection) {
 void SubscriptionIndex::leave(Seat& seat) {
   if (seat.in == nullptr) return;
   DeliveryClass& left = *seat.in;
+  const ConnectionNumber leaving = left.members[seat.at].connection;
   stand_up(seat);
-  if (left.members.empty() && &left != everyone_.get()) remove_class(left);
+  if (&left == everyone_.get()) return;
+  if (is_paid_for(left)) budget_.leave_seat(leaving);
+  if (is_scanned_filter(left.traits)) pass_on(left, leaving);
+  if (left.members.empty()) remove_class(left);
 }
 
-bool SubscriptionIndex::may_join(const Pattern& pattern, const ClassTraits& traits,
-                                 std::size_t scanned_filters_max, const Seat* leaving) const {
-  if (!is_scanned_filter(traits)) return true;
-  // One of the same collection that is given up for it makes room.
-  const DeliveryClass* left = leaving != nullptr ? leaving->in : nullptr;
+// Who leaves a scanned filter to others leaves them its place among those that are counted, too.
+// Where none of them may have it the filter ends, or two addresses could pass each other all there
+// are.
+void SubscriptionIndex::pass_on(DeliveryClass& left, ConnectionNumber leaving) {
+  if (left.holder != leaving) return;
+  ScanQuota& quota = collections_.find(left.pattern().collection)->second.scanned_filters;
+  const ScanQuota::Holder former = holder_of(leaving);
+  quota.remove(former);
+  if (left.members.empty()) return;
+  const auto takes_it = [&](const DeliveryClass::Member& member) {
+    const ScanQuota::Holder next = holder_of(member.connection);
+    return next.origin == former.origin || quota.has_share(next, budget_.limits().scanned_filters);
+  };
+  const std::size_t looked_at = std::min(left.members.size(), heirs_looked_at);
+  const auto end = left.members.begin() + static_cast<std::ptrdiff_t>(looked_at);
+  const auto next = std::find_if(left.members.begin(), end, takes_it);
+  left.holder = (next != end ? *next : left.members.front()).connection;
+  quota.add(holder_of(left.holder));
+  if (next != end) return;
+  for (const DeliveryClass::Member& member : left.members) {
+    budget_.end(member, ScanBudget::Shortage::places);
+  }
+}
+
+bool SubscriptionIndex::is_in(const Seat& seat, const ClassTraits& traits) {
+  const ClassTraits& held = seat.in->traits;
+  return key_of(*seat.in->group, held) == key_of(*seat.in->group, traits) &&
+         held.matching == traits.matching && held.unindexed == traits.unindexed;
+}
+
+bool SubscriptionIndex::may_join(const Candidate& candidate) const {
+  const std::size_t max = budget_.limits().scanned_filters;
+  if (!is_scanned_filter(candidate.traits)) return true;
+  // One of the same pattern that is given up for it makes room.
+  const DeliveryClass* left = candidate.leaving != nullptr ? candidate.leaving->in : nullptr;
   const bool makes_room =
       left != nullptr && left->members.size() == 1 && is_scanned_filter(left->traits);
-  if (makes_room) ++scanned_filters_max;
+  if (makes_room) return true;
+  const auto node = collections_.find(candidate.pattern.collection);
+  if (node == collections_.end()) return max > 0;
+  const ScanQuota& quota = node->second.scanned_filters;
+  return quota.has_room(holder_of(candidate.connection), max) ||
+         is_held(candidate.pattern, candidate.traits);
+}
+
+bool SubscriptionIndex::is_held(const Pattern& pattern, const ClassTraits& traits) const {
   const auto node = collections_.find(pattern.collection);
-  if (node == collections_.end()) return scanned_filters_max > 0;
-  if (node->second.scanned_filters < scanned_filters_max) return true;
   const auto record = node->second.records.find(pattern.record_id);
   const bool whole = pattern.kind == Pattern::Kind::collection;
   const ClassGroup* group = whole ? node->second.whole.get() : nullptr;
@@ -124,7 +176,6 @@ std::unique_ptr<ClassGroup>& SubscriptionIndex::group_of(const Pattern& pattern)
 void SubscriptionIndex::remove_class(DeliveryClass& gone) {
   ClassGroup& group = *gone.group;
   const Pattern pattern = group.pattern;
-  if (is_scanned_filter(gone.traits)) --collections_[pattern.collection].scanned_filters;
   group.remove(gone);
   classes_.erase(classes_.find(key_of(group, gone.traits)));
   if (group.empty()) remove_group(pattern);

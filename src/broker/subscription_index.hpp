@@ -7,6 +7,7 @@
 
 #include "broker/class_group.hpp"
 #include "broker/delivery_class.hpp"
+#include "broker/scan_quota.hpp"
 #include "model/text_map.hpp"
 
 namespace pgtide {
@@ -32,11 +33,17 @@ class SubscriptionIndex {
   void join_everyone(Seat& seat, ConnectionNumber connection);
   // Frees the seat; nothing happens when it is free.
   void leave(Seat& seat);
-  // False where that would be one more class of its collection than `scanned_filters_max` with a
-  // client's filter that no index narrows, or that has a regular expression. `leaving`: the seat
-  // that is given up for it; null: none.
-  bool may_join(const Pattern& pattern, const ClassTraits& traits, std::size_t scanned_filters_max,
-                const Seat* leaving) const;
+  // False where it would be a class of its own with a client's filter that no index narrows, or
+  // that has a regular expression, and the connection may hold no more of them in its collection.
+  struct Candidate {
+    const Pattern& pattern;
+    const ClassTraits& traits;
+    ConnectionNumber connection = 0;
+    const Seat* leaving = nullptr;  // that is given up for it; null: none
+  };
+  bool may_join(const Candidate& candidate) const;
+  // Would it sit in the same class as now?
+  static bool is_in(const Seat& seat, const ClassTraits& traits);
 
   // Appends the classes that the event concerns, whether they want its action or not.
   void find(EventRows& rows, std::vector<Match>& found);
@@ -45,7 +52,7 @@ class SubscriptionIndex {
   struct CollectionNode {
     std::unique_ptr<ClassGroup> whole{};
     TextMap<std::unique_ptr<ClassGroup>> records{};
-    std::size_t scanned_filters = 0;
+    ScanQuota scanned_filters{};
     bool empty() const { return whole == nullptr && records.empty(); }
   };
   struct Key {
@@ -76,6 +83,12 @@ class SubscriptionIndex {
     }
   };
   static bool is_scanned_filter(const ClassTraits& traits);
+  static bool is_paid_for(const DeliveryClass& in);
+  ScanQuota::Holder holder_of(ConnectionNumber number) const {
+    return {number, budget_.origin_of(number)};
+  }
+  bool is_held(const Pattern& pattern, const ClassTraits& traits) const;
+  void pass_on(DeliveryClass& left, ConnectionNumber leaving);
   std::unique_ptr<ClassGroup>& group_of(const Pattern& pattern);
   void remove_class(DeliveryClass& gone);
   void remove_group(const Pattern& pattern);

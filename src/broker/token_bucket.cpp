@@ -13,13 +13,25 @@ TokenBucket::TokenBucket(double per_second, double burst, Clock::time_point now)
 
 bool TokenBucket::take(Clock::time_point now, double tokens) {
   if (per_second_ <= 0) return true;
-  const std::chrono::duration<double> passed = now - filled_at_;
-  tokens_ = std::min(capacity_, tokens_ + passed.count() * per_second_);
+  tokens_ = tokens_at(now);
   filled_at_ = now;
   tokens = std::min(tokens, capacity_);
   if (tokens_ < tokens) return false;
   tokens_ -= tokens;
   return true;
+}
+
+void TokenBucket::give_back(double tokens) {
+  tokens_ = std::min(capacity_, tokens_ + tokens);
+}
+
+bool TokenBucket::is_full(Clock::time_point now) const {
+  return per_second_ <= 0 || tokens_at(now) >= capacity_;
+}
+
+double TokenBucket::tokens_at(Clock::time_point now) const {
+  const std::chrono::duration<double> passed = now - filled_at_;
+  return std::min(capacity_, tokens_ + passed.count() * per_second_);
 }
 
 std::chrono::milliseconds TokenBucket::wait(double tokens) const {

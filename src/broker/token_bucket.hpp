@@ -13,10 +13,15 @@ class TokenBucket {
 
   // Takes so many tokens, at most the burst; false, and nothing is taken, where there are fewer.
   bool take(Clock::time_point now, double tokens = 1);
+  // Those that were taken were not needed.
+  void give_back(double tokens);
+  bool is_full(Clock::time_point now) const;
   // From the last take() until there are so many: at least 1 ms where there are not now.
   std::chrono::milliseconds wait(double tokens = 1) const;
 
  private:
+  double tokens_at(Clock::time_point now) const;
+
   double per_second_;
   double capacity_;
   double tokens_;
@@ -24,7 +29,8 @@ class TokenBucket {
 };
 
 // What an entry of a subscribe message takes: for itself, for a filter that is to be parsed, and
-// for a regular expression in it that is to be compiled.
+// for a regular expression in it that is to be compiled. A held pattern that is decided anew, since
+// its user is another, takes what an entry does.
 inline constexpr double tokens_of_item = 1, tokens_of_filter = 1, tokens_of_pattern = 4;
 inline constexpr double tokens_of_filtered_item = tokens_of_item + tokens_of_filter;
 

@@ -156,7 +156,7 @@ std::vector<KeyEntry> rate_and_count_limits() {
       rate_key({"limits.requests_per_second",
                 "Messages per second of one connection, pings aside, with a burst of the same "
                 "number; more are answered rate_limited. Patterns and filters in them take tokens "
-                "at the same rate, with a larger burst."},
+                "at the same rate, with a larger burst, of the connection and of its address."},
                [](Config& c) -> double& { return c.limits.requests_per_second; }, {0.1, 1e6}),
       rate_key({"limits.frames_per_second",
                 "Frames of any kind per second of one connection, a KiB in them counting as "
@@ -192,17 +192,18 @@ std::vector<KeyEntry> size_and_time_limits() {
                 [](Config& c) -> std::size_t& { return c.limits.message_bytes; }, {kib, 64 * mib}),
       count_key({"limits.scanned_filters_per_collection",
                  "Clients' filters on one collection that no index narrows or that call matches(), "
-                 "in each thread; past it the error is filter_limit."},
+                 "in each thread, at most half of them from one address; past it the error is "
+                 "filter_limit."},
                 [](Config& c) -> std::size_t& { return c.limits.scanned_filters_per_collection; },
                 {0, 1'000'000}),
       count_key({"limits.filter_steps_per_event",
-                 "Steps, of about 50 ns each, that the filters of one connection may take for one "
+                 "Steps, of about 7 ns each, that the filters of one connection may take for one "
                  "event; the one that goes past it ends with filter_limit."},
                 [](Config& c) -> std::uint64_t& { return c.limits.filter_steps_per_event; },
                 {100, std::uint64_t{1} << 40}),
       count_key({"limits.filter_steps_per_second",
                  "Steps that all clients' filters may take in a second, in each thread; past it "
-                 "those of the connections that took the most end with filter_limit."},
+                 "those that took more than their share of it end with filter_limit."},
                 [](Config& c) -> std::uint64_t& { return c.limits.filter_steps_per_second; },
                 {100, std::uint64_t{1} << 40}),
       count_key({"limits.event_bytes",

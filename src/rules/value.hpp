@@ -46,7 +46,7 @@ struct Value {
 // Keeps what values are made of for as long as it lives itself, and counts what making them takes.
 // Costs nothing until it is used.
 //
-// A *step* is about 50 ns of work: a part of an expression, or so many bytes of a text that must be
+// A *step* is about 7 ns of work: a part of an expression, or so many bytes of a text that must be
 // looked at. Steps and not time, so that the same row takes the same everywhere.
 class Scratch {
  public:

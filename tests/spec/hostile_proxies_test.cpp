@@ -114,3 +114,23 @@ TEST_CASE("proxies: with server.allowed_origins Host is checked wherever the bri
   CHECK(holds(http(open.address(), "GET /healthz", {"Host: rebound.example"}).body,
               "server.allowed_origins"));
 }
+
+TEST_CASE("proxies: filters are paid for by the address that a trusted proxy names") {
+  // A connection has tokens for one pattern with a filter, an address for 44 at the most.
+  const OpenBridge open({"--server.trusted-proxies", "127.0.0.1/32", "--server.threads", "1",
+                         "--limits.subscriptions-per-connection", "1",
+                         "--limits.requests-per-second", "0.1"});
+  const auto answer_to = [&](const std::string& client) {
+    WireClient page(open.address(), "/realtime/subscribe", {"X-Forwarded-For: " + client});
+    page.next();
+    page.send(R"({"type":"subscribe","pattern":"posts.*","filter":"record.id == 1"})");
+    return member(page.next(), "code");
+  };
+  int asked = 0;
+  while (asked < 200 && answer_to("2001:db8::" + std::to_string(asked + 1)).empty()) ++asked;
+  CHECK(asked > 5);
+  CHECK(asked < 100);
+  CHECK(answer_to("2001:db8::ffff") == "rate_limited");
+  CHECK(answer_to("2001:db8:0:1::1").empty());
+  CHECK(answer_to("192.0.2.1").empty());
+}

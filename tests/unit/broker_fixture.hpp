@@ -87,8 +87,10 @@ class World {
   explicit World(std::shared_ptr<const Policy> policy = open_policy(), BrokerOptions options = {})
       : policy_(std::move(policy)), broker(options, policy_, {9, 0, 0}) {}
 
-  ConnectionNumber open(std::optional<Principal> user = {}) {
-    const auto opened = broker.open({.id = "c" + std::to_string(++opened_), .user = user}, now);
+  ConnectionNumber open(std::optional<Principal> user = {}, const std::string& address = "") {
+    ConnectionRecord record{.id = "c" + std::to_string(++opened_), .user = std::move(user)};
+    record.remote_address = address;
+    const auto opened = broker.open(std::move(record), now);
     got[opened.number] = payloads(opened.frames);
     return opened.number;
   }

@@ -362,7 +362,7 @@ TEST_CASE("filter: so many that no index serves, and those that share one count 
   options.limits.scanned_filters = 2;
   World world(docs_policy(docs_rule()), options);
   const auto ask = [&](const std::string& filter) {
-    const auto number = world.open(user("ann"));
+    const auto number = world.open(user("ann"), "from " + filter);
     return world.ask(number, subscribe_with("docs.*", filter))[0].find("filter_limit") ==
            std::string::npos;
   };
@@ -386,6 +386,64 @@ TEST_CASE("filter: at the limit one may be replaced by another by who alone hold
   }
   const std::string other = world.ask(ann, subscribe_with("docs.1", "record.team > 3")).at(0);
   CHECK(other.find("filter_limit") != std::string::npos);
+}
+
+TEST_CASE("filter: no address and no connection holds all places that no index serves") {
+  BrokerOptions options;
+  options.limits.scanned_filters = 30;
+  options.limits.requests_per_second = 0;
+  World world(docs_policy(docs_rule()), options);
+  int made = 0;
+  // So many of 20 as a connection of that address may hold.
+  const auto taken_by = [&](const std::string& address) {
+    const auto number = world.open(user("ann"), address);
+    for (int n = 0; n < 20; ++n) {
+      const std::string pattern = "docs." + std::to_string(n);
+      world.ask(number, subscribe_with(pattern, "record.team > " + std::to_string(++made)));
+    }
+    return world.patterns(number).size();
+  };
+  CHECK(taken_by("a") == 10);
+  std::size_t others = 0;
+  for (int n = 0; n < 21; ++n) others += taken_by("a");
+  CHECK(others == 5);
+  CHECK(taken_by("b") == 5);
+  CHECK(taken_by("b") == 2);
+  CHECK(taken_by("c") == 3);
+}
+
+TEST_CASE("filter: what one leaves to who shares it counts for him, or ends") {
+  BrokerOptions options;
+  options.limits.scanned_filters = 30;
+  options.limits.requests_per_second = 0;
+  World world(docs_policy(docs_rule()), options);
+  const auto taken_by = [&](ConnectionNumber number, int from) {
+    std::size_t taken = 0;
+    for (int n = from; n < from + 40; ++n) {
+      const std::string filter = subscribe_with("docs." + std::to_string(n), "record.team > 1");
+      taken += world.ask(number, filter)[0].find("\"subscribed\"") != std::string::npos ? 1 : 0;
+    }
+    return taken;
+  };
+  // Two addresses that pass each other what they made, to make more.
+  const auto keeper = world.open(user("ann"), "b");
+  std::size_t made = 0;
+  for (int turn = 0; turn < 10; ++turn) {
+    const auto maker = world.open(user("ann"), "a");
+    const std::size_t taken = taken_by(maker, turn * 40);
+    for (int n = turn * 40; n < turn * 40 + static_cast<int>(taken); ++n) {
+      world.ask(keeper, subscribe_with("docs." + std::to_string(n), "record.team > 1"));
+    }
+    world.broker.close(maker);
+    world.take(world.broker.take_ended());
+    made += taken;
+  }
+  CHECK(made > 20);
+  CHECK(world.patterns(keeper).size() <= 15);
+  const std::string told = world.taken(keeper).back();
+  CHECK(told.find("who had this filter before you is gone") != std::string::npos);
+  const auto stranger = world.open(user("ann"), "c");
+  CHECK(taken_by(stranger, 1'000) >= 5);
 }
 
 TEST_CASE("rules: new ones decide every subscription anew, and tell whom they concern") {
