@@ -26,7 +26,7 @@ namespace {
 // How long no socket is accepted when the system has none to give.
 constexpr std::chrono::milliseconds pause_when_out_of_descriptors{100};
 // Accepted in one turn, so that a storm of connections leaves the thread to others.
-constexpr int accepted_per_turn = 64;
+constexpr int accepted_per_turn = 16;
 
 Error cannot_listen(const std::string& where, const boost::system::error_code& error) {
   if (error == asio::error::address_in_use) {

@@ -32,6 +32,8 @@ constexpr std::chrono::milliseconds linger_time{2'000};
 constexpr std::size_t linger_bytes_max = 1'048'576;
 // How many seconds' requests a connection may send at once.
 constexpr double burst_seconds = 5;
+// How long a refused one waits for its 429: a crowd could else come back for it at once.
+constexpr std::chrono::milliseconds refusal_delay{1'000};
 
 class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
  public:
@@ -90,6 +92,8 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   std::uint64_t ticket_ = 0;  // of its rest
   std::size_t requests_ = 0;  // answered
   std::size_t lingered_ = 0;  // bytes that came after the last answer
+  std::optional<HttpReply> refusal_{};  // that waits for its time
+  bool lingers_ = false;      // reads what nobody looks at
   bool idle_ = false;         // waits for a request
   bool of_operator_ = false;  // was asked by one: it stays when room is made
   bool reads_body_ = false;
@@ -118,6 +122,7 @@ void Visit::on_deadline(SteadyTime now) {
 
 // A client that rests between two requests has done nothing wrong.
 void Visit::expire() {
+  if (refusal_) return answer(*std::exchange(refusal_, std::nullopt));
   const bool rests = idle_ && requests_ > 0 && !head_.parser().got_some();
   if (!rests && (idle_ || reads_body_)) ++core_->traffic.counters.requests_expired;
   end();
@@ -186,7 +191,9 @@ void Visit::on_head(ErrorCode error) {
   if (const auto wait = find_wait(verdict, address)) {
     head_.parser().get().keep_alive(false);
     if (verdict.handshake) ++core_->traffic.counters.handshakes_refused;
-    return answer(make_rate_reply(*wait));
+    refusal_ = make_rate_reply(*wait);
+    within(refusal_delay);
+    return linger();
   }
   follow(verdict);
 }
@@ -368,11 +375,14 @@ void Visit::on_written(ErrorCode error, bool keep_alive) {
   linger();
 }
 
-// Closing with unread bytes would reset the connection, and the answer with it.
+// Reads on to see the peer's end, while a 429 waits and after the last answer: closing with unread
+// bytes would reset the connection, and the answer with it.
 void Visit::linger() {
+  if (std::exchange(lingers_, true)) return;
   socket_.async_read_some(asio::buffer(ignored_), [visit = self()](ErrorCode error,
                                                                      std::size_t bytes) {
     if (visit->ended_) return;
+    visit->lingers_ = false;
     visit->lingered_ += bytes;
     if (error || visit->lingered_ > linger_bytes_max) return visit->end();
     visit->linger();
