@@ -14,9 +14,4 @@ HashKey HashKey::draw() {
   return {first, half()};
 }
 
-const HashKey& hash_key() {
-  static const HashKey key = HashKey::draw();
-  return key;
-}
-
 }  // namespace pgtide

@@ -1,5 +1,6 @@
 #pragma once
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -15,7 +16,26 @@ struct HashKey {
 };
 
 // This process's own, drawn when it is first asked for.
-const HashKey& hash_key();
+inline const HashKey& hash_key() {
+  static const HashKey key = HashKey::draw();
+  return key;
+}
+
+// At most seven bytes as a word, the first of them lowest; without a loop, since most texts are
+// short.
+inline std::uint64_t short_word(const char* bytes, std::size_t count) {
+  if (count >= sizeof(std::uint32_t)) {
+    std::uint32_t first = 0, last = 0;
+    std::memcpy(&first, bytes, sizeof(first));
+    std::memcpy(&last, bytes + count - sizeof(last), sizeof(last));
+    return first | static_cast<std::uint64_t>(last) << (8 * (count - sizeof(last)));
+  }
+  if (count == 0) return 0;
+  const auto byte = [bytes](std::size_t at) {
+    return static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[at])) << (8 * at);
+  };
+  return byte(0) | byte(count / 2) | byte(count - 1);
+}
 
 // SipHash (Aumasson and Bernstein, 2012) of `Compressions` rounds for each eight bytes and
 // `Finals` at the end. Without the key nobody can make texts whose hashes are equal, or equal in
@@ -50,9 +70,7 @@ std::uint64_t sip_hash(std::string_view text, const HashKey& key) {
     std::memcpy(&word, text.data(), sizeof(word));
     take(word);
   }
-  std::uint64_t rest = 0;
-  if (!text.empty()) std::memcpy(&rest, text.data(), text.size());
-  take(last | rest);
+  take(last | short_word(text.data(), text.size()));
   c ^= 0xff;
   rounds(Finals);
   return a ^ b ^ c ^ d;

@@ -76,6 +76,10 @@ TEST_CASE("hash: SipHash gives the reference values") {
   } const vectors[] = {
       {0, 0x726fdb47dd0e0e31, 0xabac0158050fc4dc, "nothing"},
       {1, 0x74f839c593dc67fd, 0xc9f49bf37d57ca93, "part of a word"},
+      {2, 0x0d6c8009d9a94f5a, 0x82cb9b024dc7d44d, "two bytes"},
+      {3, 0x85676696d7fb7e2d, 0x8bf80ab8e7ddf7fb, "three"},
+      {4, 0xcf2794e0277187b7, 0xcf75576088d38328, "four"},
+      {5, 0x18765564cd99a68d, 0xdef9d52f49533b67, "five"},
       {7, 0xab0200f58b01d137, 0xd3927d989bb11140, "all but a word"},
       {8, 0x93f5f5799a932462, 0x369095118d299a8e, "a word"},
       {15, 0xa129ca6149be45e5, 0xd320d86d2a519956, "the paper's example"},
