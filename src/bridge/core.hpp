@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ using MakeSource = std::function<std::unique_ptr<ChangeSource>(SourceOptions)>;
 // Where the floors meet: one source, N shards, one acceptor, and what their HTTP asks.
 //
 //   source thread ── begin_at, catalog_changed, deliver ──►  each shard's queue
-//   acceptor (on shard 0's thread) ── socket ──►  the shards in turn
-//   shard threads ── Operator ──►  readiness, metrics, broadcasts
+//   acceptor (on shard 0's thread) ── socket ──►  the shard with the fewest clients
+//   shard threads ── Operator ──►  readiness, metrics, broadcasts, memory of other shards
 class BridgeCore : private ChangeSink, private Operator {
  public:
   BridgeCore(Config config, MakeSource make_source);
@@ -74,6 +75,7 @@ class BridgeCore : private ChangeSink, private Operator {
   bool may_ask(std::string_view address) override;
   Admission admit(const std::string& address) override;
   void release(const std::string& address) override { limiter_.release(address); }
+  void ask_for_memory() override;
 
   enum class Stage { made, running, stopping };
 
@@ -89,6 +91,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void start_accepting();
   void note_shortage();
   void receive(int native_socket, Entrance entrance);
+  Shard& deal();
   void make_room(std::size_t per_shard);
   void stop_accepting();
   void halt();
@@ -124,7 +127,7 @@ class BridgeCore : private ChangeSink, private Operator {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<Acceptor> admin_acceptor_;  // null: operators come where clients do
-  std::size_t next_shard_ = 0;  // the acceptor's thread
+  std::random_device lot_;  // the acceptor's thread
   Broadcaster broadcaster_;
   std::atomic<std::size_t> broadcast_bytes_ = 0;  // waiting, or being committed
   std::unique_ptr<boost::asio::thread_pool> broadcast_thread_;

@@ -3,8 +3,10 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bridge/core.hpp"
+#include "bridge/dealing.hpp"
 
 // Who is let in, and who gives way.
 namespace pgtide {
@@ -25,7 +27,19 @@ void BridgeCore::receive(int native_socket, Entrance entrance) {
     ::close(native_socket);
     return;
   }
-  shards_[next_shard_++ % shards_.size()]->adopt(native_socket, std::move(*arrival));
+  deal().adopt(native_socket, std::move(*arrival));
+}
+
+// Not in turn: strangers would fill one shard and leave the others to those they know.
+Shard& BridgeCore::deal() {
+  std::vector<std::size_t> loads;
+  for (const auto& shard : shards_) loads.push_back(shard->load());
+  return *shards_[choose_shard(loads, lot_())];
+}
+
+void BridgeCore::ask_for_memory() {
+  if (shards_.size() == 1) return;
+  for (const auto& shard : shards_) shard->relieve_memory();
 }
 
 // Of each shard those that have waited longest for a request.

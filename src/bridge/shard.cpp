@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -118,10 +119,11 @@ struct Shard::State {
       readers.add(delivery.run->frames.size(), gateway.send(delivery));
       if (++receivers % receivers_per_look == 0) look_at_memory();
     };
-    dropped_in_vain = false;
+    drop_again_at = 0;
     piece.next = broker.deliver(batch, from, send);
     send_notices(broker.take_ended());
     look_at_memory();
+    gateway.weigh_backlogs();
     burst.add(readers.bytes_max(), std::chrono::steady_clock::now());
     surplus_bytes = readers.surplus(half_backlog);
     follow(batch, piece.next - from, receivers);
@@ -136,10 +138,12 @@ struct Shard::State {
     }
   }
 
-  // What waits is dropped as soon as memory runs short, but once a stretch where that is no mend.
+  // What waits is dropped as soon as memory runs short; where that is no mend, again when a
+  // sixteenth of the limit has come to it, or in the next stretch.
   void look_at_memory() {
-    if (memory == nullptr || dropped_in_vain || !memory->over()) return;
-    dropped_in_vain = !gateway.drop_backlogs();
+    if (memory == nullptr || !memory->over() || memory->used() < drop_again_at) return;
+    const bool eased = gateway.drop_backlogs();
+    drop_again_at = eased ? 0 : memory->used() + memory->bytes_max() / 16;
   }
 
   // At debug level: between what the source has read and what a connection is given.
@@ -208,7 +212,8 @@ struct Shard::State {
   PieceGate gate;
   DeliveryTimer times;
   std::deque<Turn> queue;
-  bool dropped_in_vain = false;  // in this stretch: no backlog is left whose end eases memory
+  std::size_t drop_again_at = 0;  // bytes in the account; 0: whenever it is over
+  std::atomic<bool> relieving = false;  // relieve_memory() is posted
   bool waiting = false;         // between a piece and the next turn
   bool pacing = false;          // and the pacer counts it
   std::size_t wait_number = 0;  // names the wait that is under way
@@ -242,6 +247,16 @@ void Shard::end_resting(std::size_t count_max) {
   asio::post(state_->context,
              [state = state_.get(), count_max] { state->gateway.end_resting(count_max); });
 }
+
+void Shard::relieve_memory() {
+  if (state_->relieving.exchange(true)) return;
+  asio::post(state_->context, [state = state_.get()] {
+    state->relieving = false;
+    state->gateway.relieve_memory();
+  });
+}
+
+std::size_t Shard::load() const { return state_->gateway.load(); }
 
 void Shard::collect(std::function<void(ShardFigures)> done) {
   asio::post(state_->context, [state = state_.get(), done = std::move(done)] {

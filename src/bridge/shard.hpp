@@ -45,6 +45,10 @@ class Shard {
   void adopt(int native_socket, Arrival arrival);
   // Ends the HTTP connections that have waited longest for a request, at most so many.
   void end_resting(std::size_t count_max);
+  // Looks for memory that its clients can give back (Gateway::relieve_memory); posted once.
+  void relieve_memory();
+  // Clients of any kind, with those on their way.
+  std::size_t load() const;
   void collect(std::function<void(ShardFigures)> done);
   void list(ConnectionQuery query, std::function<void(ConnectionPage)> done);
   void kick(ConnectionQuery query, std::function<void(std::size_t)> done);

@@ -6,13 +6,15 @@
 #include <string_view>
 #include <utility>
 
+#include "broker/size_ledger.hpp"
+
 namespace pgtide {
 
 // What clients make a bridge hold.
 enum class MemoryKind : std::uint8_t {
   frames,         // runs that wait for a reader at least, each once however many share it
-  backlogs,       // the entries of what waits, per connection, and the rest of a cut run
-  replies,        // replies and notices that wait
+  backlogs,       // the entries of what waits, per connection
+  replies,        // what waits and is never dropped: replies, notices, the rest of a cut run
   subscriptions,  // patterns and filters, with what they are compiled to
   connections,    // what each takes by itself; heads and messages that are not yet whole
 };
@@ -20,8 +22,13 @@ inline constexpr std::size_t memory_kinds = 5;
 std::string_view to_string(MemoryKind kind);
 
 // What is done where memory runs short, from the first step to the last.
-enum class MemoryStep : std::uint8_t { backlog_dropped, subscription_refused, connection_refused };
-inline constexpr std::size_t memory_steps = 3;
+enum class MemoryStep : std::uint8_t {
+  backlog_dropped,
+  client_cut_off,
+  subscription_refused,
+  connection_refused
+};
+inline constexpr std::size_t memory_steps = 4;
 std::string_view to_string(MemoryStep step);
 
 // The account of limits.memory_bytes: how much of it is used by what, over all shards.
@@ -30,11 +37,15 @@ std::string_view to_string(MemoryStep step);
 // sockets and the program itself take comes on top. An account refuses nothing by itself: whoever
 // is about to take more asks it. The steps, in order:
 //   over()                the largest backlogs fall behind, until eased()
+//   unread_over()         replies, which are never dropped, have an eighth of the limit: those that
+//                         let most of them wait are cut off, until unread_eased()
 //   takes_subscription()  no: `server_busy`. Also where what cannot be dropped (subscriptions,
 //                         connections, replies) has half of the limit, so that filters never
 //                         take the room that readers need for what they are about to fetch
 //   takes_connection()    no: HTTP 503. The same at three quarters
-// Any thread; figures of two kinds may be of two moments.
+// Whose backlog or whose replies are the largest is asked of all shards, by two ledgers: else those
+// of one shard would pay for those of another. Any thread; figures of two kinds may be of two
+// moments.
 class MemoryAccount {
  public:
   // 0: no limit, but everything is counted.
@@ -53,8 +64,21 @@ class MemoryAccount {
   }
 
   bool over() const { return bytes_max_ != 0 && used() > bytes_max_; }
+  // By so much that a shard no longer leaves it to the others to drop what is larger than its own.
+  bool far_over() const { return bytes_max_ != 0 && used() > bytes_max_ + bytes_max_ / 8; }
   // Far enough below the limit that the next step up is not at once the next fall.
-  bool eased() const { return bytes_max_ == 0 || used() <= bytes_max_ - bytes_max_ / 4; }
+  bool eased() const { return bytes_max_ == 0 || used() <= eased_bytes(); }
+  // What is to be given back until then.
+  std::size_t bytes_to_ease() const { return eased() ? 0 : used() - eased_bytes(); }
+  // The same of what is never dropped.
+  bool unread_over() const {
+    return bytes_max_ != 0 && used(MemoryKind::replies) > bytes_max_ / 8;
+  }
+  bool unread_eased() const { return unread_bytes_to_ease() == 0; }
+  std::size_t unread_bytes_to_ease() const {
+    const std::size_t unread = used(MemoryKind::replies), most = bytes_max_ / 8 - bytes_max_ / 32;
+    return bytes_max_ == 0 || unread <= most ? 0 : unread - most;
+  }
   bool takes_subscription() const {
     return bytes_max_ == 0 || (used() <= bytes_max_ && lasting() <= bytes_max_ / 2);
   }
@@ -63,10 +87,15 @@ class MemoryAccount {
                                lasting() <= bytes_max_ - bytes_max_ / 4);
   }
 
+  // By connection: what the fall of its backlog would give back, and what it has not read.
+  SizeLedger& backlog_sizes() { return backlog_sizes_; }
+  SizeLedger& unread_sizes() { return unread_sizes_; }
+
   void note(MemoryStep step) { ++steps_[static_cast<std::size_t>(step)]; }
   std::uint64_t steps(MemoryStep step) const { return steps_[static_cast<std::size_t>(step)]; }
 
  private:
+  std::size_t eased_bytes() const { return bytes_max_ - bytes_max_ / 4; }
   void change(MemoryKind kind, std::size_t by) {
     used_[static_cast<std::size_t>(kind)].bytes.fetch_add(by, std::memory_order_relaxed);
   }
@@ -82,6 +111,8 @@ class MemoryAccount {
   const std::size_t bytes_max_;
   std::array<Used, memory_kinds> used_{};
   std::array<std::atomic<std::uint64_t>, memory_steps> steps_{};
+  SizeLedger backlog_sizes_;
+  SizeLedger unread_sizes_;
 };
 
 // Bytes in an account, which outlives it, for as long as this lives. One thread at a time.

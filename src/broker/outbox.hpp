@@ -56,7 +56,9 @@ class Outbox {
   // What a fall would give back: a run counts in parts, one for each who holds it.
   std::size_t shed_bytes() const;
   // What waiting takes beside the runs and the replies.
-  std::size_t queue_bytes() const { return items_.size() * sizeof(Item) + rest_bytes_; }
+  std::size_t queue_bytes() const { return items_.size() * sizeof(Item); }
+  // What waits and is never dropped: the replies, and the rest of a frame whose run was.
+  std::size_t unread_bytes() const { return reply_bytes_ + rest_bytes_; }
   // Events that this connection was spared, dropped or refused, since it was made.
   std::size_t dropped_events() const { return dropped_events_; }
 

@@ -120,6 +120,13 @@ void ConnectionLog::lost_backlog(const ConnectionRecord& record) {
             from(record));
 }
 
+void ConnectionLog::cut_off(const ConnectionRecord& record, std::size_t unread_bytes) {
+  fault(laggards_, record.id,
+        "memory runs short (limits.memory_bytes), and it has left more unread than most, " +
+            std::to_string(unread_bytes) + " bytes that cannot be dropped: it is cut off; " +
+            from(record));
+}
+
 void ConnectionLog::ended(const ConnectionRecord& record, unsigned peers_close_code) {
   if (!follows()) return;
   write_line(spdlog::level::debug, record.id,

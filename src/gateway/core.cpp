@@ -35,11 +35,12 @@ GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
              .query_token = options.query_token},
       traffic(io),
       log(shard_broker),
-      deadlines(std::make_shared<Deadlines>(io)) {}
+      deadlines(std::make_shared<Deadlines>(io)),
+      relief(*this) {}
 
 void GatewayCore::add(std::shared_ptr<Guest> guest) {
   auto* key = guest.get();
-  guests_.emplace(key, std::move(guest));
+  if (guests_.emplace(key, std::move(guest)).second) ++load;
 }
 
 void GatewayCore::remove(Guest& guest) {
@@ -47,6 +48,7 @@ void GatewayCore::remove(Guest& guest) {
   if (at == guests_.end()) return;
   const auto held = std::move(at->second);  // dies after the table is whole again
   guests_.erase(at);
+  --load;
   tell_drained();
 }
 
@@ -76,11 +78,10 @@ Session* GatewayCore::find(ConnectionNumber number) const {
   return number < seats_.size() ? seats_[number] : nullptr;
 }
 
-std::vector<ConnectionNumber> GatewayCore::waiting() const {
+std::vector<ConnectionNumber> GatewayCore::seated() const {
   std::vector<ConnectionNumber> found;
   for (ConnectionNumber number = 0; number < seats_.size(); ++number) {
-    const Session* session = seats_[number];
-    if (session != nullptr && session->backlog_bytes() > 0) found.push_back(number);
+    if (seats_[number] != nullptr) found.push_back(number);
   }
   return found;
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <cstdint>
 #include <map>
@@ -13,6 +14,7 @@
 #include "gateway/deadlines.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/http_routes.hpp"
+#include "gateway/relief.hpp"
 #include "gateway/traffic.hpp"
 #include "gateway/wire.hpp"
 
@@ -36,8 +38,7 @@ class Session : public Guest {
   virtual bool is_live() const = 0;  // not closing
   virtual std::uint64_t events_sent() const = 0;  // with those that wait
   virtual std::size_t backlog_bytes() const = 0;  // of events
-  virtual std::size_t shed_bytes() const = 0;  // what drop_backlog() would give back
-  virtual bool drop_backlog() = 0;  // falls behind; false where nothing waits
+  virtual Wire& wire() = 0;
   // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
   // not long.
   virtual void close(CloseCode code, std::string_view reason) = 0;
@@ -59,7 +60,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   void seat(ConnectionNumber number, Session& session);
   void unseat(ConnectionNumber number);
   Session* find(ConnectionNumber number) const;  // null: gone
-  std::vector<ConnectionNumber> waiting() const;  // those with a backlog
+  std::vector<ConnectionNumber> seated() const;  // those that find() finds
   void drain(std::chrono::milliseconds limit, std::function<void()> done);
   void stop();
   // Calls it; behind the events that wait already, where there are any: what a crowd asks at one
@@ -78,6 +79,8 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   Traffic traffic;
   ConnectionLog log;
   std::shared_ptr<Deadlines> deadlines;
+  Relief relief;
+  std::atomic<std::size_t> load = 0;  // guests, and sockets on their way here
   bool draining = false;
 
  private:

@@ -81,11 +81,14 @@ Gateway::Gateway(boost::asio::io_context& context, Broker& broker, Operator& op,
 Gateway::~Gateway() { state_->stop(); }
 
 void Gateway::adopt(int native_socket, Arrival arrival) {
+  ++state_->load;
   boost::asio::post(state_->context,
                     [weak = std::weak_ptr<State>(state_), came = std::move(arrival),
                      accepted = OwnedSocket(native_socket)]() mutable {
                       const auto state = weak.lock();
-                      if (state) receive_guest(state, std::move(accepted), std::move(came));
+                      if (!state) return;
+                      receive_guest(state, std::move(accepted), std::move(came));
+                      --state->load;
                     });
 }
 
@@ -105,22 +108,13 @@ void Gateway::close(ConnectionNumber connection, CloseCode code, std::string_vie
   if (auto* session = state_->find(connection)) session->close(code, reason);
 }
 
-bool Gateway::drop_backlogs() {
-  if (state_->options.memory == nullptr) return false;
-  MemoryAccount& memory = *state_->options.memory;
-  std::vector<std::pair<std::size_t, ConnectionNumber>> waiting;
-  for (const ConnectionNumber number : state_->waiting()) {
-    waiting.emplace_back(state_->find(number)->shed_bytes(), number);
-  }
-  std::sort(waiting.begin(), waiting.end(), std::greater<>());
-  for (const auto& [bytes, number] : waiting) {
-    if (memory.eased()) break;
-    if (!state_->find(number)->drop_backlog()) continue;
-    memory.note(MemoryStep::backlog_dropped);
-    state_->log.lost_backlog(state_->broker.record(number));
-  }
-  return memory.eased();
-}
+void Gateway::weigh_backlogs() { state_->relief.weigh_backlogs(); }
+
+bool Gateway::drop_backlogs() { return state_->relief.drop_or_ask(); }
+
+void Gateway::relieve_memory() { state_->relief.do_what_is_asked(); }
+
+std::size_t Gateway::load() const { return state_->load; }
 
 ConnectionPage Gateway::list(const ConnectionQuery& query) const {
   ConnectionPage page;

@@ -87,10 +87,18 @@ class Gateway {
   void send_reply(ConnectionNumber connection, std::string frames);
   void close(ConnectionNumber connection, CloseCode code, std::string_view reason);
 
-  // Lets the largest backlogs fall behind, until the account of memory is eased: the largest by
-  // what goes with it, so that who waits for the same run as many others is among the last. False
-  // where all of them were not enough, or none waits.
+  // Lets those backlogs fall behind that are among the largest of all shards, until the account of
+  // memory is eased: the largest by what goes with it, so that those that wait for the same run as
+  // many others are among the last. False where that was not enough: then the operator was asked to
+  // tell the other shards. Before, and while much waits, the backlogs are to be weighed, so that
+  // other shards know of them; it does nothing where little has changed.
   bool drop_backlogs();
+  void weigh_backlogs();
+  // Another shard has asked for it: the largest backlogs fall behind, and those that read least are
+  // cut off, where the account is over.
+  void relieve_memory();
+  // How many guests there are, and sockets on their way. From any thread.
+  std::size_t load() const;
 
   // Those meant, ordered as the query wants; `next` where its bytes did not take all. And their
   // end, by an administrator: how many were still open.

@@ -67,6 +67,9 @@ class Operator {
   };
   virtual Admission admit(const std::string& address) = 0;
   virtual void release(const std::string& address) = 0;
+  // Memory is short, and most of it is not held by the caller's clients: every shard is to look at
+  // its own (Gateway::relieve_memory). Nothing where there is one shard only.
+  virtual void ask_for_memory() {}
 };
 
 }  // namespace pgtide

@@ -69,8 +69,7 @@ class WebSocketSession final : public Session,
   bool is_live() const override { return stage_ == Stage::live; }
   std::uint64_t events_sent() const override { return wire_.events_sent(); }
   std::size_t backlog_bytes() const override { return wire_.backlog_bytes(); }
-  std::size_t shed_bytes() const override { return wire_.shed_bytes(); }
-  bool drop_backlog() override { return wire_.drop_backlog(); }
+  Wire& wire() override { return wire_; }
   void close(CloseCode code, std::string_view reason) override;
   void drain(SteadyTime until) override;
   void end() override;
@@ -81,6 +80,7 @@ class WebSocketSession final : public Session,
   void on_drained() override;
   void on_close_frame(unsigned code) override;
   std::string on_recovered() override;
+  void on_unread_over() override { core_->relief.cut_off_or_ask(); }
 
  private:
   enum class Stage { accepting, live, closing, ended };

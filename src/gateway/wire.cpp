@@ -16,8 +16,6 @@ constexpr std::string_view ping_frame("\x89\x00", 2);
 // A client that lets as many times limits.reply_bytes of replies wait, of which notices come
 // unasked, will not read them: it is cut off.
 constexpr std::size_t unread_replies_max = 16;
-// The same where memory is short of room for more subscriptions.
-constexpr std::size_t unread_bytes_when_short = 4'096;
 constexpr char close_frame_start = '\x88';
 
 // What a close frame of ours says; 0: nothing (RFC 6455, 5.5.1).
@@ -38,7 +36,9 @@ Wire::Wire(Socket socket, std::string leftover, WireLimits limits, Traffic& traf
       gate_(socket_.get_executor()),
       rate_(limits.frames_per_second, Clock::now()),
       queue_charge_(limits.memory, MemoryKind::backlogs),
-      reply_charge_(limits.memory, MemoryKind::replies) {}
+      reply_charge_(limits.memory, MemoryKind::replies),
+      backlog_entry_(limits.memory != nullptr ? &limits.memory->backlog_sizes() : nullptr),
+      unread_entry_(limits.memory != nullptr ? &limits.memory->unread_sizes() : nullptr) {}
 
 Wire::~Wire() { cut(); }
 
@@ -47,16 +47,20 @@ void Wire::send_run(const SharedRun& run) {
   events_given_ += run->events;
   outbox_.push_run(run);
   pump();
+  look_at_unread();
 }
 
 void Wire::send_reply(std::string frames) {
   if (!open_ || finished_ || frames.empty()) return;
   outbox_.push_reply(std::move(frames));
   pump();
-  const bool is_short = limits_.memory != nullptr && !limits_.memory->takes_subscription();
-  const std::size_t most =
-      is_short ? unread_bytes_when_short : unread_replies_max * limits_.reply_bytes;
-  if (open_ && outbox_.reply_bytes() > most) break_off();
+  if (open_ && outbox_.reply_bytes() > unread_replies_max * limits_.reply_bytes) break_off();
+  look_at_unread();
+}
+
+void Wire::look_at_unread() {
+  if (!open_ || outbox_.unread_bytes() == 0 || limits_.memory == nullptr) return;
+  if (limits_.memory->unread_over()) owner_->on_unread_over();
 }
 
 void Wire::send_ping() {
@@ -140,8 +144,11 @@ void Wire::wait_writable() {
 void Wire::account() {
   auto& counters = traffic_.counters;
   queue_charge_.set(open_ ? outbox_.queue_bytes() : 0);
-  reply_charge_.set(open_ ? outbox_.reply_bytes() : 0);
+  const auto unread = open_ ? outbox_.unread_bytes() : 0;
+  reply_charge_.set(unread);
+  unread_entry_.set(unread);
   const auto backlog = open_ ? outbox_.backlog_bytes() : 0;
+  if (backlog == 0) backlog_entry_.set(0);
   traffic_.change_backlog(std::exchange(counted_backlog_, backlog), backlog);
   const auto dropped = outbox_.dropped_events();
   counters.events_dropped += dropped - counted_dropped_;
@@ -153,7 +160,14 @@ void Wire::account() {
 bool Wire::drop_backlog() {
   if (!open_ || !outbox_.give_up_backlog()) return false;
   account();
+  backlog_entry_.set(0);
   return true;
+}
+
+std::size_t Wire::weigh_backlog() {
+  const std::size_t bytes = open_ && !outbox_.behind() ? outbox_.shed_bytes() : 0;
+  backlog_entry_.set(bytes);
+  return bytes;
 }
 
 void Wire::cut() {

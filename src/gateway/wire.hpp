@@ -29,6 +29,7 @@ class WireOwner {
   virtual void on_drained() = 0;        // nothing waits any more
   virtual void on_close_frame(unsigned code) = 0;  // the WebSocket layer is about to send one
   virtual std::string on_recovered() = 0;  // after a fall: what is to be said, as frames
+  virtual void on_unread_over() = 0;  // MemoryAccount::unread_over(), and some of it is its own
 };
 
 struct WireLimits {
@@ -76,8 +77,12 @@ class Wire {
 
   // Falls behind now; false where no event waits.
   bool drop_backlog();
+  // What that would give back; writes it into the ledger of backlogs.
+  std::size_t weigh_backlog();
   // Closes the socket; what waits is dropped. No call of its owner comes after it.
   void cut();
+  // The same, and the owner hears on_broken() from the loop.
+  void break_off();
   bool open() const { return open_; }
   bool drained() const { return outbox_.empty() && !outbox_.behind(); }
   bool behind() const { return outbox_.behind(); }
@@ -88,11 +93,10 @@ class Wire {
   // Bytes that the peer's system has not acknowledged, and all that it has.
   std::size_t bytes_unacknowledged() const;
   std::uint64_t bytes_acknowledged() const;
-  bool ping_waits() const { return ping_waits_; }
   // Events that were sent or wait, and the bytes of those that wait.
   std::uint64_t events_sent() const { return events_given_ - outbox_.dropped_events(); }
   std::size_t backlog_bytes() const { return outbox_.backlog_bytes(); }
-  std::size_t shed_bytes() const { return outbox_.shed_bytes(); }
+  std::size_t unread_bytes() const { return outbox_.unread_bytes(); }
   std::size_t bytes_waiting() const { return outbox_.backlog_bytes() + outbox_.reply_bytes(); }
 
   template <class Buffers, class Token>
@@ -121,7 +125,7 @@ class Wire {
   void finish_write(ErrorCode error);
   void pump();
   void send_front();
-  void break_off();
+  void look_at_unread();
   void take_ticket(std::size_t ticket);
   void wait_writable();
   void account();
@@ -146,6 +150,8 @@ class Wire {
   std::size_t counted_dropped_ = 0;
   MemoryCharge queue_charge_;
   MemoryCharge reply_charge_;
+  SizeEntry backlog_entry_;
+  SizeEntry unread_entry_;
   bool counted_behind_ = false;
   bool open_ = true;
   bool waiting_ = false;    // for writability

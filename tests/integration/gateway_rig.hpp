@@ -57,6 +57,7 @@ class TestOperator final : public Operator {
     return admission;
   }
   void release(const std::string&) override { ++released; }
+  void ask_for_memory() override { ++asked_for_memory; }
 
   bool ready = false;
   BroadcastDone answer{};
@@ -65,6 +66,7 @@ class TestOperator final : public Operator {
   std::atomic<int> requests_left = 1'000'000;  // of all addresses
   std::atomic<int> admitted = 0;
   std::atomic<int> released = 0;
+  std::atomic<int> asked_for_memory = 0;
   std::mutex mutex;
   std::string last_address{};
   std::vector<std::pair<std::string, std::string>> requests{};
@@ -98,7 +100,9 @@ struct RigOptions {
 class Rig {
  public:
   explicit Rig(RigOptions options = {})
-      : broker({.limits = options.limits, .heartbeat_interval = options.gateway.heartbeat_interval},
+      : broker({.limits = options.limits,
+                .heartbeat_interval = options.gateway.heartbeat_interval,
+                .memory = options.gateway.memory},
                open_policy(), Cursor{1, 1, 1}),
         gateway(std::make_unique<Gateway>(context, broker, op, options.gateway)) {
     auto listening = Acceptor::listen(context, options.host, 0);

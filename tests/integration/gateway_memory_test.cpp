@@ -1,0 +1,204 @@
+#include <algorithm>
+
+#include "broker/memory_account.hpp"
+#include "gateway_rig.hpp"
+#include "model/frame.hpp"
+
+// Who pays when the account of memory is over: shards that share one, and clients that do not read.
+using namespace pgtide;
+using namespace pgtide::test;
+
+namespace {
+
+constexpr std::size_t account_bytes = 8'000'000;
+constexpr int idle_buffer = 16'384;
+
+RigOptions within(MemoryAccount& memory) {
+  RigOptions options;
+  options.gateway.memory = &memory;
+  options.gateway.backlog_bytes = account_bytes;
+  return options;
+}
+
+// One that reads nothing unless it is told to.
+class Idler {
+ public:
+  explicit Idler(Rig& rig) : rig_(rig), socket_(rig, idle_buffer) {
+    REQUIRE(socket_.shake_hands().starts_with("HTTP/1.1 101"));
+    const auto hello = Json::parse(socket_.read_frame().payload);
+    id_ = hello.at("connection_id");
+    number_ = rig.on_shard([&] { return *rig.broker.find(id_); });
+  }
+
+  void subscribe(std::uint64_t record) {
+    record_ = record;
+    socket_.send(masked(0x81, R"({"type":"subscribe","pattern":"posts.)" + std::to_string(record) +
+                                  "\"}"));
+    REQUIRE(socket_.read_frame().opcode == text_opcode);
+  }
+  // Events of its record, until so many bytes of them wait and stay: at first the systems on both
+  // sides still move them into their buffers.
+  void grow_backlog(std::size_t bytes) {
+    const auto waits = [&] { return backlog() >= bytes; };
+    for (int round = 0; round < 2'000; ++round) {
+      if (waits() && !becomes_true([&] { return !waits(); }, 100ms)) return;
+      rig_.deliver({std::string(50'000, 'x')}, record_);
+    }
+    FAIL("the system takes all of it");
+  }
+  // The same of replies.
+  void grow_replies(std::size_t bytes, std::size_t piece) {
+    const std::string frame = make_text_frame(std::string(piece, ' '));
+    const auto waits = [&] { return unread() >= bytes; };
+    for (int round = 0; round < 100'000 && is_open(); ++round) {
+      if (waits() && !becomes_true([&] { return !waits(); }, 100ms)) return;
+      rig_.on_shard([&] { rig_.gateway->send_reply(number_, frame); });
+    }
+    REQUIRE_FALSE(is_open());
+  }
+
+  std::size_t backlog() {
+    const auto page = rig_.on_shard([&] { return rig_.gateway->list({.id = id_}); });
+    return page.connections.empty() ? 0 : page.connections.front().backlog_bytes;
+  }
+  // Of replies, where the others of its account have none that change.
+  std::size_t unread() {
+    return rig_.on_shard([&] { return account_->used(MemoryKind::replies); });
+  }
+  bool is_open() {
+    return rig_.on_shard([&] { return rig_.broker.find(id_).has_value(); });
+  }
+  // Reads on until `word` stands in a frame.
+  bool hears(const std::string& word) {
+    for (auto frame = socket_.read_answer(); frame.opcode == text_opcode;
+         frame = socket_.read_answer()) {
+      if (frame.payload.find(word) != std::string::npos) return true;
+    }
+    return false;
+  }
+  void expect_word(const std::string& word) {
+    rig_.on_shard([&] { rig_.gateway->send_reply(number_, make_text_frame(word)); });
+    CHECK(hears(word));
+  }
+
+  Idler& in(MemoryAccount& account) {
+    account_ = &account;
+    return *this;
+  }
+
+ private:
+  Rig& rig_;
+  RawSocket socket_;
+  std::string id_{};
+  ConnectionNumber number_ = 0;
+  std::uint64_t record_ = 0;
+  MemoryAccount* account_ = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("gateway: the largest backlogs of all shards fall first, whichever finds memory short") {
+  MemoryAccount memory(account_bytes);
+  Rig mine(within(memory)), theirs(within(memory));
+  Idler moderate(mine);
+  moderate.subscribe(1);
+  moderate.grow_backlog(500'000);
+  std::vector<std::unique_ptr<Idler>> hoarders;
+  for (std::uint64_t record = 2; record < 5; ++record) {
+    hoarders.push_back(std::make_unique<Idler>(theirs));
+    hoarders.back()->subscribe(record);
+    hoarders.back()->grow_backlog(1'500'000);
+  }
+  while (!memory.over()) theirs.deliver({std::string(50'000, 'x')}, 4);
+  REQUIRE_FALSE(memory.far_over());
+  theirs.on_shard([&] { theirs.gateway->weigh_backlogs(); });
+
+  CHECK_FALSE(mine.on_shard([&] { return mine.gateway->drop_backlogs(); }));
+  CHECK(mine.counters().fell_behind == 0);
+  CHECK(mine.op.asked_for_memory == 1);
+  theirs.on_shard([&] { theirs.gateway->relieve_memory(); });
+  CHECK(memory.eased());
+  CHECK(theirs.counters().fell_behind >= 1);
+  CHECK(theirs.op.asked_for_memory == 0);
+  CHECK(mine.counters().fell_behind == 0);
+  CHECK(moderate.backlog() >= 400'000);
+  CHECK(memory.steps(MemoryStep::backlog_dropped) == theirs.counters().fell_behind);
+}
+
+TEST_CASE("gateway: where the other shards give nothing back, a shard drops what it has") {
+  MemoryAccount memory(account_bytes);
+  Rig rig(within(memory));
+  Idler moderate(rig);
+  moderate.subscribe(1);
+  moderate.grow_backlog(500'000);
+  // Of a shard that has said what it holds, and does not get to give it back.
+  SizeEntry stuck(&memory.backlog_sizes());
+  stuck.set(account_bytes);
+  MemoryCharge charge(&memory, MemoryKind::backlogs, account_bytes);
+  const auto drop = [&] { return rig.on_shard([&] { return rig.gateway->drop_backlogs(); }); };
+  CHECK_FALSE(memory.far_over());
+  CHECK_FALSE(drop());
+  CHECK(rig.counters().fell_behind == 0);
+  charge.set(account_bytes + account_bytes / 8);
+  CHECK_FALSE(drop());
+  CHECK(rig.counters().fell_behind == 1);
+}
+
+TEST_CASE("gateway: a client that leaves a few replies unread stays, however short memory is") {
+  MemoryAccount memory(account_bytes);
+  const MemoryCharge others(&memory, MemoryKind::subscriptions, account_bytes / 8 * 5);
+  REQUIRE_FALSE(memory.takes_subscription());
+  Rig rig(within(memory));
+  Idler innocent(rig);
+  innocent.in(memory).grow_replies(20'000, 1'000);
+  CHECK(innocent.is_open());
+  innocent.expect_word("the last one");
+  CHECK(memory.steps(MemoryStep::client_cut_off) == 0);
+}
+
+TEST_CASE("gateway: where replies have an eighth of memory, those with most of them are cut off") {
+  MemoryAccount memory(account_bytes);
+  Rig mine(within(memory)), theirs(within(memory));
+  Idler innocent(mine);
+  innocent.in(memory).grow_replies(20'000, 1'000);
+  Idler first(theirs), second(theirs), third(theirs);
+  first.in(memory).grow_replies(320'000, 10'000);
+  second.in(memory).grow_replies(640'000, 10'000);
+  CHECK(memory.steps(MemoryStep::client_cut_off) == 0);
+  third.in(memory).grow_replies(account_bytes, 10'000);  // as far as it gets
+  CHECK_FALSE(third.is_open());
+  CHECK(memory.unread_eased());
+  CHECK(memory.steps(MemoryStep::client_cut_off) >= 1);
+  CHECK(memory.steps(MemoryStep::client_cut_off) <= 2);
+  innocent.expect_word("the last one");
+}
+
+TEST_CASE("gateway: replies of a few on one shard do not cut off those of another") {
+  MemoryAccount memory(account_bytes);
+  Rig mine(within(memory)), theirs(within(memory));
+  Idler innocent(mine);
+  innocent.in(memory).grow_replies(20'000, 1'000);
+  SizeEntry stuck(&memory.unread_sizes());
+  stuck.set(account_bytes / 8);
+  const MemoryCharge charge(&memory, MemoryKind::replies, account_bytes / 8);
+  mine.on_shard([&] { mine.gateway->send_reply(0, make_text_frame("one more")); });
+  CHECK(innocent.is_open());
+  CHECK(mine.op.asked_for_memory == 1);
+  mine.on_shard([&] { mine.gateway->send_reply(0, make_text_frame("the last one")); });
+  CHECK(mine.op.asked_for_memory == 1);  // once while about as much is unread
+  CHECK(innocent.hears("the last one"));
+}
+
+TEST_CASE("gateway: a client that leaves sixteen times reply_bytes unread is cut off") {
+  MemoryAccount memory(0);
+  RigOptions options = within(memory);
+  options.gateway.reply_bytes = 20'000;
+  Rig rig(options);
+  Idler idler(rig);
+  idler.in(memory).grow_replies(300'000, 1'000);
+  CHECK(idler.is_open());
+  idler.grow_replies(400'000, 1'000);
+  CHECK_FALSE(idler.is_open());
+  eventually_equals([&] { return rig.connections(); }, 0U);
+  CHECK(memory.used(MemoryKind::replies) == 0);
+}
