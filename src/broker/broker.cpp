@@ -248,7 +248,7 @@ std::optional<ConnectionNumber> Broker::find(std::string_view id) const {
 std::vector<HeldPattern> Broker::patterns(ConnectionNumber number) const {
   std::vector<HeldPattern> patterns;
   for (const auto& held : state_->at(number).subscriptions) {
-    patterns.push_back({held->pattern, held->filter ? held->filter->text() : ""});
+    patterns.push_back({held->pattern, held->filter ? held->filter->text : ""});
   }
   return patterns;
 }

@@ -26,8 +26,8 @@ struct Subscription {
   Seat seat{};
   std::string pattern{};
   ActionSet events{};
-  std::shared_ptr<const Expression> filter{};  // null: none
-  MemoryCharge charge{};                       // of all but the filter
+  HeldFilterPointer filter{};  // null: none
+  MemoryCharge charge{};       // of all but the filter
 };
 
 // One open connection. Its address does not change while it is open.
@@ -59,7 +59,7 @@ struct Broker::State {
   SubscriptionIndex index;
   CollectionCounts collections{};
   Lenses lenses{};
-  FilterTexts filters;
+  FilterTexts filters;  // outlives the connections below
   FanOut fan_out;
   Origins origins;
   Clock::time_point latest{};  // that anybody gave
@@ -86,26 +86,28 @@ struct Broker::State {
   Standing standing_of(const Connection& connection) {
     return {*policy, connection.user(), lenses, counters.rules_decided};
   }
-  // What makes the class of a pattern that somebody holds.
+  // What makes the class of a pattern that somebody holds. `filter`: the tree of its filter; null:
+  // it has none.
   ClassTraits traits_of(Standing& standing, const Pattern& pattern,
-                        const Subscription& subscription);
+                        const Subscription& subscription, const Expression* filter);
   // Why a filter has no place there; empty: it has.
   static std::optional<ErrorReply> fault_of(Standing& standing, const Pattern& pattern,
                                             const Expression& filter);
 
   // requests.cpp
   struct Request;
+  struct Wanted;
   void answer(Request& request, const SubscribeMessage& message);
   void answer(Request& request, const UnsubscribeMessage& message);
   void answer(Request& request, const AuthMessage& message);
   void dispatch(Request& request, const ClientMessage& message);
   void subscribe(Request& request, const SubscribeItem& item);
   bool read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
-                   Subscription& wanted);
+                   Wanted& wanted);
   bool has_room(Request& request, const SubscribeItem& item);
   bool has_memory(Request& request, const SubscribeItem& item);
   void hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
-            Subscription wanted);
+            Wanted wanted);
   void refuse(Request& request, ErrorReply error);
   bool pay(Request& request);
   bool pay(Request& request, const SubscribeItem& item);

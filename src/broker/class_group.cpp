@@ -14,11 +14,19 @@
 // one by one, each distinct condition once per event; how many of those clients may bring is
 // limited, and so is what their being asked may take (filter_limit; scan_budget.cpp).
 //
+// Up to four classes of a pattern are looked at without a table, each with its own terms: most
+// patterns of one record have a class or two, and the table of sixty terms takes 6 KB.
+//
 // A class is found through its old row, its new row or both; either way both rows are decided,
 // since a row that is seen no longer is a delete. (Rejected: the row's values in a tree of ranges,
 // for `<` and `>`: it costs every event, and nobody's first rules need it.)
 namespace pgtide {
 namespace {
+
+constexpr std::size_t few_max = 4;
+// Of an index: a table of Boost's for one dimension, and a key in it with who has it, in a table
+// that is half full. A long key lies beside it.
+constexpr std::size_t table_bytes = 800, place_bytes = 96, short_key_bytes = 15;
 
 // What an event without a rule to ask shows.
 Visible visible_of(Action action) {
@@ -26,12 +34,23 @@ Visible visible_of(Action action) {
 }
 
 bool is_scanned(const DeliveryClass& narrowed) {
-  return narrowed.traits.unindexed || narrowed.traits.rest->predicate().terms().empty();
+  return narrowed.traits.unindexed || !narrowed.traits.rest->predicate().has_terms();
+}
+
+std::size_t bytes_of_place(const std::string& key) {
+  return place_bytes + (key.size() > short_key_bytes ? key.size() : 0);
 }
 
 void put(std::vector<DeliveryClass*>& list, DeliveryClass& added, std::uint32_t& place) {
   place = static_cast<std::uint32_t>(list.size());
   list.push_back(&added);
+}
+
+void take(std::vector<DeliveryClass*>& list, std::uint32_t DeliveryClass::*place,
+          DeliveryClass& gone) {
+  list[gone.*place] = list.back();
+  list[gone.*place]->*place = gone.*place;
+  list.pop_back();
 }
 
 }  // namespace
@@ -58,41 +77,60 @@ void NarrowedClasses::add(DeliveryClass& narrowed) {
   if (predicate.outcome() != Predicate::Outcome::by_record) return;
   if (is_scanned(narrowed)) return put(scanned_, narrowed, narrowed.scan_place);
   narrowed.terms_suffice = predicate.terms_suffice();
-  for (const IndexTerm& term : predicate.terms()) {
+  if (!indexed_ && few_.size() < few_max) return put(few_, narrowed, narrowed.scan_place);
+  indexed_ = true;
+  for (DeliveryClass* one : few_) index(*one);
+  few_ = {};
+  index(narrowed);
+}
+
+void NarrowedClasses::index(DeliveryClass& narrowed) {
+  std::size_t bytes = charge_.bytes();
+  for (const IndexTerm& term : narrowed.traits.rest->predicate().terms()) {
     auto dimension = find(term.dimension);
     if (dimension == dimensions_.end()) {
       dimension = dimensions_.insert(dimension, Dimension{.what = term.dimension});
+      bytes += table_bytes;
     }
-    dimension->by_key[term.key].add(narrowed);
+    KeyHolders& holders = dimension->by_key[term.key];
+    if (holders.empty()) bytes += bytes_of_place(term.key);
+    holders.add(narrowed);
   }
+  charge_.set(bytes);
 }
 
 void NarrowedClasses::remove(DeliveryClass& narrowed) {
-  all_[narrowed.place] = all_.back();
-  all_[narrowed.place]->place = narrowed.place;
-  all_.pop_back();
+  take(all_, &DeliveryClass::place, narrowed);
   const Predicate& predicate = narrowed.traits.rest->predicate();
   if (predicate.outcome() != Predicate::Outcome::by_record) return;
-  if (is_scanned(narrowed)) {
-    scanned_[narrowed.scan_place] = scanned_.back();
-    scanned_[narrowed.scan_place]->scan_place = narrowed.scan_place;
-    scanned_.pop_back();
-    return;
-  }
-  for (const IndexTerm& term : predicate.terms()) {
+  if (is_scanned(narrowed)) return take(scanned_, &DeliveryClass::scan_place, narrowed);
+  if (!indexed_) return take(few_, &DeliveryClass::scan_place, narrowed);
+  take_from_index(narrowed);
+}
+
+void NarrowedClasses::take_from_index(DeliveryClass& narrowed) {
+  std::size_t bytes = charge_.bytes();
+  for (const IndexTerm& term : narrowed.traits.rest->predicate().terms()) {
     const auto dimension = find(term.dimension);
     if (dimension == dimensions_.end()) continue;  // a term that stands there twice
     const auto held = dimension->by_key.find(term.key);
     if (held != dimension->by_key.end()) {
       held->second.remove(narrowed);
-      if (held->second.empty()) dimension->by_key.erase(held);
+      if (held->second.empty()) {
+        dimension->by_key.erase(held);
+        bytes -= bytes_of_place(term.key);
+      }
     }
-    if (dimension->by_key.empty()) dimensions_.erase(dimension);
+    if (!dimension->by_key.empty()) continue;
+    dimensions_.erase(dimension);
+    bytes -= table_bytes;
   }
+  charge_.set(bytes);
 }
 
 void NarrowedClasses::match(EventRows& rows, ScanBudget& budget, std::vector<Match>& found) {
   match_by_key(rows, budget, found);
+  match_few(rows, budget, found);
   for (DeliveryClass* scanned : scanned_) {
     const Visible visible = budget.decide(*scanned, rows);
     if (visible.before || visible.after) found.push_back({scanned, visible});
@@ -110,6 +148,19 @@ void NarrowedClasses::match_by_key(EventRows& rows, ScanBudget& budget,
   for (const Match& hit : hits_) {
     const Visible visible = hit.in->terms_suffice ? hit.visible : budget.decide(*hit.in, rows);
     if (visible.before || visible.after) found.push_back({hit.in, visible});
+  }
+}
+
+void NarrowedClasses::match_few(EventRows& rows, ScanBudget& budget, std::vector<Match>& found) {
+  for (DeliveryClass* one : few_) {
+    const Predicate& predicate = one->traits.rest->predicate();
+    const auto hits = [&](const Row* row) {
+      return row != nullptr && predicate.has_term_of({row, rows.shape()});
+    };
+    const Visible hit{hits(rows.old_row()), hits(rows.new_row())};
+    if (!hit.before && !hit.after) continue;
+    const Visible visible = one->terms_suffice ? hit : budget.decide(*one, rows);
+    if (visible.before || visible.after) found.push_back({one, visible});
   }
 }
 
@@ -134,8 +185,11 @@ void NarrowedClasses::look_up(const Dimension& dimension, EventRows& rows, bool 
   }
 }
 
-ClassGroup::ClassGroup(const Pattern& pattern_)
-    : pattern(pattern_), text(to_string(pattern_)), quoted(json_string(text)) {}
+ClassGroup::ClassGroup(const Pattern& pattern_, MemoryAccount* memory_)
+    : pattern(pattern_),
+      text(to_string(pattern_)),
+      quoted(json_string(text)),
+      memory(memory_) {}
 
 void ClassGroup::add(DeliveryClass& made) {
   made.group = this;
@@ -143,7 +197,7 @@ void ClassGroup::add(DeliveryClass& made) {
     put(open, made, made.place);
     return;
   }
-  if (narrowed == nullptr) narrowed = std::make_unique<NarrowedClasses>();
+  if (narrowed == nullptr) narrowed = std::make_unique<NarrowedClasses>(memory);
   narrowed->add(made);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/delivery_class.hpp"
+#include "broker/memory_account.hpp"
 #include "broker/scan_budget.hpp"
 #include "model/text_map.hpp"
 
@@ -54,6 +55,9 @@ class KeyHolders {
 // (the design comment tops class_group.cpp).
 class NarrowedClasses {
  public:
+  explicit NarrowedClasses(MemoryAccount* memory)
+      : charge_(memory, MemoryKind::subscriptions, sizeof(NarrowedClasses)) {}
+
   void add(DeliveryClass& narrowed);
   void remove(DeliveryClass& narrowed);
   bool empty() const { return all_.empty(); }
@@ -67,14 +71,20 @@ class NarrowedClasses {
     boost::unordered_flat_map<std::string, KeyHolders, TextHash, std::equal_to<>> by_key{};
   };
   std::vector<Dimension>::iterator find(const IndexDimension& what);
+  void index(DeliveryClass& narrowed);
+  void take_from_index(DeliveryClass& narrowed);
+  void match_few(EventRows& rows, ScanBudget& budget, std::vector<Match>& found);
   void match_by_key(EventRows& rows, ScanBudget& budget, std::vector<Match>& found);
   void look_up(const Dimension& dimension, EventRows& rows, bool Visible::*when);
 
   std::vector<DeliveryClass*> all_{};
   std::vector<DeliveryClass*> scanned_{};  // no index serves them
+  std::vector<DeliveryClass*> few_{};      // an index would serve them: there is none of so few
+  bool indexed_ = false;                   // they are in `dimensions_` instead
   std::vector<Dimension> dimensions_{};
   std::vector<Match> hits_{};           // scratch of match_by_key()
   std::vector<std::string> keys_{};     // scratch of look_up()
+  MemoryCharge charge_;                 // of this and the index
 };
 
 // All classes of one pattern. Exists as long as there is one.
@@ -84,8 +94,9 @@ struct ClassGroup {
   std::string quoted{};                        // as JSON
   std::vector<DeliveryClass*> open{};          // they see every row
   std::unique_ptr<NarrowedClasses> narrowed{};  // null: there are none
+  MemoryAccount* memory;                        // null: none is kept
 
-  explicit ClassGroup(const Pattern& pattern);
+  explicit ClassGroup(const Pattern& pattern, MemoryAccount* memory = nullptr);
   bool empty() const { return open.empty() && narrowed == nullptr; }
   void add(DeliveryClass& made);
   void remove(DeliveryClass& gone);

@@ -1,28 +1,63 @@
 #pragma once
+#include <array>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <memory>
 #include <string>
-#include <variant>
+#include <string_view>
 
 #include "broker/memory_account.hpp"
-#include "broker/sweep.hpp"
 #include "model/text_map.hpp"
 #include "rules/expression.hpp"
 
 namespace pgtide {
 
-// Clients' filters by their text: the same page in a thousand browsers asks the same, which is
-// parsed, and its regular expression compiled, once.
+// A client's filter while somebody holds it: its text. What it is parsed to takes ten times as
+// much, and is only looked at when somebody subscribes or the rules change; then it is parsed anew.
+struct HeldFilter : std::enable_shared_from_this<HeldFilter> {
+  std::string text{};
+  bool has_pattern = false;  // it calls matches()
+  MemoryCharge charge{};
+};
+using HeldFilterPointer = std::shared_ptr<const HeldFilter>;
+
+// Clients' filters by their text: the same page in a thousand browsers asks the same.
 class FilterTexts {
  public:
   explicit FilterTexts(MemoryAccount* memory) : memory_(memory) {}
+  FilterTexts(const FilterTexts&) = delete;
+  FilterTexts& operator=(const FilterTexts&) = delete;
 
-  // The first fault where there are any.
-  std::variant<std::shared_ptr<const Expression>, ExpressionFault> parse(const std::string& text);
+  // The one that is held of this text. This outlives it.
+  HeldFilterPointer hold(const Expression& filter);
 
  private:
+  static std::string_view text_of(std::string_view text) { return text; }
+  static std::string_view text_of(const HeldFilter* held) { return held->text; }
+  struct Hash : TextHash {
+    std::size_t operator()(const auto& one) const { return TextHash::operator()(text_of(one)); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const auto& one, const auto& other) const {
+      return text_of(one) == text_of(other);
+    }
+  };
   MemoryAccount* memory_;  // null: none is kept
-  TextMap<std::weak_ptr<const Expression>> held_{};
-  Sweep sweep_{};
+  boost::unordered_flat_set<HeldFilter*, Hash, Equal> held_{};
+};
+
+// The trees of filters, while very many are looked at that are often the same ones.
+class FilterTrees {
+ public:
+  // Valid until the next call.
+  const Expression& find(const HeldFilterPointer& held);
+
+ private:
+  struct Known {
+    HeldFilterPointer held{};
+    std::shared_ptr<const Expression> tree{};
+  };
+  std::array<Known, 128> known_{};
 };
 
 }  // namespace pgtide

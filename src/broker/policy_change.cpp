@@ -85,6 +85,7 @@ struct Broker::State::Change {
   const Policy& after;
   std::map<std::pair<const Lens*, const Lens*>, std::optional<ResyncReason>> of_everything{};
   std::optional<ResyncReason> noticed{};  // of the subscription that was decided last
+  FilterTrees filters{};
 
   std::optional<ResyncReason> reason(const Pattern& pattern, const ClassTraits& was,
                                      const ClassTraits& is) {
@@ -146,10 +147,12 @@ std::optional<ErrorReply> Broker::State::decide_anew(ConnectionNumber number, st
   if (verdict != Policy::Verdict::allowed) {
     return make_refusal(verdict, connection.user() == nullptr, subscription.pattern);
   }
-  if (subscription.filter) {
-    if (auto fault = fault_of(standing, pattern, *subscription.filter)) return fault;
+  const Expression* filter =
+      subscription.filter ? &change.filters.find(subscription.filter) : nullptr;
+  if (filter != nullptr) {
+    if (auto fault = fault_of(standing, pattern, *filter)) return fault;
   }
-  ClassTraits traits = traits_of(standing, pattern, subscription);
+  ClassTraits traits = traits_of(standing, pattern, subscription, filter);
   change.noticed = change.reason(pattern, subscription.seat.in->traits, traits);
   if (SubscriptionIndex::is_in(subscription.seat, traits)) return std::nullopt;
   index.leave(subscription.seat);
@@ -158,7 +161,8 @@ std::optional<ErrorReply> Broker::State::decide_anew(ConnectionNumber number, st
 }
 
 ClassTraits Broker::State::traits_of(Standing& standing, const Pattern& pattern,
-                                     const Subscription& subscription) {
+                                     const Subscription& subscription,
+                                     const Expression* filter) {
   std::shared_ptr<const Predicate> rows;
   if (pattern.kind != Pattern::Kind::everything) {
     rows = standing.rows(pattern);
@@ -166,16 +170,16 @@ ClassTraits Broker::State::traits_of(Standing& standing, const Pattern& pattern,
   const std::shared_ptr<const Predicate> ruled = rows;
   bool open = false;
   auto lens = standing.lens(pattern);
-  if (subscription.filter) {
+  if (filter != nullptr) {
     const auto shown = columns_of(standing.policy(), lens.get(), pattern.collection);
     open = shown->shape.open;
-    rows = Predicate::both(ruled, Predicate::of_filter(*subscription.filter, *shown));
+    rows = Predicate::both(ruled, Predicate::of_filter(*filter, *shown));
   }
   if (rows && rows->outcome() == Predicate::Outcome::always) rows = nullptr;
   const bool served_by_rule = rows && ruled && rows->terms() == ruled->terms();
   return {.events = subscription.events,
-          .filtered = subscription.filter != nullptr,
-          .matching = subscription.filter != nullptr && subscription.filter->has_pattern(),
+          .filtered = filter != nullptr,
+          .matching = subscription.filter != nullptr && subscription.filter->has_pattern,
           .unindexed = open && !served_by_rule,
           .rest = index.share(std::move(rows)),
           .lens = std::move(lens)};

@@ -44,6 +44,12 @@ struct Broker::State::Request {
   void say(const std::string& message) { append_text_frame(reply.frames, message); }
 };
 
+// A subscription that is asked for.
+struct Broker::State::Wanted {
+  Subscription subscription{};
+  std::shared_ptr<const Expression> filter{};  // null: none
+};
+
 ErrorReply make_refusal(Policy::Verdict verdict, bool anonymous, std::string_view pattern) {
   ErrorReply error{.pattern = std::string(pattern)};
   if (anonymous) {
@@ -203,7 +209,7 @@ void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
     return;
   }
   if (!has_room(request, item) || !has_memory(request, item)) return;
-  Subscription wanted{.pattern = item.pattern, .events = item.events};
+  Wanted wanted{.subscription = {.pattern = item.pattern, .events = item.events}};
   if (!read_filter(request, *pattern, item, wanted)) return;
   hold(request, *pattern, item, std::move(wanted));
 }
@@ -234,14 +240,14 @@ bool Broker::State::has_room(Request& request, const SubscribeItem& item) {
 }
 
 bool Broker::State::read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
-                                Subscription& wanted) {
+                                Wanted& wanted) {
   if (!item.filter) return true;
-  auto parsed = filters.parse(*item.filter);
+  auto parsed = Expression::parse(*item.filter, filter_limits);
   std::optional<ErrorReply> fault;
-  if (const auto* syntax = std::get_if<1>(&parsed)) {
+  if (const auto* faults = std::get_if<1>(&parsed)) {
     fault = ErrorReply{.code = WireCode::invalid_filter,
-                       .message = syntax->message,
-                       .position = syntax->offset};
+                       .message = faults->front().message,
+                       .position = faults->front().offset};
   } else {
     wanted.filter = std::move(std::get<0>(parsed));
     fault = fault_of(request.standing, pattern, *wanted.filter);
@@ -254,9 +260,11 @@ bool Broker::State::read_filter(Request& request, const Pattern& pattern, const 
 
 // Takes the subscription, or gives a held one its new options.
 void Broker::State::hold(Request& request, const Pattern& pattern, const SubscribeItem& item,
-                         Subscription wanted) {
+                         Wanted wanted) {
   Connection& connection = request.connection;
-  ClassTraits traits = traits_of(request.standing, pattern, wanted);
+  const Expression* filter = wanted.filter.get();
+  if (filter != nullptr) wanted.subscription.filter = filters.hold(*filter);
+  ClassTraits traits = traits_of(request.standing, pattern, wanted.subscription, filter);
   const std::size_t at = connection.find(item.pattern);
   const Seat* leaving =
       at < connection.subscriptions.size() ? &connection.subscriptions[at]->seat : nullptr;
@@ -273,7 +281,7 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
   }
   Subscription& subscription = *connection.subscriptions[at];
   index.leave(subscription.seat);
-  subscription = std::move(wanted);
+  subscription = std::move(wanted.subscription);
   index.join(subscription.seat, request.number, pattern, std::move(traits));
   subscription.charge = {options.memory, MemoryKind::subscriptions,
                          subscription_bytes + pattern_copies * item.pattern.size()};

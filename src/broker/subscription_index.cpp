@@ -30,7 +30,10 @@ void stand_up(Seat& seat) {
 }  // namespace
 
 SubscriptionIndex::SubscriptionIndex(ScanLimits limits, MemoryAccount* memory)
-    : remainders_(memory), budget_(limits), everyone_(std::make_unique<DeliveryClass>()) {}
+    : memory_(memory),
+      remainders_(memory),
+      budget_(limits),
+      everyone_(std::make_unique<DeliveryClass>()) {}
 
 std::size_t SubscriptionIndex::Hash::operator()(const Key& key) const {
   const std::array<std::uintptr_t, 4> words{
@@ -60,7 +63,7 @@ bool SubscriptionIndex::is_paid_for(const DeliveryClass& in) {
 void SubscriptionIndex::join(Seat& seat, ConnectionNumber connection, const Pattern& pattern,
                              ClassTraits traits) {
   std::unique_ptr<ClassGroup>& group = group_of(pattern);
-  if (group == nullptr) group = std::make_unique<ClassGroup>(pattern);
+  if (group == nullptr) group = std::make_unique<ClassGroup>(pattern, memory_);
   auto held = classes_.find(key_of(*group, traits));
   if (held == classes_.end()) {
     if (is_scanned_filter(traits)) {

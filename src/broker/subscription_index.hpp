@@ -93,6 +93,7 @@ class SubscriptionIndex {
   void remove_class(DeliveryClass& gone);
   void remove_group(const Pattern& pattern);
 
+  MemoryAccount* memory_;  // null: none is kept
   boost::unordered_flat_set<std::unique_ptr<DeliveryClass>, Hash, Equal> classes_{};
   std::unique_ptr<ClassGroup> everything_{};
   TextMap<CollectionNode> collections_{};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "rules/compact_tree.hpp"
 #include "rules/json_value.hpp"
 #include "rules/operations.hpp"
 #include "rules/projected_row.hpp"
@@ -10,36 +11,71 @@
 namespace pgtide {
 namespace {
 
+// The two forms of a tree, for which there is one evaluation.
+class NodePart {
+ public:
+  explicit NodePart(const Node& node) : node_(&node) {}
+  NodeKind kind() const { return node_->kind; }
+  Comparison comparison() const { return node_->comparison; }
+  Function function() const { return node_->function; }
+  std::string_view name() const { return node_->name; }
+  const Value& value() const { return node_->value; }
+  const TextPattern* pattern() const { return node_->pattern.get(); }
+  std::size_t size() const { return node_->children.size(); }
+  NodePart child(std::size_t n) const { return NodePart(node_->child(n)); }
+
+ private:
+  const Node* node_;
+};
+
+Value map_of(std::string_view json) {
+  Value value;
+  value.kind = Value::Kind::map;
+  value.text = json;
+  return value;
+}
+
+std::string roles_as_json(const Principal& user) {
+  std::string json = "[";
+  for (const std::string& role : user.roles) {
+    if (json.size() > 1) json += ',';
+    append_quoted(json, role);
+  }
+  return json + "]";
+}
+
+template <class Part>
 class Evaluation {
  public:
   Evaluation(const Surroundings& around, Scratch& scratch) : around_(around), scratch_(scratch) {}
 
-  Value value_of(const Node& node);
+  Value value_of(const Part& node);
 
  private:
   Value user() const;
   Value user_member(std::string_view name) const;
-  Value member_of(const Node& node);
-  Value has(const Node& node);
-  Value has_column(const Node& node) const;
-  Value index(const Node& node);
-  Value comparison(const Node& node);
-  Value membership(const Node& node);
-  Value list(const Node& node);
-  Value chain(const Node& node, bool decisive);
-  Value negation(const Node& node);
-  Value conditional(const Node& node);
-  Value call(const Node& node);
+  Value member_of(const Part& node);
+  Value has(const Part& node);
+  Value has_column(const Part& node) const;
+  Value index(const Part& node);
+  Value comparison(const Part& node);
+  Value membership(const Part& node);
+  Value list(const Part& node);
+  Value chain(const Part& node, bool decisive);
+  Value negation(const Part& node);
+  Value conditional(const Part& node);
+  Value call(const Part& node);
 
   const Surroundings& around_;
   Scratch& scratch_;
 };
 
-Value Evaluation::value_of(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::value_of(const Part& node) {
   if (!scratch_.spend(1)) return {};
-  switch (node.kind) {
+  switch (node.kind()) {
     case NodeKind::constant:
-      return node.value;
+      return node.value();
     case NodeKind::unknown:
     case NodeKind::record:
       return {};
@@ -47,7 +83,7 @@ Value Evaluation::value_of(const Node& node) {
       return user();
     case NodeKind::column:
       if (around_.record == nullptr) return {};
-      return read_record_column(*around_.record, node.name, scratch_);
+      return read_record_column(*around_.record, node.name(), scratch_);
     case NodeKind::member:
       return member_of(node);
     case NodeKind::index:
@@ -76,24 +112,9 @@ Value Evaluation::value_of(const Node& node) {
   return {};
 }
 
-Value map_of(std::string_view json) {
-  Value value;
-  value.kind = Value::Kind::map;
-  value.text = json;
-  return value;
-}
-
-std::string roles_as_json(const Principal& user) {
-  std::string json = "[";
-  for (const std::string& role : user.roles) {
-    if (json.size() > 1) json += ',';
-    append_quoted(json, role);
-  }
-  return json + "]";
-}
-
 // The whole user is rarely asked for: mostly `user != null`.
-Value Evaluation::user() const {
+template <class Part>
+Value Evaluation<Part>::user() const {
   if (around_.user == nullptr) return Value::null();
   std::string json = R"({"id":)";
   append_quoted(json, around_.user->id);
@@ -102,7 +123,8 @@ Value Evaluation::user() const {
   return map_of(scratch_.keep(std::move(json)));
 }
 
-Value Evaluation::user_member(std::string_view name) const {
+template <class Part>
+Value Evaluation<Part>::user_member(std::string_view name) const {
   if (around_.user == nullptr) return {};
   if (name == "id") return Value::of_text(around_.user->id);
   if (name == "claims") return map_of(around_.user->claims);
@@ -115,53 +137,60 @@ Value Evaluation::user_member(std::string_view name) const {
   return value;
 }
 
-Value Evaluation::member_of(const Node& node) {
-  if (node.child(0).is(NodeKind::user)) return user_member(node.name);
+template <class Part>
+Value Evaluation<Part>::member_of(const Part& node) {
+  if (node.child(0).kind() == NodeKind::user) return user_member(node.name());
   const Value of = value_of(node.child(0));
-  return scratch_.spend(steps_to_read(of)) ? member(of, node.name, scratch_) : Value{};
+  return scratch_.spend(steps_to_read(of)) ? pgtide::member(of, node.name(), scratch_) : Value{};
 }
 
-Value Evaluation::has(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::has(const Part& node) {
   const Value of = value_of(node.child(0));
-  return scratch_.spend(steps_to_read(of)) ? has_member(of, node.name) : Value{};
+  return scratch_.spend(steps_to_read(of)) ? has_member(of, node.name()) : Value{};
 }
 
-Value Evaluation::index(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::index(const Part& node) {
   const Value of = value_of(node.child(0));
   const Value at = value_of(node.child(1));
   return scratch_.spend(steps_to_read(of)) ? element(of, at, scratch_) : Value{};
 }
 
 // Of two texts no more is read than the shorter one has.
-Value Evaluation::comparison(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::comparison(const Part& node) {
   const Value left = value_of(node.child(0));
   const Value right = value_of(node.child(1));
   const std::uint64_t one = steps_to_read(left), other = steps_to_read(right);
   const bool texts = left.is(Value::Kind::text) && right.is(Value::Kind::text);
   if (!scratch_.spend(texts ? std::min(one, other) : one + other)) return {};
-  return compare(node.comparison, left, right);
+  return compare(node.comparison(), left, right);
 }
 
-Value Evaluation::membership(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::membership(const Part& node) {
   const Value needle = value_of(node.child(0));
   const Value container = value_of(node.child(1));
   if (!scratch_.spend(steps_to_read(container))) return {};
   return contained(needle, container, scratch_);
 }
 
-Value Evaluation::has_column(const Node& node) const {
+template <class Part>
+Value Evaluation<Part>::has_column(const Part& node) const {
   if (around_.record == nullptr) return {};
   const RecordShape* shape = around_.record->shape;
-  if (shape != nullptr && shape->columns.contains(node.name) && !shape->open) {
+  if (shape != nullptr && shape->columns.contains(node.name()) && !shape->open) {
     return Value::boolean(true);
   }
-  return Value::boolean(around_.record->row->find(node.name) != nullptr);
+  return Value::boolean(around_.record->row->find(node.name()) != nullptr);
 }
 
-Value Evaluation::list(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::list(const Part& node) {
   std::vector<Value> items;
-  for (const NodePointer& child : node.children) {
-    items.push_back(value_of(*child));
+  for (std::size_t n = 0; n < node.size(); ++n) {
+    items.push_back(value_of(node.child(n)));
     if (items.back().is(Value::Kind::error)) return {};
   }
   Value value;
@@ -171,10 +200,11 @@ Value Evaluation::list(const Node& node) {
 }
 
 // && and ||: one `decisive` boolean decides, whatever errors stand beside it.
-Value Evaluation::chain(const Node& node, bool decisive) {
+template <class Part>
+Value Evaluation<Part>::chain(const Part& node, bool decisive) {
   Value result = Value::boolean(!decisive);
-  for (const NodePointer& child : node.children) {
-    const Value value = value_of(*child);
+  for (std::size_t n = 0; n < node.size(); ++n) {
+    const Value value = value_of(node.child(n));
     if (!value.is(Value::Kind::boolean)) {
       result = {};
     } else if (value.flag == decisive) {
@@ -184,23 +214,27 @@ Value Evaluation::chain(const Node& node, bool decisive) {
   return result;
 }
 
-Value Evaluation::negation(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::negation(const Part& node) {
   const Value value = value_of(node.child(0));
   return value.is(Value::Kind::boolean) ? Value::boolean(!value.flag) : Value{};
 }
 
-Value Evaluation::conditional(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::conditional(const Part& node) {
   const Value condition = value_of(node.child(0));
   if (!condition.is(Value::Kind::boolean)) return {};
   return value_of(node.child(condition.flag ? 1 : 2));
 }
 
-Value Evaluation::call(const Node& node) {
+template <class Part>
+Value Evaluation<Part>::call(const Part& node) {
   std::array<Value, 2> arguments;
-  for (std::size_t n = 0; n < node.children.size() && n < arguments.size(); ++n) {
+  for (std::size_t n = 0; n < node.size() && n < arguments.size(); ++n) {
     arguments[n] = value_of(node.child(n));
   }
-  return scratch_.spend(steps_of(node, arguments)) ? apply(node, arguments, scratch_) : Value{};
+  const Call what{node.function(), node.pattern()};
+  return scratch_.spend(steps_of(what, arguments)) ? apply(what, arguments, scratch_) : Value{};
 }
 
 // The row's members before it are passed by, and its JSON is looked through for escapes.
@@ -213,7 +247,11 @@ std::uint64_t steps_to_find(const Row& row, const RowMember& found) {
 }  // namespace
 
 Value evaluate(const Node& node, const Surroundings& around, Scratch& scratch) {
-  return Evaluation(around, scratch).value_of(node);
+  return Evaluation<NodePart>(around, scratch).value_of(NodePart(node));
+}
+
+Value evaluate(const CompactTree& tree, const Surroundings& around, Scratch& scratch) {
+  return Evaluation<CompactTree::Part>(around, scratch).value_of(tree.root());
 }
 
 Value read_record_column(const RecordView& record, std::string_view column, Scratch& scratch) {

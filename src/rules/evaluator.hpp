@@ -6,6 +6,8 @@
 
 namespace pgtide {
 
+class CompactTree;
+
 // What an expression's variables stand for. A null user is nobody; without a record its columns are
 // errors.
 struct Surroundings {
@@ -16,6 +18,7 @@ struct Surroundings {
 // The value of the tree; an error is a value, too. The result views the row, the user, the tree and
 // `scratch`.
 Value evaluate(const Node& node, const Surroundings& around, Scratch& scratch);
+Value evaluate(const CompactTree& tree, const Surroundings& around, Scratch& scratch);
 
 // The value of a column; an error where the row lacks it or its JSON is not of the column's type.
 Value read_record_column(const RecordView& record, std::string_view column, Scratch& scratch);

@@ -64,11 +64,11 @@ Value to_timestamp(const Value& value) {
   return instant ? Value::timestamp(*instant) : Value{};
 }
 
-bool matches(const Node& call, std::string_view text) {
+bool matches(const Call& call, std::string_view text) {
   return call.pattern != nullptr && call.pattern->found_in(text);
 }
 
-Value ask_text(const Node& call, const Value& receiver, const Value& argument) {
+Value ask_text(const Call& call, const Value& receiver, const Value& argument) {
   if (!receiver.is(Kind::text) || !argument.is(Kind::text)) return {};
   const std::string_view text = receiver.text, asked = argument.text;
   switch (call.function) {
@@ -100,7 +100,7 @@ Value to_text(const Value& value, Scratch& scratch) {
   }
 }
 
-std::uint64_t steps_of(const Node& call, std::span<const Value> arguments) {
+std::uint64_t steps_of(const Call& call, std::span<const Value> arguments) {
   constexpr std::uint64_t bytes = 32;  // of a text that is searched, in one step
   const Value& first = arguments[0];
   switch (call.function) {
@@ -117,7 +117,7 @@ std::uint64_t steps_of(const Node& call, std::span<const Value> arguments) {
   }
 }
 
-Value apply(const Node& call, std::span<const Value> arguments, Scratch& scratch) {
+Value apply(const Call& call, std::span<const Value> arguments, Scratch& scratch) {
   const Value& first = arguments[0];
   switch (call.function) {
     case Function::size:

@@ -26,11 +26,15 @@ Value element(const Value& value, const Value& index, Scratch& scratch);
 // has(value.name).
 Value has_member(const Value& value, std::string_view name);
 
-// A function or method; `call` names it, and has the pattern of matches().
-Value apply(const Node& call, std::span<const Value> arguments, Scratch& scratch);
+// A function or method.
+struct Call {
+  Function function = Function::size;
+  const TextPattern* pattern = nullptr;  // of matches()
+};
+Value apply(const Call& call, std::span<const Value> arguments, Scratch& scratch);
 
 // Steps that apply() takes at the most (Scratch::spend).
-std::uint64_t steps_of(const Node& call, std::span<const Value> arguments);
+std::uint64_t steps_of(const Call& call, std::span<const Value> arguments);
 
 // string(value): what an index by text looks at.
 Value to_text(const Value& value, Scratch& scratch);

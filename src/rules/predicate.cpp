@@ -1,7 +1,9 @@
 #include "rules/predicate.hpp"
 
 #include <algorithm>
+#include <optional>
 
+#include "rules/compact_tree.hpp"
 #include "rules/evaluator.hpp"
 #include "rules/index_plan.hpp"
 #include "rules/printer.hpp"
@@ -12,17 +14,24 @@ namespace pgtide {
 
 Predicate::Predicate(Private, std::unique_ptr<const Node> root)
     : root_(std::move(root)), text_(print_tree(*root_)) {
-  IndexPlan plan = plan_index(*root_);
-  terms_ = std::move(plan.terms);
+  const IndexPlan plan = plan_index(*root_);
+  terms_ = TermList(plan.terms);
   terms_suffice_ = plan.exact;
-  terms_narrow_ = terms_suffice_ || (!terms_.empty() && std::none_of(terms_.begin(), terms_.end(),
-                                                                     is_frequent));
+  terms_narrow_ = terms_suffice_ || (!plan.terms.empty() &&
+                                     std::none_of(plan.terms.begin(), plan.terms.end(),
+                                                  is_frequent));
   if (!root_->is(NodeKind::constant)) return;
   outcome_ = root_->value.is_true() ? Outcome::always : Outcome::never;
 }
 
-Predicate::Predicate(Private, std::string text, std::vector<IndexTerm> terms)
-    : text_(std::move(text)), terms_(std::move(terms)), terms_suffice_(true), terms_narrow_(true) {}
+Predicate::Predicate(Private, const Predicate& whole)
+    : text_(whole.text_),
+      terms_(whole.terms_),
+      terms_suffice_(whole.terms_suffice_),
+      terms_narrow_(whole.terms_narrow_),
+      outcome_(whole.outcome_) {
+  if (!terms_suffice_) compact_ = std::make_unique<const CompactTree>(*whole.root_);
+}
 
 Predicate::~Predicate() = default;
 
@@ -44,16 +53,14 @@ std::shared_ptr<const Predicate> Predicate::both(std::shared_ptr<const Predicate
 }
 
 std::shared_ptr<const Predicate> Predicate::compacted(std::shared_ptr<const Predicate> predicate) {
-  if (!predicate->terms_suffice_ || predicate->outcome_ != Outcome::by_record) return predicate;
-  return std::make_shared<const Predicate>(Private{}, predicate->text_, predicate->terms_);
+  if (predicate->root_ == nullptr || predicate->outcome_ != Outcome::by_record) return predicate;
+  return std::make_shared<const Predicate>(Private{}, *predicate);
 }
 
 std::size_t Predicate::bytes() const {
-  std::size_t bytes = sizeof(Predicate) + text_.size() + (root_ ? tree_bytes(*root_) : 0);
-  for (const IndexTerm& term : terms_) {
-    bytes += sizeof(IndexTerm) + term.key.size() + term.dimension.column.size();
-  }
-  return bytes;
+  constexpr std::size_t block_bytes = 16;  // of each block, for the allocator (glibc 2.36)
+  return sizeof(Predicate) + text_.capacity() + terms_.bytes() + 3 * block_bytes +
+         (root_ ? tree_bytes(*root_) : 0) + (compact_ ? compact_->bytes() : 0);
 }
 
 bool Predicate::holds(const RecordView& record) const {
@@ -64,27 +71,36 @@ bool Predicate::holds(const RecordView& record) const {
 bool Predicate::holds(const RecordView& record, std::uint64_t& steps_left) const {
   if (outcome_ != Outcome::by_record) return outcome_ == Outcome::always;
   Scratch scratch(steps_left);
-  const bool held = root_ == nullptr ? has_term(record, scratch)
-                                     : evaluate(*root_, {nullptr, &record}, scratch).is_true();
+  const Surroundings around{nullptr, &record};
+  const bool held = compact_ != nullptr ? evaluate(*compact_, around, scratch).is_true()
+                    : root_ != nullptr  ? evaluate(*root_, around, scratch).is_true()
+                                        : has_term(record, scratch);
   steps_left = scratch.steps_left();
   return held;
 }
 
+bool Predicate::has_term_of(const RecordView& record) const {
+  Scratch scratch;
+  return has_term(record, scratch);
+}
+
 bool Predicate::has_term(const RecordView& record, Scratch& scratch) const {
   std::vector<std::string> keys;
-  const IndexDimension* looked_at = nullptr;
-  for (const auto& [dimension, key] : terms_) {
-    if (looked_at == nullptr || *looked_at != dimension) {
+  std::optional<IndexDimension> looked_at;
+  bool found = false;
+  terms_.for_each([&](const IndexDimension& dimension, std::string_view key) {
+    if (looked_at != dimension) {
       keys.clear();
       const RowMember* member = record.row->find(dimension.column);
       constexpr std::size_t bytes = 16;  // that one step is enough for
       if (!scratch.spend(1 + (member != nullptr ? member->value.size() / bytes : 0))) return false;
       append_index_keys(keys, record, dimension);
-      looked_at = &dimension;
+      looked_at = dimension;
     }
-    if (std::find(keys.begin(), keys.end(), key) != keys.end()) return true;
-  }
-  return false;
+    found = std::find(keys.begin(), keys.end(), key) != keys.end();
+    return !found;
+  });
+  return found;
 }
 
 }  // namespace pgtide

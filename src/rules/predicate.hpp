@@ -6,26 +6,12 @@
 
 #include "rules/expression.hpp"
 #include "rules/projection.hpp"
+#include "rules/term_list.hpp"
 #include "rules/value.hpp"
 
 namespace pgtide {
 
-// What an index looks at in a record: a column's value, its string(), or each element of its list.
-struct IndexDimension {
-  enum class Of : unsigned char { value, text, element };
-  std::string column{};
-  Of of = Of::value;
-
-  friend auto operator<=>(const IndexDimension&, const IndexDimension&) = default;
-};
-
-// One value of a dimension. Equal values of the language have equal keys, others never.
-struct IndexTerm {
-  IndexDimension dimension{};
-  std::string key{};
-
-  friend auto operator<=>(const IndexTerm&, const IndexTerm&) = default;
-};
+class CompactTree;
 
 // What remains of a rule or a filter once the user's values are known: a decision over the record
 // alone. Immutable and shared between threads. Equal texts decide equally, so that a text is what
@@ -47,8 +33,8 @@ class Predicate {
   // Both must hold. Null stands for "always"; null where neither is there.
   static std::shared_ptr<const Predicate> both(std::shared_ptr<const Predicate> one,
                                                std::shared_ptr<const Predicate> other);
-  // The same decision in less memory, for one that is kept for long: where terms suffice they are
-  // all that is kept. No argument for both().
+  // The same decision in a sixth of the memory, for one that is kept for long. No argument for
+  // both().
   static std::shared_ptr<const Predicate> compacted(std::shared_ptr<const Predicate> predicate);
 
   Outcome outcome() const { return outcome_; }
@@ -61,9 +47,11 @@ class Predicate {
   bool holds(const RecordView& record, std::uint64_t& steps_left) const;
 
   // It can hold only for a record that has at least one of these; empty: no index serves it.
-  const std::vector<IndexTerm>& terms() const { return terms_; }
+  std::vector<IndexTerm> terms() const { return terms_.unpacked(); }
+  bool has_terms() const { return !terms_.empty(); }
   // About how much memory it takes.
   std::size_t bytes() const;
+  bool has_term_of(const RecordView& record) const;
   // Having one of them is enough: holds() need not be asked.
   bool terms_suffice() const { return terms_suffice_; }
   // Does the index spare most rows the question? Not where a term is one that many records
@@ -71,15 +59,17 @@ class Predicate {
   bool terms_narrow() const { return terms_narrow_; }
 
   Predicate(Private, std::unique_ptr<const Node> root);
-  Predicate(Private, std::string text, std::vector<IndexTerm> terms);
+  Predicate(Private, const Predicate& whole);
   ~Predicate();
 
  private:
   bool has_term(const RecordView& record, Scratch& scratch) const;
 
-  std::unique_ptr<const Node> root_;  // null: the terms decide
+  // One of them at most; none: the terms decide.
+  std::unique_ptr<const Node> root_;
+  std::unique_ptr<const CompactTree> compact_{};
   std::string text_;
-  std::vector<IndexTerm> terms_{};
+  TermList terms_{};
   bool terms_suffice_ = false;
   bool terms_narrow_ = false;
   Outcome outcome_ = Outcome::by_record;
