@@ -238,11 +238,11 @@ TEST_CASE("memory: past the limit filters are answered server_busy") {
   crowd.listen("", "");
   for (std::size_t n = 0; n < crowd.size(); ++n) {
     std::string items;
-    for (int item = 0; item < 40; ++item) {
+    for (int item = 0; item < 100; ++item) {
       std::string filter;
       for (int term = 0; term < 15; ++term) {
         filter += (filter.empty() ? "" : " || ") + std::string("record.id == ") +
-                  std::to_string((n * 40 + static_cast<std::size_t>(item)) * 15 +
+                  std::to_string((n * 100 + static_cast<std::size_t>(item)) * 15 +
                                  static_cast<std::size_t>(term) + 1'000'000'000'000);
       }
       items += (items.empty() ? "" : ",") + std::string(R"({"pattern":"posts.)") +
