@@ -46,22 +46,6 @@ Value Value::timestamp(std::int64_t instant) {
   return value;
 }
 
-std::uint64_t steps_to_read(const Value& value) {
-  constexpr std::uint64_t text_bytes = 64, json_bytes = 16;  // that one step is enough for
-  switch (value.kind) {
-    case Value::Kind::text:
-      return value.text.size() / text_bytes;
-    case Value::Kind::number:
-      return value.flag ? 0 : value.text.size() / json_bytes;
-    case Value::Kind::list:
-      return value.items != nullptr ? value.items->size() : value.text.size() / json_bytes;
-    case Value::Kind::map:
-      return value.text.size() / json_bytes;
-    default:
-      return 0;
-  }
-}
-
 std::string_view Scratch::keep(std::string text) {
   return texts_.emplace_front(std::move(text));
 }
