@@ -25,14 +25,15 @@ std::uint64_t take(const Bytes& bytes, std::size_t at) {
 }
 
 std::string to_base64url(const Bytes& bytes) {
-  std::string text;
+  std::string text(cursor_characters, '\0');
   std::uint32_t window = 0;
   int bits = 0;
+  std::size_t filled = 0;
   for (const std::uint8_t byte : bytes) {
     window = window << 8 | byte;
-    for (bits += 8; bits >= 6; bits -= 6) text += alphabet[window >> (bits - 6) & 63U];
+    for (bits += 8; bits >= 6; bits -= 6) text[filled++] = alphabet[window >> (bits - 6) & 63U];
   }
-  text += alphabet[window << (6 - bits) & 63U];
+  text[filled] = alphabet[window << (6 - bits) & 63U];
   return text;
 }
 

@@ -9,6 +9,8 @@
 namespace pgtide {
 namespace {
 
+constexpr std::size_t usual_members = 8;  // room for them is made at once
+
 Error not_json(std::size_t at) {
   return {ErrorKind::invalid, "not a JSON text at byte " + std::to_string(at)};
 }
@@ -28,6 +30,7 @@ Result<Row> Row::parse_reduced(std::string_view text) { return parse(text, true)
 Result<Row> Row::parse(std::string_view text, bool reduced) {
   JsonScanner scanner(text);
   Row row;
+  row.members_.reserve(usual_members);
   scanner.space();
   if (!scanner.take('{')) return not_json(scanner.at());
   scanner.space();

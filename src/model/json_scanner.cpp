@@ -5,6 +5,8 @@
 namespace pgtide {
 namespace {
 
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_hex_digit(char c) {
@@ -14,9 +16,7 @@ bool is_hex_digit(char c) {
 }  // namespace
 
 void JsonScanner::space() {
-  while (!at_end() && std::string_view(" \t\n\r").find(text_[at_]) != std::string_view::npos) {
-    ++at_;
-  }
+  while (!at_end() && is_space(text_[at_])) ++at_;
 }
 
 bool JsonScanner::take(char symbol) {

@@ -14,6 +14,8 @@ namespace pgtide {
 // bytes, where a Node takes 200 (2026-11-30), a constant 40 more, and each text stands there once.
 // Immutable and shared between threads.
 class CompactTree {
+  struct Entry;
+
  public:
   explicit CompactTree(const Node& root);
   CompactTree(const CompactTree&) = delete;
@@ -34,11 +36,11 @@ class CompactTree {
 
    private:
     friend class CompactTree;
-    Part(const CompactTree& tree, std::size_t at) : tree_(&tree), at_(at) {}
+    Part(const CompactTree& tree, std::size_t at) : tree_(&tree), entry_(&tree.entries_[at]) {}
     const CompactTree* tree_;
-    std::size_t at_;
+    const Entry* entry_;
   };
-  Part root() const { return {*this, 0}; }
+  Part root() const;
 
   // About how much memory it takes, with what the allocator adds; of a regular expression as much
   // as it may come to take while it reads texts.
@@ -63,27 +65,27 @@ class CompactTree {
   std::size_t text_bytes_ = 0;
 };
 
-inline NodeKind CompactTree::Part::kind() const { return tree_->entries_[at_].kind; }
+inline CompactTree::Part CompactTree::root() const { return {*this, 0}; }
+inline NodeKind CompactTree::Part::kind() const { return entry_->kind; }
 inline Comparison CompactTree::Part::comparison() const {
-  return static_cast<Comparison>(tree_->entries_[at_].word);
+  return static_cast<Comparison>(entry_->word);
 }
 inline Function CompactTree::Part::function() const {
-  return static_cast<Function>(tree_->entries_[at_].word);
+  return static_cast<Function>(entry_->word);
 }
 inline std::string_view CompactTree::Part::name() const {
-  const Entry& entry = tree_->entries_[at_];
-  return {tree_->texts_.get() + entry.name, entry.name_bytes};
+  return {tree_->texts_.get() + entry_->name, entry_->name_bytes};
 }
 inline const Value& CompactTree::Part::value() const {
-  return tree_->values_[tree_->entries_[at_].first];
+  return tree_->values_[entry_->first];
 }
 inline const TextPattern* CompactTree::Part::pattern() const {
-  const std::size_t number = tree_->entries_[at_].name;
+  const std::size_t number = entry_->name;
   return number == 0 ? nullptr : tree_->patterns_[number - 1].get();
 }
-inline std::size_t CompactTree::Part::size() const { return tree_->entries_[at_].children; }
+inline std::size_t CompactTree::Part::size() const { return entry_->children; }
 inline CompactTree::Part CompactTree::Part::child(std::size_t n) const {
-  return {*tree_, tree_->entries_[at_].first + n};
+  return {*tree_, entry_->first + n};
 }
 
 }  // namespace pgtide

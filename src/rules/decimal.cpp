@@ -1,6 +1,5 @@
 #include "rules/decimal.hpp"
 
-#include <algorithm>
 #include <limits>
 
 namespace pgtide {
@@ -181,9 +180,11 @@ std::optional<std::int64_t> parse_small_integer(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
   if (text.empty() || text.size() > 18) return std::nullopt;
-  if (!std::all_of(text.begin(), text.end(), is_decimal_digit)) return std::nullopt;
   std::int64_t value = 0;
-  for (const char c : text) value = value * 10 + (c - '0');
+  for (const char c : text) {
+    if (!is_decimal_digit(c)) return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
   return negative ? -value : value;
 }
 

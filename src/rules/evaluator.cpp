@@ -229,10 +229,8 @@ Value Evaluation<Part>::conditional(const Part& node) {
 
 template <class Part>
 Value Evaluation<Part>::call(const Part& node) {
-  std::array<Value, 2> arguments;
-  for (std::size_t n = 0; n < node.size() && n < arguments.size(); ++n) {
-    arguments[n] = value_of(node.child(n));
-  }
+  const std::array<Value, 2> arguments{value_of(node.child(0)),
+                                       node.size() > 1 ? value_of(node.child(1)) : Value{}};
   const Call what{node.function(), node.pattern()};
   return scratch_.spend(steps_of(what, arguments)) ? apply(what, arguments, scratch_) : Value{};
 }
