@@ -94,7 +94,8 @@ bool EventTexts::write_longest(Text& text, EventRows& rows) {
     arena_.resize(start);
   }
   text.whole.reset();
-  if (!write(text.key_and_changed.emplace(), text.seen, Form::key_and_changed, rows)) return false;
+  text.key_and_changed = Parts{};
+  if (!write(*text.key_and_changed, text.seen, Form::key_and_changed, rows)) return false;
   ++truncated_;
   return true;
 }

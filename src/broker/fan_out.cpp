@@ -257,7 +257,7 @@ void FanOut::deliver_to_classes(const Broker::Send& send) {
 void FanOut::deliver_to_those(std::span<const ConnectionNumber> same_first,
                               const Broker::Send& send) {
   waiting_.clear();
-  if (sets_.size() > sets_kept) sets_ = {};  // clear() visits every bucket that there ever was
+  if (sets_.size() > sets_kept) decltype(sets_)().swap(sets_);  // clear() visits all buckets
   sets_.clear();
   SharedRun run;
   for (const ConnectionNumber connection : same_first) {

@@ -9,6 +9,7 @@ std::string_view to_string(MemoryKind kind) {
     case MemoryKind::replies: return "replies";
     case MemoryKind::subscriptions: return "subscriptions";
     case MemoryKind::connections: return "connections";
+    case MemoryKind::messages: return "messages";
   }
   return "frames";
 }

@@ -16,9 +16,10 @@ enum class MemoryKind : std::uint8_t {
   backlogs,       // the entries of what waits, per connection
   replies,        // what waits and is never dropped: replies, notices, the rest of a cut run
   subscriptions,  // patterns and filters, with what they are compiled to
-  connections,    // what each takes by itself; heads and messages that are not yet whole
+  connections,    // what each takes by itself; heads and short messages that are not yet whole
+  messages,       // the room that is kept for long ones that are not yet whole
 };
-inline constexpr std::size_t memory_kinds = 5;
+inline constexpr std::size_t memory_kinds = 6;
 std::string_view to_string(MemoryKind kind);
 
 // What is done where memory runs short, from the first step to the last.
@@ -39,9 +40,10 @@ std::string_view to_string(MemoryStep step);
 //   over()                the largest backlogs fall behind, until eased()
 //   unread_over()         replies, which are never dropped, have an eighth of the limit: those that
 //                         let most of them wait are cut off, until unread_eased()
+//   takes_message()       no: it is not read on. They have another eighth
 //   takes_subscription()  no: `server_busy`. Also where what cannot be dropped (subscriptions,
-//                         connections, replies) has half of the limit, so that filters never
-//                         take the room that readers need for what they are about to fetch
+//                         connections, replies, messages) has half of the limit, so that filters
+//                         never take the room that readers need for what they are about to fetch
 //   takes_connection()    no: HTTP 503. The same at three quarters
 // Whose backlog or whose replies are the largest is asked of all shards, by two ledgers: else those
 // of one shard would pay for those of another. Any thread; figures of two kinds may be of two
@@ -79,6 +81,11 @@ class MemoryAccount {
     const std::size_t unread = used(MemoryKind::replies), most = bytes_max_ / 8 - bytes_max_ / 32;
     return bytes_max_ == 0 || unread <= most ? 0 : unread - most;
   }
+  // One at least, whatever the limit.
+  bool takes_message(std::size_t bytes) const {
+    const std::size_t held = used(MemoryKind::messages);
+    return bytes_max_ == 0 || held == 0 || held + bytes <= bytes_max_ / 8;
+  }
   bool takes_subscription() const {
     return bytes_max_ == 0 || (used() <= bytes_max_ && lasting() <= bytes_max_ / 2);
   }
@@ -101,7 +108,7 @@ class MemoryAccount {
   }
   std::size_t lasting() const {
     return used(MemoryKind::subscriptions) + used(MemoryKind::connections) +
-           used(MemoryKind::replies);
+           used(MemoryKind::replies) + used(MemoryKind::messages);
   }
 
   struct alignas(64) Used {  // a cache line each: shards add to the same ones all the time

@@ -120,10 +120,9 @@ void ConnectionLog::lost_backlog(const ConnectionRecord& record) {
             from(record));
 }
 
-void ConnectionLog::cut_off(const ConnectionRecord& record, std::size_t unread_bytes) {
+void ConnectionLog::cut_off(const ConnectionRecord& record, std::string_view why) {
   fault(laggards_, record.id,
-        "memory runs short (limits.memory_bytes), and it has left more unread than most, " +
-            std::to_string(unread_bytes) + " bytes that cannot be dropped: it is cut off; " +
+        "memory runs short (limits.memory_bytes), and " + std::string(why) + ": it is cut off; " +
             from(record));
 }
 

@@ -27,7 +27,7 @@ class ConnectionLog {
   void closed(const ConnectionRecord& record, CloseCode code, std::string_view reason);
   void fell_behind(const ConnectionRecord& record, std::size_t backlog_bytes_max);
   void lost_backlog(const ConnectionRecord& record);  // for limits.memory_bytes
-  void cut_off(const ConnectionRecord& record, std::size_t unread_bytes);  // the same
+  void cut_off(const ConnectionRecord& record, std::string_view why);  // the same
   void ended(const ConnectionRecord& record, unsigned peers_close_code);  // 0: it sent none
 
   // At debug level only: what was answered to a message of so many bytes, and where the events of a

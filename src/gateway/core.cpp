@@ -36,7 +36,8 @@ GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
       traffic(io),
       log(shard_broker),
       deadlines(std::make_shared<Deadlines>(io)),
-      relief(*this) {}
+      relief(*this),
+      messages(std::make_shared<MessageRoom>(*this)) {}
 
 void GatewayCore::add(std::shared_ptr<Guest> guest) {
   auto* key = guest.get();
@@ -115,6 +116,7 @@ void GatewayCore::stop() {
   draining = true;
   drained_ = nullptr;
   traffic.stop();
+  messages->stop();
   end_all();
   deadlines->stop();
 }

@@ -14,6 +14,7 @@
 #include "gateway/deadlines.hpp"
 #include "gateway/gateway.hpp"
 #include "gateway/http_routes.hpp"
+#include "gateway/message_room.hpp"
 #include "gateway/relief.hpp"
 #include "gateway/traffic.hpp"
 #include "gateway/wire.hpp"
@@ -42,6 +43,8 @@ class Session : public Guest {
   // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
   // not long.
   virtual void close(CloseCode code, std::string_view reason) = 0;
+  // Ends at once what holds memory that is short.
+  virtual void cut_off() = 0;
 };
 
 // What the guests of one shard share. Outlives the Gateway as long as a guest's operation is
@@ -80,6 +83,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   ConnectionLog log;
   std::shared_ptr<Deadlines> deadlines;
   Relief relief;
+  std::shared_ptr<MessageRoom> messages;
   std::atomic<std::size_t> load = 0;  // guests, and sockets on their way here
   bool draining = false;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <string>
 
 #include "gateway/core.hpp"
 
@@ -74,7 +75,9 @@ bool Relief::cut_off() {
     if (!wire.open()) continue;
     wire.break_off();
     memory.note(MemoryStep::client_cut_off);
-    core_.log.cut_off(core_.broker.record(number), bytes);
+    core_.log.cut_off(core_.broker.record(number), "it has left more unread than most, " +
+                                                       std::to_string(bytes) +
+                                                       " bytes that cannot be dropped");
   }
   return memory.unread_eased();
 }

@@ -2,7 +2,6 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
-#include <boost/beast/websocket/teardown.hpp>
 #include <optional>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "gateway/credentials.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/heartbeat.hpp"
+#include "gateway/stream_end.hpp"
 #include "model/frame.hpp"
 #include "model/server_message.hpp"
 
@@ -26,20 +26,6 @@
 //   ended      the socket is closed, broker and operator are told: once, in end()
 namespace pgtide {
 
-// How Beast ends a stream of ours; it finds them by their names.
-inline void beast_close_socket(Wire& wire) {
-  wire.cut();
-}
-
-inline void teardown(boost::beast::role_type role, Wire& wire, boost::system::error_code& error) {
-  boost::beast::websocket::teardown(role, wire.socket(), error);
-}
-
-template <class Token>
-void async_teardown(boost::beast::role_type role, Wire& wire, Token&& token) {
-  boost::beast::websocket::async_teardown(role, wire.socket(), std::forward<Token>(token));
-}
-
 namespace {
 
 namespace beast = boost::beast;
@@ -50,10 +36,11 @@ using ErrorCode = boost::system::error_code;
 // frame. A peer within reach needs a round trip.
 constexpr std::chrono::milliseconds close_wait{2'000};
 // What an idle connection keeps ready for the beginning of a message, and by what a longer one
-// grows. (Beast's read of a whole message keeps 1.5 KiB ready, on each idle connection.)
+// grows; one that is longer than both needs room (message_room.hpp). (Beast's read of a whole
+// message keeps 1.5 KiB ready, on each idle connection.)
 constexpr std::size_t first_bytes = 128;
 constexpr std::size_t further_bytes = 4'096;
-// A connection without what waits and what it subscribes to: this, Beast's and the broker's part.
+// A connection without backlog and subscriptions: this, Beast's and the broker's part.
 constexpr std::size_t connection_bytes = 8'192;
 
 class WebSocketSession final : public Session,
@@ -71,6 +58,7 @@ class WebSocketSession final : public Session,
   std::size_t backlog_bytes() const override { return wire_.backlog_bytes(); }
   Wire& wire() override { return wire_; }
   void close(CloseCode code, std::string_view reason) override;
+  void cut_off() override;
   void drain(SteadyTime until) override;
   void end() override;
   void on_deadline(SteadyTime now) override;
@@ -204,10 +192,14 @@ void WebSocketSession::join() {
 }
 
 void WebSocketSession::read_next() {
+  if (stage_ == Stage::ended) return;
+  if (message_size_ >= first_bytes + further_bytes && !core_->messages->take(*this)) {
+    return core_->messages->wait([session = self()] { session->read_next(); });
+  }
   boost::asio::mutable_buffer where = boost::asio::buffer(first_);
   if (message_size_ > 0) {
     message_.resize(message_size_ + further_bytes);
-    held_.set(connection_bytes + message_.capacity());
+    held_.set(connection_bytes + std::min(message_.capacity(), first_bytes + further_bytes));
     where = boost::asio::buffer(message_) + message_size_;
   }
   stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
@@ -224,11 +216,12 @@ void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
   if (stream_.is_message_done()) {
     message_.resize(message_size_);
     if (stage_ == Stage::live) take_message();
-    message_ = std::string();
+    std::string().swap(message_);  // assigned an empty one, it would keep its bytes
     message_size_ = 0;
     held_.set(connection_bytes);
+    core_->messages->give_back(*this);
   }
-  if (stage_ != Stage::ended) read_next();
+  read_next();
 }
 
 void WebSocketSession::take_message() {
@@ -297,6 +290,12 @@ std::string WebSocketSession::on_recovered() {
 
 void WebSocketSession::close(CloseCode code, std::string_view reason) {
   close_by(std::chrono::steady_clock::now() + close_wait, code, reason);
+}
+
+void WebSocketSession::cut_off() {
+  core_->options.memory->note(MemoryStep::client_cut_off);
+  if (number_) core_->log.cut_off(record(), "a long message of it comes to no end");
+  end();
 }
 
 void WebSocketSession::drain(SteadyTime until) {
@@ -380,6 +379,7 @@ void WebSocketSession::end() {
   if (stage_ == Stage::ended) return;
   stage_ = Stage::ended;
   wire_.cut();
+  core_->messages->give_back(*this);
   if (number_) {
     core_->log.ended(record(), stream_.reason().code);
     core_->unseat(*number_);

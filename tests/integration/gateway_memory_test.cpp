@@ -202,3 +202,57 @@ TEST_CASE("gateway: a client that leaves sixteen times reply_bytes unread is cut
   eventually_equals([&] { return rig.connections(); }, 0U);
   CHECK(memory.used(MemoryKind::replies) == 0);
 }
+
+namespace {
+
+// A pattern that is longer than what is read without room.
+std::string long_message(std::size_t bytes = 40'000) {
+  return masked(0x81, R"({"type":"unsubscribe","pattern":"posts.)" + std::string(bytes, 'x') +
+                          "\"}");
+}
+
+std::vector<RawSocket> begin_messages(Rig& rig, std::size_t count, std::string_view beginning) {
+  std::vector<RawSocket> sockets;
+  for (std::size_t i = 0; i < count; ++i) {
+    RawSocket& one = sockets.emplace_back(rig);
+    REQUIRE(one.shake_hands().starts_with("HTTP/1.1 101"));
+    REQUIRE(one.read_frame().opcode == text_opcode);
+    one.send(beginning);
+  }
+  return sockets;
+}
+
+}  // namespace
+
+TEST_CASE("gateway: long messages on their way have an eighth of memory, the others wait") {
+  MemoryAccount memory(account_bytes);
+  RigOptions options = within(memory);
+  options.gateway.frames_per_second = 0;
+  Rig rig(options);
+  const std::size_t room = account_bytes / 8 / options.gateway.message_bytes;
+  const std::string whole = long_message();
+  auto sockets = begin_messages(rig, 2 * room, std::string_view(whole).substr(0, 20'000));
+  const auto held = [&] { return memory.used(MemoryKind::messages); };
+  eventually_equals(held, room * options.gateway.message_bytes);
+  for (RawSocket& one : sockets) one.send(std::string_view(whole).substr(20'000));
+  for (RawSocket& one : sockets) CHECK(one.read_frame().payload.find("error") != std::string::npos);
+  eventually_equals(held, 0U);
+  CHECK(memory.steps(MemoryStep::client_cut_off) == 0);
+}
+
+TEST_CASE("gateway: who begins long messages and rests is cut off where others wait for room") {
+  MemoryAccount memory(account_bytes);
+  RigOptions options = within(memory);
+  options.gateway.frames_per_second = 0;
+  options.gateway.handshake_timeout = 300ms;
+  Rig rig(options);
+  const std::size_t room = account_bytes / 8 / options.gateway.message_bytes;
+  const std::string whole = long_message();
+  auto idle = begin_messages(rig, room, std::string_view(whole).substr(0, 20'000));
+  eventually_equals([&] { return memory.used(MemoryKind::messages); },
+                    room * options.gateway.message_bytes);
+  auto honest = begin_messages(rig, 1, whole);
+  CHECK(honest.front().read_frame().payload.find("error") != std::string::npos);
+  CHECK(memory.steps(MemoryStep::client_cut_off) == room);
+  CHECK(rig.connections() == 1);
+}

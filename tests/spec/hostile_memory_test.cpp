@@ -180,7 +180,8 @@ struct CrowdedHall {
     CHECK(peak < limit_bytes + rest_bytes);
 #endif
     double counted = 0;
-    for (const char* kind : {"frames", "backlogs", "replies", "subscriptions", "connections"}) {
+    for (const char* kind : {"frames", "backlogs", "replies", "subscriptions", "connections",
+                             "messages"}) {
       counted += metric("pgtide_memory_bytes{kind=\"" + std::string(kind) + "\"}");
     }
     CHECK(counted < 1.25 * static_cast<double>(limit_bytes));
