@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-constexpr std::array<std::int8_t, 256> values = [] {
+constexpr std::array<std::int8_t, 256> digits = [] {
   std::array<std::int8_t, 256> table{};
   table.fill(-1);
   for (std::size_t i = 0; i < alphabet.size(); ++i) {
@@ -29,7 +29,7 @@ std::optional<std::string> decode_base64url(std::string_view text) {
   std::uint32_t held = 0;
   unsigned bits = 0;
   for (const char c : text) {
-    const int value = values[static_cast<unsigned char>(c)];
+    const int value = digits[static_cast<unsigned char>(c)];
     if (value < 0) return std::nullopt;
     held = held << 6 | static_cast<std::uint32_t>(value);
     bits += 6;
