@@ -336,7 +336,7 @@ declare
   other text;
 begin
   perform pgtide.check_table(relation, ignore_rls);
-  perform pgtide.lock_patiently(array['pgtide.collection'::regclass], 'share row exclusive');
+  perform pgtide.take_watch_turn();
   select * into was from pgtide.collection w where w.relation = watch.relation;
   if was.id is null then
     -- A table of this name that is gone or was renamed: the new one takes its place.
@@ -454,7 +454,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   c int;
 begin
-  perform pgtide.lock_patiently(array['pgtide.collection'::regclass], 'share row exclusive');
+  perform pgtide.take_watch_turn();
   select w.id into c from pgtide.collection w where w.name = forget.collection;
   if not found then
     raise exception 'no collection is called %', collection using errcode = '42704',

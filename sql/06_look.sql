@@ -200,13 +200,8 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   was pgtide.collection;
   is_now pgtide.collection;
-  writing boolean := true;
+  writing boolean;  -- null: nothing was to be written so far
 begin
-  begin
-    lock table pgtide.collection in share row exclusive mode nowait;
-  exception when lock_not_available then
-    writing := false;  -- a `watch` is at work: look, and keep nothing
-  end;
   for was in select * from pgtide.collection where id > past and id <= upto order by id loop
     -- What fails of one table must not keep the others from being looked at.
     begin
@@ -223,7 +218,12 @@ begin
       select f.wrong, f.mend into look.wrong, look.mend from pgtide.schema_faults() f limit 1;
     end if;
     is_now.reported := look.wrong || '; run: ' || look.mend;
-    if writing and is_now is distinct from was then
+    if is_now is distinct from was and writing is null then
+      writing := pgtide.try_watch_turn();  -- false: a `watch` is at work; then keep nothing
+    end if;
+    if is_now is distinct from was and writing
+       and exists (select from pgtide.collection w
+                    where w.id = was.id and w is not distinct from was) then
       begin
         perform pgtide.record_look(was, is_now);
       exception when others then
@@ -231,6 +231,16 @@ begin
                              was.table_schema, was.table_name, sqlerrm);
         look.mend := pgtide.watch_command(was);
       end;
+    end if;
+    -- These are not kept: a stranger would have clients read anew, as often as it likes.
+    if look.wrong is null and not exists (select from pgtide.collection where id < was.id) then
+      select f.wrong, f.mend into look.wrong, look.mend from pgtide.foreign_locks() f limit 1;
+    end if;
+    if look.wrong is null and not writing then
+      select format('what has changed of it cannot be kept: %s has had the turn to watch, unwatch '
+                    'or install for more than half a minute', h.who),
+             format('SELECT pg_terminate_backend(%s);', h.pid) into look.wrong, look.mend
+        from pgtide.holders_of_turn('30s') h limit 1;
     end if;
     if look.wrong is not null then
       look.collection := was.id;
@@ -244,19 +254,28 @@ end $$;
 -- ASCII (it leads) or the next one (it follows), under a number that it draws by lot. Every role of
 -- the server may take such locks; so one counts only where the role behind it is a member of the
 -- schema's owner, nobody ever waits for one, and a taken number is no loss. Who leads is decided
--- under a lock on a table, which is out of others' reach: by take_lead().
+-- under a lock on a row, which is out of others' reach: by take_lead().
 --
 -- Rejected: constant keys (any role that may connect takes them, and no bridge leads); a lock on a
 -- table for as long as a bridge leads, which is a transaction for as long, so another connection.
-drop view if exists pgtide.lock_holder;
-create or replace view pgtide.bridge as
+do $$
+begin
+  if to_regclass('pgtide.lock_holder') is not null then
+    perform pgtide.alter_patiently('pgtide.lock_holder', 'drop view pgtide.lock_holder');
+  end if;
+  if to_regclass('pgtide.leadership') is not null then
+    perform pgtide.alter_patiently('pgtide.leadership', 'drop table pgtide.leadership');
+  end if;
+end $$;
+select pgtide.put_view('pgtide.bridge', '', $$
   select l.pid, l.classid = 1953064037 as leads
     from pg_locks l
     join pg_database here on here.oid = l.database and here.datname = current_database()
     join pg_namespace n on n.nspname = 'pgtide'
     join pg_stat_activity a on a.pid = l.pid
    where l.locktype = 'advisory' and l.granted and l.mode = 'ExclusiveLock' and l.objsubid = 2
-     and l.classid in (1953064037, 1953064038) and pg_has_role(a.usesysid, n.nspowner, 'MEMBER');
+     and l.classid in (1953064037, 1953064038)
+     and pg_has_role(a.usesysid, n.nspowner, 'MEMBER') $$);
 
 create or replace function pgtide.show_sign(class int) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -273,12 +292,11 @@ end $$;
 create or replace function pgtide.take_lead() returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  lock table pgtide.leadership in exclusive mode nowait;
-  if exists (select from pgtide.bridge where leads) then return false; end if;
+  if not pgtide.try_turn('lead') or exists (select from pgtide.bridge where leads) then
+    return false;
+  end if;
   perform pgtide.show_sign(1953064037);
   return true;
-exception when lock_not_available then
-  return false;
 end $$;
 
 -- Are there committed changes that no tick has? With a leader at work, for a few milliseconds only.
@@ -299,6 +317,8 @@ create or replace function pgtide.database_faults() returns table (wrong text, m
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select f.wrong, case f.mend when 'pgtide install' then 'run: ' else '' end || f.mend
     from pgtide.schema_faults() f
+  union all
+  select l.wrong, l.mend from pgtide.foreign_locks() l
   union all
   select 'sequence pgtide.change_id caches values: the log would be out of order',
          'ALTER SEQUENCE pgtide.change_id CACHE 1;'

@@ -66,9 +66,10 @@ language sql set search_path = pg_catalog, pg_temp as $$
   update pgtide.meta set horizon = tick where horizon < tick
 $$;
 
--- Empties a log table that is sealed and lies at or below the horizon; false: not now.
+-- Empties a log table that is sealed and lies at or below the horizon; false: not now. TRUNCATE
+-- also locks indexes and the TOAST table, and no reader may wait behind it meanwhile.
 create or replace function pgtide.empty_log(number int) returns boolean
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '10ms' as $$
 begin
   if number = pg_sequence_last_value('pgtide.current') or not coalesce((
        select pg_snapshot_xmin(t.snapshot) > r.seal
@@ -89,7 +90,7 @@ end $$;
 -- before the first tick of a block (ticks_per_table in src/capture/change_query.hpp) that would lie
 -- there.
 create or replace function pgtide.empty_ticks(number int) returns boolean
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '10ms' as $$
 declare
   highest bigint;
 begin
@@ -105,7 +106,7 @@ end $$;
 -- Begins the log anew under another epoch: after a dump was restored into another cluster its xids
 -- mean nothing any more. Every cursor from before expires.
 create or replace function pgtide.begin_anew() returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 begin
   perform pgtide.lock_patiently(
     array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',

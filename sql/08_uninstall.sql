@@ -24,7 +24,14 @@ begin
     tables || array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
                     'pgtide.tick2']::regclass[], 'access exclusive');
   set local client_min_messages = warning;
-  drop schema pgtide cascade;
+  begin
+    perform set_config('lock_timeout', '5s', true);
+    drop schema pgtide cascade;
+  exception when lock_not_available then
+    raise exception 'something in schema pgtide stayed locked for 5 s' using errcode = '55P03',
+      hint = coalesce((select format('%s: %s', f.wrong, f.mend) from pgtide.foreign_locks() f
+                        limit 1), 'See pg_locks and pg_stat_activity, and try again later.');
+  end;
   -- The role stays while another database of the cluster uses it.
   if role is not null and not exists (
        select from pg_shdepend d join pg_roles r on r.oid = d.refobjid

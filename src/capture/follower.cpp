@@ -67,10 +67,11 @@ void Follower::look() {
   told_look_due_ = Clock::now() + told_look_gap;
   told_to_look_ = false;
   establish_position(session_, context_);
-  leads_ = text_of(session_.run("select exists (select from pgtide.bridge where leads)")[0][0]) ==
-               "f" &&
-           take_leadership(session_);
+  const auto found = session_.run("select exists (select from pgtide.bridge where leads)");
+  const bool led = text_of(found[0][0]) == "t";
+  leads_ = !led && take_leadership(session_);
   if (leads_) return;
+  look_for_leader(led);
   announce();
   look_for_ticks();
   if (Clock::now() >= catalog_due_ || context_.catalog_is_due()) {
@@ -78,6 +79,21 @@ void Follower::look() {
     context_.refresh_catalog(session_);
     reader_.rest();
   }
+}
+
+// Nobody leads, and we may not: another one has the turn to decide, for longer than it takes.
+void Follower::look_for_leader(bool led) {
+  if (led) unled_since_.reset();
+  if (!led && !unled_since_) unled_since_ = Clock::now();
+  std::string fault;
+  if (unled_since_ && Clock::now() - *unled_since_ >= safety_poll) {
+    const auto rows = session_.run(
+        "select string_agg(who || ': SELECT pg_terminate_backend(' || pid || ');', ', ') "
+        "from pgtide.holders_of_turn()");
+    fault = "no bridge leads, and table pgtide.turn is locked";
+    if (!rows[0][0].is_null()) fault.append("; end ").append(text_of(rows[0][0]));
+  }
+  context_.board.stand(context_.sink, true, false, fault);
 }
 
 // Whatever the reason: clients get nothing while nobody makes ticks for what was committed. How

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "capture/batch_reader.hpp"
 #include "capture/database_session.hpp"
 #include "capture/source_context.hpp"
@@ -24,6 +26,7 @@ class Follower {
   bool read_ticks();
   void look();
   void announce();
+  void look_for_leader(bool led);
   void look_for_ticks();
   void wait();
 
@@ -37,6 +40,7 @@ class Follower {
   std::string searched_;           // a snapshot with nothing in it that lacks a tick
   std::uint64_t silent_after_ = 0;  // the tick that committed changes have waited after
   std::int64_t silent_since_us_ = 0;
+  std::optional<Clock::time_point> unled_since_;
   Clock::time_point look_due_{};
   Clock::time_point told_look_due_{};
   Clock::time_point catalog_due_{};

@@ -195,7 +195,7 @@ TEST_CASE("locks: install waits for a transaction with a limit, and says for whi
   REQUIRE(on(database, folder, {"install"}).code == 0);
   Session member = database.session();
   member.run("set application_name = 'another install'");
-  member.run("begin; lock table pgtide.leadership in share row exclusive mode");
+  member.run("begin; select from pgtide.meta for update");
   const ProgramEnd second = on(database, folder, {"install"});
   CHECK(second.code == 1);
   CHECK_MESSAGE(holds(second.errors, "process " + std::to_string(member.pid()) +

@@ -1,0 +1,113 @@
+-- Locks: whose turn it is, and strangers that hold what we need.
+set search_path = pg_catalog, pg_temp;
+
+-- Takes a turn until the end of the transaction; false: another one has it. Never waits.
+create or replace function pgtide.try_turn(turn text) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform from pgtide.turn t where t.what = turn for update nowait;
+  if not found then
+    raise exception 'table pgtide.turn lacks its row %', turn using errcode = '55000',
+      hint = 'pgtide install';
+  end if;
+  return true;
+exception when lock_not_available then
+  return false;
+end $$;
+
+-- Who has a turn, and does not wait for one: to lead is a matter of one statement.
+create or replace function pgtide.holders_of_turn(older_than interval default '0')
+returns table (pid int, who text)
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select distinct a.pid, format('process %s (%s)', a.pid, a.application_name)
+    from pg_locks l join pg_stat_activity a on a.pid = l.pid
+   where l.relation = 'pgtide.turn'::regclass and l.granted and l.pid <> pg_backend_pid()
+     and l.mode in ('RowShareLock', 'ExclusiveLock', 'AccessExclusiveLock')
+     and l.database = (select oid from pg_database where datname = current_database())
+     and not exists (select from pg_locks w where w.pid = l.pid and not w.granted)
+     and a.xact_start <= clock_timestamp() - older_than
+$$;
+
+-- Takes the turn to write what is watched, and what those who write there need besides.
+create or replace function pgtide.take_watch_turn() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before constant text := current_setting('lock_timeout');
+  patience constant interval :=
+    coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval;
+begin
+  begin
+    perform set_config('lock_timeout',
+                       ceil(extract(epoch from patience) * 1000)::bigint::text, true);
+    perform from pgtide.turn t where t.what = 'watch' for update;
+    perform set_config('lock_timeout', before, true);
+  exception when lock_not_available then
+    raise exception 'another watch, unwatch or install was at work for %', patience
+      using errcode = '55P03',
+      hint = coalesce((select format('It is that of %s. Try again later.', string_agg(h.who, ', '))
+                         from pgtide.holders_of_turn() h), 'Try again later.');
+  end;
+  perform pgtide.lock_patiently(array['pgtide.collection'::regclass], 'row exclusive');
+end $$;
+
+-- The same for the look, which never waits.
+create or replace function pgtide.try_watch_turn() returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not pgtide.try_turn('watch') then return false; end if;
+  lock table pgtide.collection in row exclusive mode nowait;
+  return true;
+exception when lock_not_available then
+  return false;
+end $$;
+
+-- Locks on the schema's tables, views and indexes that a role has which is no member of the
+-- schema's owner: nextval() and currval() of a relation's number take one before they look at
+-- rights, and keep it until the transaction ends. They keep us from TRUNCATE and ALTER TABLE. A
+-- writer has one of the kind on the log that it writes: so there only those on a log that all
+-- writers have left.
+create or replace function pgtide.foreign_locks() returns table (wrong text, mend text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  h record;
+begin
+  for h in
+    select a.pid, x.gid, r.rolname,
+           array_agg(distinct c.relname::text order by c.relname::text) as tables
+      from pg_locks l
+      join pg_class k on k.oid = l.relation
+      left join pg_index i on i.indexrelid = k.oid
+      left join pg_class t on t.reltoastrelid = coalesce(i.indrelid, k.oid)
+      join pg_class c on c.oid = coalesce(t.oid, i.indrelid, k.oid)
+      join pg_namespace n on n.oid = c.relnamespace
+      left join pg_stat_activity a on a.pid = l.pid
+      left join pg_locks own on l.pid is null and own.pid is null and own.granted
+        and own.locktype = 'transactionid' and own.virtualtransaction = l.virtualtransaction
+      left join pg_prepared_xacts x on x.transaction = own.transactionid
+      join pg_roles r on r.oid = a.usesysid or r.rolname = x.owner
+     where l.locktype = 'relation' and l.granted and l.mode <> 'AccessShareLock'
+       and l.database = (select oid from pg_database where datname = current_database())
+       and n.nspname = 'pgtide' and c.relkind in ('r', 'v')
+       and not starts_with(c.relname, 'own_log')
+       and not pg_has_role(r.oid, n.nspowner, 'MEMBER')
+     group by a.pid, x.gid, r.rolname
+  loop
+    if h.tables && array['log0', 'log1', 'log2'] then
+      h.tables := array(
+        select u from unnest(h.tables) u
+         where u not in ('log0', 'log1', 'log2') or exists (
+                 select from pgtide.rotation o
+                  where u = format('log%s', o.log)
+                    and o.log <> pg_sequence_last_value('pgtide.current')
+                    and o.seal < pg_snapshot_xmin(pg_current_snapshot())));
+    end if;
+    continue when cardinality(h.tables) = 0;
+    wrong := format('%s of role %I holds a lock on %s of schema pgtide',
+                    coalesce('process ' || h.pid, format('prepared transaction %L', h.gid)),
+                    h.rolname, array_to_string(h.tables, ', '));
+    mend := case when h.gid is null then format('SELECT pg_terminate_backend(%s);', h.pid)
+                 else format('ROLLBACK PREPARED %L;', h.gid) end;
+    return next;
+  end loop;
+end $$;
