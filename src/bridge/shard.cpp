@@ -44,12 +44,6 @@ BrokerOptions with_sealer(BrokerOptions options, std::shared_ptr<CursorSealer> s
   return options;
 }
 
-// A crowd's requests stand in the loop's queue before a piece that comes after them.
-GatewayOptions behind_events(GatewayOptions options, PieceGate& gate) {
-  options.events_wait = [&gate] { return gate.holds_any(); };
-  return options;
-}
-
 // Nothing is expected to get here but the end of memory; then the program ends, and says so.
 void run_loop(asio::io_context& context) {
   try {
@@ -75,12 +69,18 @@ struct Shard::State {
         memory(options.gateway.memory),
         broker(with_sealer(std::move(options.broker), cursors), denying_policy(), Cursor{}),
         half_backlog(options.gateway.backlog_bytes / 2),
-        gateway(context, broker, op, behind_events(std::move(options.gateway), gate)),
+        gateway(context, broker, op, behind_events(std::move(options.gateway))),
         pacer(std::move(options.pacer)),
         burst(half_backlog, paced_bytes_per_second),
         pace_timer(context),
         work(asio::make_work_guard(context)),
         thread([this] { run_loop(context); }) {}
+
+  // A crowd's requests stand in the loop's queue before a piece, or a stretch, that comes later.
+  GatewayOptions behind_events(GatewayOptions gateway_options) {
+    gateway_options.events_wait = [this] { return !queue.empty() || gate.holds_any(); };
+    return gateway_options;
+  }
 
   template <class What>
   void enqueue(What what) {

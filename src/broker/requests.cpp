@@ -145,7 +145,9 @@ bool Broker::State::pay(Request& request) {
 // whether it does is known when it has been parsed.
 bool Broker::State::pay(Request& request, const SubscribeItem& item) {
   double of_filter = 0;
-  if (item.filter) of_filter += tokens_of_filter;
+  if (item.filter) {
+    of_filter += tokens_of_filter * static_cast<double>(1 + item.filter->size() / filter_bytes);
+  }
   if (item.filter && item.filter->find("matches") != std::string::npos) {
     of_filter += tokens_of_pattern;
   }

@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstddef>
 
 namespace pgtide {
 
@@ -28,10 +29,11 @@ class TokenBucket {
   Clock::time_point filled_at_;
 };
 
-// What an entry of a subscribe message takes: for itself, for a filter that is to be parsed, and
-// for a regular expression in it that is to be compiled. A held pattern that is decided anew, since
-// its user is another, takes what an entry does.
+// What an entry of a subscribe message takes: for itself, for a filter that is to be parsed and for
+// each `filter_bytes` more of it, and for a regular expression in it that is to be compiled. A held
+// pattern that is decided anew, since its user is another, takes what an entry does.
 inline constexpr double tokens_of_item = 1, tokens_of_filter = 1, tokens_of_pattern = 4;
+inline constexpr std::size_t filter_bytes = 256;
 inline constexpr double tokens_of_filtered_item = tokens_of_item + tokens_of_filter;
 
 }  // namespace pgtide

@@ -1,5 +1,6 @@
 #include "gateway/core.hpp"
 
+#include <boost/asio/post.hpp>
 #include <utility>
 
 namespace pgtide {
@@ -38,6 +39,25 @@ GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
       deadlines(std::make_shared<Deadlines>(io)),
       relief(*this),
       messages(std::make_shared<MessageRoom>(*this)) {}
+
+void GatewayCore::after_events(std::function<void()> call) {
+  const bool events_wait = options.events_wait && options.events_wait();
+  if (asked_.empty() && !events_wait) return call();
+  asked_.push_back(std::move(call));
+  if (asked_.size() == 1) answer_soon();
+}
+
+void GatewayCore::answer_soon() {
+  boost::asio::post(context, [core = shared_from_this()] { core->answer_next(); });
+}
+
+void GatewayCore::answer_next() {
+  if (asked_.empty()) return;
+  std::exchange(asked_.front(), nullptr)();
+  if (asked_.empty()) return;  // stopped
+  asked_.pop_front();
+  if (!asked_.empty()) answer_soon();
+}
 
 void GatewayCore::add(std::shared_ptr<Guest> guest) {
   auto* key = guest.get();
@@ -117,6 +137,7 @@ void GatewayCore::stop() {
   drained_ = nullptr;
   traffic.stop();
   messages->stop();
+  asked_.clear();
   end_all();
   deadlines->stop();
 }

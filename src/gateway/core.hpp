@@ -1,7 +1,8 @@
 #pragma once
 #include <atomic>
-#include <boost/asio/post.hpp>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -66,13 +67,9 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   std::vector<ConnectionNumber> seated() const;  // those that find() finds
   void drain(std::chrono::milliseconds limit, std::function<void()> done);
   void stop();
-  // Calls it; behind the events that wait already, where there are any: what a crowd asks at one
-  // time keeps nobody waiting who only listens.
-  template <class Call>
-  void after_events(Call call) {
-    if (!options.events_wait || !options.events_wait()) return call();
-    boost::asio::post(context, std::move(call));
-  }
+  // Calls it; in its turn where events or others wait. What a crowd asks at one time is done one
+  // thing after the other, and events go before each: who only listens waits for one of them.
+  void after_events(std::function<void()> call);
 
   boost::asio::io_context& context;
   Broker& broker;
@@ -90,7 +87,10 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
  private:
   void end_all();
   void tell_drained();
+  void answer_soon();
+  void answer_next();
 
+  std::deque<std::function<void()>> asked_{};  // and not yet done
   std::unordered_map<Guest*, std::shared_ptr<Guest>> guests_;
   std::map<std::uint64_t, Guest*> resting_;  // by ticket, and so by time
   std::uint64_t last_ticket_ = 0;

@@ -276,6 +276,36 @@ TEST_CASE("gateway: what clients ask goes behind the events that wait") {
   }
 }
 
+TEST_CASE("gateway: of what a crowd asks one thing is done at a time, and events go between") {
+  RigOptions options;
+  std::atomic<bool> wait = false;
+  options.gateway.events_wait = [&] { return wait.load(); };
+  Rig rig(options);
+  std::vector<Client> crowd;
+  for (int n = 0; n < 20; ++n) {
+    crowd.push_back(rig.connect());
+    CHECK(next_type(crowd.back()) == "connected");
+  }
+  // All of them ask while the shard is busy; then each turn is as one of an event would be.
+  wait = true;
+  std::promise<void> asked;
+  boost::asio::post(rig.context, [wanted = asked.get_future().share()] { wanted.wait(); });
+  for (Client& client : crowd) say(client, R"({"type":"what"})");
+  std::uint64_t done = 0, most = 0;
+  std::promise<void> all;
+  std::function<void()> turn = [&] {
+    constexpr auto kind = static_cast<std::size_t>(WireCode::unknown_type);
+    const std::uint64_t now = rig.broker.counters().errors[kind];
+    most = std::max(most, now - std::exchange(done, now));
+    if (done == crowd.size()) return all.set_value();
+    boost::asio::post(rig.context, turn);
+  };
+  boost::asio::post(rig.context, turn);
+  asked.set_value();
+  all.get_future().wait();
+  CHECK(most == 1);
+}
+
 TEST_CASE("gateway: a read takes a token per frame and per KiB, a quarter at least") {
   const ReadRate::Time begin{1'000s};
   struct {

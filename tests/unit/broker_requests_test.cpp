@@ -200,6 +200,18 @@ TEST_CASE("broker: a long message is paid for before it is read, be it a ping") 
   CHECK(world.ask(reader, R"({"type":"ping"})") == Lines{R"({"type":"pong"})"});
 }
 
+TEST_CASE("broker: a filter takes a token more for each 256 bytes of it") {
+  World world;
+  const auto reader = world.open();
+  std::string items;
+  for (int n = 0; n < 100; ++n) {
+    items += (n == 0 ? "" : ",") + std::string(R"({"pattern":"posts.)") + std::to_string(n) +
+             R"(","filter":"record.title != ')" + std::string(512, 'x') + "'\"}";
+  }
+  world.say(reader, R"({"type":"subscribe","subscriptions":[)" + items + "]}");
+  CHECK(world.patterns(reader).size() == 50);  // of 200 tokens, at four each
+}
+
 TEST_CASE("broker: as many patterns with filters as can be held come in one message, no more") {
   std::string items, patterned;
   for (int n = 0; n < 100; ++n) {
