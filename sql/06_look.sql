@@ -238,9 +238,10 @@ begin
     end if;
     if look.wrong is null and not writing then
       select format('what has changed of it cannot be kept: %s has had the turn to watch, unwatch '
-                    'or install for more than half a minute', h.who),
+                    'or install for more than %s', h.who, p.patience),
              format('SELECT pg_terminate_backend(%s);', h.pid) into look.wrong, look.mend
-        from pgtide.holders_of_turn('30s') h limit 1;
+        from (select coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')
+                     ::interval) p(patience), pgtide.holders_of_turn(p.patience) h limit 1;
     end if;
     if look.wrong is not null then
       look.collection := was.id;

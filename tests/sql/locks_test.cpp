@@ -1,6 +1,7 @@
 // What a role that may only connect can lock: any relation, in ROW EXCLUSIVE mode, by its number.
 #include <doctest/doctest.h>
 
+#include "support/eventually.hpp"
 #include "support/installed_database.hpp"
 
 using namespace pgtide;
@@ -39,7 +40,8 @@ struct Village {
   }
   std::string looks() {
     std::string text;
-    for (const Row& row : database.run("select wrong || '; run: ' || mend from pgtide.look()"))
+    Session leader = database.session();  // that knows the database's settings
+    for (const Row& row : leader.run("select wrong || '; run: ' || mend from pgtide.look()"))
       text += row[0] + '\n';
     return text;
   }
@@ -85,6 +87,25 @@ TEST_CASE("locks: whatever a stranger locks, a look keeps what it saw, and names
   lock_as_stranger(village.thief, village.database, all_of_ours);
   CHECK_FALSE(village.looks().empty());
   CHECK(village.database.value(changes) == before);
+}
+
+TEST_CASE("locks: a look that cannot keep what it saw for long names the one that has the turn") {
+  Village village;
+  Session member = village.database.session();
+  member.run("begin");
+  member.run("select from pgtide.turn where what = 'watch' for update");
+  village.database.run("alter table posts add column body text");
+  const std::string pid = std::to_string(member.pid());
+  std::string wrong;
+  eventually([&] {
+    wrong = village.looks();
+    return says(wrong, "cannot be kept: process " + pid);
+  });
+  CHECK_MESSAGE(says(wrong, "run: SELECT pg_terminate_backend(" + pid + ");"), wrong);
+  CHECK(village.database.value("select columns from pgtide.collection") == "{id,title}");
+  member.run("rollback");
+  CHECK(village.looks().empty());
+  CHECK(village.database.value("select columns from pgtide.collection") == "{id,title,body}");
 }
 
 TEST_CASE("locks: a lock on a log that is to be emptied, its index alone too, holds up no reader") {
