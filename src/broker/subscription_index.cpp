@@ -10,8 +10,6 @@
 namespace pgtide {
 namespace {
 
-constexpr std::size_t heirs_looked_at = 64;
-
 void sit_down(Seat& seat, DeliveryClass& in, ConnectionNumber connection) {
   PGTIDE_ASSERT(seat.in == nullptr);
   seat = {&in, in.members.size()};
@@ -108,8 +106,8 @@ void SubscriptionIndex::pass_on(DeliveryClass& left, ConnectionNumber leaving) {
     const ScanQuota::Holder next = holder_of(member.connection);
     return next.origin == former.origin || quota.has_share(next, budget_.limits().scanned_filters);
   };
-  const std::size_t looked_at = std::min(left.members.size(), heirs_looked_at);
-  const auto end = left.members.begin() + static_cast<std::ptrdiff_t>(looked_at);
+  // All of them are looked at: others decide who stands first, and none who has a share loses it.
+  const auto end = left.members.end();
   const auto next = std::find_if(left.members.begin(), end, takes_it);
   left.holder = (next != end ? *next : left.members.front()).connection;
   quota.add(holder_of(left.holder));

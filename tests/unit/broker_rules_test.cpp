@@ -412,6 +412,37 @@ TEST_CASE("filter: no address and no connection holds all places that no index s
   CHECK(taken_by("c") == 3);
 }
 
+TEST_CASE("filter: who is within its share keeps a filter, whoever else shares it and leaves") {
+  BrokerOptions options;
+  options.limits.scanned_filters = 30;
+  options.limits.requests_per_second = 0;
+  World world(docs_policy(docs_rule()), options);
+  const std::string shared = subscribe_with("docs.*", "record.team > 1");
+  std::vector<ConnectionNumber> innocents;
+  const auto join = [&](const std::string& address) {
+    const auto number = world.open(user("ann"), address);
+    CHECK(world.ask(number, shared)[0].find("\"subscribed\"") != std::string::npos);
+    return number;
+  };
+  const auto first = join("innocent");
+  // One address that has its share of others, and stands before everybody in what all share.
+  const auto attacker = world.open(user("ann"), "attacker");
+  for (int n = 0; n < 20; ++n) {
+    const std::string pattern = "docs." + std::to_string(n);
+    world.ask(attacker, subscribe_with(pattern, "record.team > " + std::to_string(n + 2)));
+  }
+  for (int n = 0; n < 100; ++n) join("attacker");
+  for (int n = 0; n < 6; ++n) {
+    innocents.push_back(join("innocent " + std::to_string(n)));
+    const std::string own = "record.team > " + std::to_string(100 + n);  // leaves the attacker less
+    world.ask(innocents.back(), subscribe_with("docs.100", own));
+  }
+  join("attacker");  // the last takes the place of who leaves
+  world.broker.close(first);
+  world.take(world.broker.take_ended());
+  for (const auto number : innocents) CHECK(world.patterns(number).size() == 2);
+}
+
 TEST_CASE("filter: what one leaves to who shares it counts for him, or ends") {
   BrokerOptions options;
   options.limits.scanned_filters = 30;
