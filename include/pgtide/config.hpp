@@ -73,7 +73,7 @@ struct Config {
     std::size_t message_bytes = 65'536;
     std::size_t scanned_filters_per_collection = 1'000;
     std::uint64_t filter_steps_per_event = 10'000;
-    std::uint64_t filter_steps_per_second = 20'000'000;
+    std::uint64_t filter_steps_per_second = 15'000'000;
     std::size_t event_bytes = 1'048'576;
     std::size_t backlog_bytes = 8'388'608;
     std::size_t memory_bytes = 0;  // 0: a quarter of what the machine or the container has

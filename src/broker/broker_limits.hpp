@@ -15,7 +15,7 @@ struct BrokerLimits {
   // Steps that clients' filters may take: of one connection for one event, and of all in a second
   // (of the options' clock).
   std::uint64_t filter_steps_per_event = 10'000;
-  std::uint64_t filter_steps_per_second = 20'000'000;
+  std::uint64_t filter_steps_per_second = 15'000'000;
   // What one stretch of a batch may make: bytes of frames, each class's own.
   std::size_t stretch_bytes = 33'554'432;
 

@@ -27,7 +27,7 @@
 namespace pgtide {
 namespace {
 
-constexpr std::uint64_t connections_per_event = 10;  // that may take all they may
+constexpr std::uint64_t connections_per_event = 3;  // that may take all they may
 constexpr std::uint64_t small_filter = 200;          // steps
 
 std::uint64_t rest_of(std::uint64_t all, std::uint64_t taken) {

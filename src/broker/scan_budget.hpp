@@ -13,8 +13,8 @@ namespace pgtide {
 
 // How many steps (rules/value.hpp) clients' filters may take.
 struct ScanLimits {
-  std::uint64_t per_event = 10'000;       // those of one connection; of all, ten times as many
-  std::uint64_t per_second = 20'000'000;  // of all of a shard
+  std::uint64_t per_event = 10'000;       // those of one connection; of all, three times as many
+  std::uint64_t per_second = 15'000'000;  // of all of a shard
   std::size_t scanned_filters = 1'000;    // on one collection that no index narrows
 };
 

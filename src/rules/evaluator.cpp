@@ -11,6 +11,8 @@
 namespace pgtide {
 namespace {
 
+constexpr std::size_t members_per_step = 8;  // that a column is looked for among
+
 // The two forms of a tree, for which there is one evaluation.
 class NodePart {
  public:
@@ -147,7 +149,7 @@ Value Evaluation<Part>::member_of(const Part& node) {
 template <class Part>
 Value Evaluation<Part>::has(const Part& node) {
   const Value of = value_of(node.child(0));
-  return scratch_.spend(steps_to_read(of)) ? has_member(of, node.name()) : Value{};
+  return scratch_.spend(steps_to_read(of)) ? has_member(of, node.name(), scratch_) : Value{};
 }
 
 template <class Part>
@@ -183,7 +185,9 @@ Value Evaluation<Part>::has_column(const Part& node) const {
   if (shape != nullptr && shape->columns.contains(node.name()) && !shape->open) {
     return Value::boolean(true);
   }
-  return Value::boolean(around_.record->row->find(node.name()) != nullptr);
+  const Row& row = *around_.record->row;
+  if (!scratch_.spend(row.members().size() / members_per_step)) return {};
+  return Value::boolean(row.find(node.name()) != nullptr);
 }
 
 template <class Part>
@@ -235,11 +239,12 @@ Value Evaluation<Part>::call(const Part& node) {
   return scratch_.spend(steps_of(what, arguments)) ? apply(what, arguments, scratch_) : Value{};
 }
 
-// The row's members before it are passed by, and its JSON is looked through for escapes.
+// The row's members before it are passed by, its type is looked up, and its JSON is looked through
+// for escapes.
 std::uint64_t steps_to_find(const Row& row, const RowMember& found) {
-  constexpr std::size_t members = 8, bytes = 64;  // that one step is enough for
+  constexpr std::uint64_t itself = 3;
   const auto place = static_cast<std::size_t>(&found - row.members().data());
-  return place / members + found.value.size() / bytes;
+  return itself + place / members_per_step + found.value.size() / text_bytes_per_step;
 }
 
 }  // namespace

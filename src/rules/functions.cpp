@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "rules/decimal.hpp"
 #include "rules/instant.hpp"
 #include "rules/json_value.hpp"
@@ -23,16 +21,17 @@ std::int64_t count_code_points(std::string_view text) {
 
 Value size_of(const Value& value, Scratch& scratch) {
   std::int64_t count = 0;
+  bool paid = true;
   if (value.is(Kind::text)) {
     count = count_code_points(value.text);
   } else if (value.is(Kind::list)) {
-    for_each_element(value, scratch, [&](const Value&) { return ++count > 0; });
+    paid = for_each_element(value, scratch, [&](const Value&) { return ++count > 0; });
   } else if (value.is(Kind::map)) {
-    for_each_name(value, scratch, [&](std::string_view) { return ++count > 0; });
+    paid = for_each_name(value, scratch, [&](std::string_view) { return ++count > 0; });
   } else {
     return {};
   }
-  return make_number(count, scratch);
+  return paid ? make_number(count, scratch) : Value{};
 }
 
 Value to_whole(const Value& value, Scratch& scratch) {
@@ -68,7 +67,22 @@ bool matches(const Call& call, std::string_view text) {
   return call.pattern != nullptr && call.pattern->found_in(text);
 }
 
-Value ask_text(const Call& call, const Value& receiver, const Value& argument) {
+// As std::string_view::find() does it: to each place where the first letter stands, and paid for at
+// each, since a text of that letter alone has as many places as bytes.
+Value search(std::string_view text, std::string_view asked, Scratch& scratch) {
+  constexpr std::size_t compared_bytes = 256;  // at one place, that one step more is enough for
+  if (asked.empty()) return Value::boolean(true);
+  const std::uint64_t at_each = 1 + asked.size() / compared_bytes;
+  for (std::size_t at = text.find(asked[0]); at != std::string_view::npos;
+       at = text.find(asked[0], at + 1)) {
+    if (text.size() - at < asked.size()) break;
+    if (!scratch.spend(at_each)) return {};
+    if (text.compare(at, asked.size(), asked) == 0) return Value::boolean(true);
+  }
+  return Value::boolean(false);
+}
+
+Value ask_text(const Call& call, const Value& receiver, const Value& argument, Scratch& scratch) {
   if (!receiver.is(Kind::text) || !argument.is(Kind::text)) return {};
   const std::string_view text = receiver.text, asked = argument.text;
   switch (call.function) {
@@ -77,7 +91,7 @@ Value ask_text(const Call& call, const Value& receiver, const Value& argument) {
     case Function::ends_with:
       return Value::boolean(text.ends_with(asked));
     case Function::contains:
-      return Value::boolean(text.find(asked) != std::string_view::npos);
+      return search(text, asked, scratch);
     default:
       return Value::boolean(matches(call, text));
   }
@@ -101,20 +115,28 @@ Value to_text(const Value& value, Scratch& scratch) {
 }
 
 std::uint64_t steps_of(const Call& call, std::span<const Value> arguments) {
-  constexpr std::uint64_t bytes = 32;  // of a text that is searched, in one step
   const Value& first = arguments[0];
+  const bool text = first.is(Kind::text);
   switch (call.function) {
+    case Function::size:  // letter by letter
+      return text ? first.text.size() / json_bytes_per_step : steps_to_read(first);
+    case Function::string:
+      return first.is(Kind::timestamp) ? steps_to_print_instant : 0;
+    case Function::to_int:
+      return first.text.size();
+    case Function::to_double:
+      return first.text.size() / digits_per_step;
+    case Function::timestamp:
+      return steps_to_parse_instant(first.text);
     case Function::starts_with:
     case Function::ends_with:
       return steps_to_read(arguments[1]);
     case Function::contains:
-      // At each place as much may be compared as is looked for.
-      return first.text.size() / bytes * (1 + steps_to_read(arguments[1]));
+      return steps_to_read(first);
     case Function::matches:
       return call.pattern != nullptr ? call.pattern->steps(first.text) : 0;
-    default:
-      return steps_to_read(first);
   }
+  return 0;
 }
 
 Value apply(const Call& call, std::span<const Value> arguments, Scratch& scratch) {
@@ -131,7 +153,7 @@ Value apply(const Call& call, std::span<const Value> arguments, Scratch& scratch
     case Function::timestamp:
       return to_timestamp(first);
     default:
-      return ask_text(call, first, arguments[1]);
+      return ask_text(call, first, arguments[1], scratch);
   }
 }
 

@@ -17,6 +17,11 @@ inline constexpr std::int64_t instant_minus_infinity = std::numeric_limits<std::
 // than four digits, " BC", "infinity". Digits past the microsecond are cut off. None: not such a
 // text, no such day, or out of range (the years -290,308 to 294,247).
 std::optional<std::int64_t> parse_instant(std::string_view text);
+// What that takes (rules/value.hpp), and to print one.
+constexpr std::uint64_t steps_to_parse_instant(std::string_view text) {
+  return 4 + text.size() / 4;
+}
+inline constexpr std::uint64_t steps_to_print_instant = 15;
 
 // RFC 3339 in UTC with as many digits of a second as needed: "2026-11-23T08:15:30.5Z".
 std::string print_instant(std::int64_t instant);

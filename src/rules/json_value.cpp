@@ -99,9 +99,10 @@ Value read_string(std::string_view json, ColumnKind kind, Scratch& scratch) {
   const std::string_view text = decode_json_string(json, scratch);
   if (kind == ColumnKind::number) {
     // PostgreSQL prints oid as a string, and NaN and infinities, for which JSON has no number.
-    return Value::number(text);
+    return scratch.spend(text.size() / digits_per_step) ? Value::number(text) : Value{};
   }
   if (kind == ColumnKind::timestamp) {
+    if (!scratch.spend(steps_to_parse_instant(text))) return {};
     const auto instant = parse_instant(text);
     return instant ? Value::timestamp(*instant) : Value{};
   }
@@ -120,6 +121,13 @@ Value read_container(std::string_view json, ColumnKind kind, ColumnKind element)
   return kind == ColumnKind::list && json[0] == '[' ? value : Value{};
 }
 
+// Of a few digits it is part of what has brought us here.
+Value read_number(std::string_view json, Scratch& scratch) {
+  constexpr std::size_t few = 20;
+  if (json.size() > few && !scratch.spend(json.size() / digits_per_step)) return {};
+  return Value::number(json);
+}
+
 Value read_typed(std::string_view json, const ColumnType& type, Scratch& scratch) {
   const bool any = type.kind == ColumnKind::json || type.kind == ColumnKind::text;
   switch (json[0]) {
@@ -134,7 +142,7 @@ Value read_typed(std::string_view json, const ColumnType& type, Scratch& scratch
     case 'f':
       return any || type.kind == ColumnKind::boolean ? Value::boolean(json[0] == 't') : Value{};
     default:
-      return any || type.kind == ColumnKind::number ? Value::number(json) : Value{};
+      return any || type.kind == ColumnKind::number ? read_number(json, scratch) : Value{};
   }
 }
 
@@ -147,6 +155,7 @@ std::string_view decode_json_string(std::string_view quoted, Scratch& scratch) {
   std::string out;
   for (; escape != std::string_view::npos; escape = rest.find('\\')) {
     out += rest.substr(0, escape);
+    if (!scratch.spend(1)) return {};
     const char letter = rest[escape + 1];
     rest.remove_prefix(escape + 2);
     if (letter == 'u') {
@@ -167,11 +176,14 @@ Value read_column(std::string_view json, const ColumnType& type, Scratch& scratc
   return json.empty() ? Value{} : read_typed(json, type, scratch);
 }
 
-std::optional<std::string_view> find_member(std::string_view object, std::string_view name) {
+std::optional<std::string_view> find_member(std::string_view object, std::string_view name,
+                                            Scratch& scratch) {
   std::optional<std::string_view> found;
   for (JsonWalk walk(object); walk.next_member();) {
-    Scratch scratch;
-    if (decode_json_string(walk.key(), scratch) == name) found = walk.value();
+    if (!scratch.spend(steps_to_pass(walk.value(), steps_of_member))) return std::nullopt;
+    Scratch of_key(scratch.steps_left());  // what an escaped key is made of is gone with it
+    if (decode_json_string(walk.key(), of_key) == name) found = walk.value();
+    if (!scratch.spend(scratch.steps_left() - of_key.steps_left())) return std::nullopt;
   }
   return found;
 }

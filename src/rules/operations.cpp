@@ -1,5 +1,7 @@
 #include "rules/operations.hpp"
 
+#include <algorithm>
+
 #include "rules/decimal.hpp"
 #include "rules/json_value.hpp"
 
@@ -76,12 +78,15 @@ Value ordered(Comparison comparison, const Value& a, const Value& b) {
 
 Value contained_in_list(const Value& needle, const Value& list, Scratch& scratch) {
   Value result = Value::boolean(false);
-  for_each_element(list, scratch, [&](const Value& item) {
-    const Value found = equal(needle, item);
+  bool paid = true;
+  const auto look_at = [&](const Value& item) {
+    // No more of two texts is read than the shorter one has.
+    paid = scratch.spend(std::min(steps_to_read(needle), steps_to_read(item)));
+    const Value found = paid ? equal(needle, item) : Value{};
     if (!found.is_false()) result = found;
-    return !found.is_true();
-  });
-  return result;
+    return paid && !found.is_true();
+  };
+  return for_each_element(list, scratch, look_at) && paid ? result : Value{};
 }
 
 }  // namespace
@@ -96,18 +101,18 @@ Value contained(const Value& needle, const Value& container, Scratch& scratch) {
   if (needle.is(Kind::error)) return {};
   if (container.is(Kind::list)) return contained_in_list(needle, container, scratch);
   if (!container.is(Kind::map) || !needle.is(Kind::text)) return {};
-  return Value::boolean(find_member(container.text, needle.text).has_value());
+  const bool there = find_member(container.text, needle.text, scratch).has_value();
+  return there || scratch.steps_left() > 0 ? Value::boolean(there) : Value{};
 }
 
 Value member(const Value& value, std::string_view name, Scratch& scratch) {
   if (!value.is(Kind::map)) return {};
-  const auto json = find_member(value.text, name);
+  const auto json = find_member(value.text, name, scratch);
   return json ? read_json(*json, scratch) : Value{};
 }
 
-Value has_member(const Value& value, std::string_view name) {
-  if (!value.is(Kind::map)) return {};
-  return Value::boolean(find_member(value.text, name).has_value());
+Value has_member(const Value& value, std::string_view name, Scratch& scratch) {
+  return value.is(Kind::map) ? contained(Value::of_text(name), value, scratch) : Value{};
 }
 
 Value element(const Value& value, const Value& index, Scratch& scratch) {
@@ -120,11 +125,11 @@ Value element(const Value& value, const Value& index, Scratch& scratch) {
   if (order_of_numbers(whole, index) != 0) return {};
   Value found;
   std::int64_t at = 0;
-  for_each_element(value, scratch, [&](const Value& item) {
+  const bool paid = for_each_element(value, scratch, [&](const Value& item) {
     if (at == *position) found = item;
     return at++ < *position;
   });
-  return found;
+  return paid ? found : Value{};
 }
 
 }  // namespace pgtide

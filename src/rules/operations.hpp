@@ -24,7 +24,7 @@ Value member(const Value& value, std::string_view name, Scratch& scratch);
 // value[index]: of a list by a whole number from 0, of a map by a text.
 Value element(const Value& value, const Value& index, Scratch& scratch);
 // has(value.name).
-Value has_member(const Value& value, std::string_view name);
+Value has_member(const Value& value, std::string_view name, Scratch& scratch);
 
 // A function or method.
 struct Call {
@@ -33,7 +33,7 @@ struct Call {
 };
 Value apply(const Call& call, std::span<const Value> arguments, Scratch& scratch);
 
-// Steps that apply() takes at the most (Scratch::spend).
+// Steps that apply() takes before it looks at the first element or place (Scratch::spend).
 std::uint64_t steps_of(const Call& call, std::span<const Value> arguments);
 
 // string(value): what an index by text looks at.

@@ -12,6 +12,19 @@
 
 namespace pgtide {
 
+namespace {
+
+// A list has a key for each element, which may be two bytes long.
+std::uint64_t steps_of_keys(const RowMember* member, const IndexDimension& dimension) {
+  constexpr std::uint64_t itself = 8, of_element_byte = 4;
+  if (member == nullptr) return itself;
+  const std::size_t bytes = member->value.size();
+  const bool each = dimension.of == IndexDimension::Of::element;
+  return itself + (each ? bytes * of_element_byte : bytes / digits_per_step);
+}
+
+}  // namespace
+
 Predicate::Predicate(Private, std::unique_ptr<const Node> root)
     : root_(std::move(root)), text_(print_tree(*root_)) {
   const IndexPlan plan = plan_index(*root_);
@@ -92,8 +105,7 @@ bool Predicate::has_term(const RecordView& record, Scratch& scratch) const {
     if (looked_at != dimension) {
       keys.clear();
       const RowMember* member = record.row->find(dimension.column);
-      constexpr std::size_t bytes = 16;  // that one step is enough for
-      if (!scratch.spend(1 + (member != nullptr ? member->value.size() / bytes : 0))) return false;
+      if (!scratch.spend(steps_of_keys(member, dimension))) return false;
       append_index_keys(keys, record, dimension);
       looked_at = dimension;
     }

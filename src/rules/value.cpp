@@ -47,10 +47,12 @@ Value Value::timestamp(std::int64_t instant) {
 }
 
 std::string_view Scratch::keep(std::string text) {
+  spend(steps_to_keep);
   return texts_.emplace_front(std::move(text));
 }
 
 const std::vector<Value>* Scratch::keep(std::vector<Value> items) {
+  spend(steps_to_keep);
   return &lists_.emplace_front(std::move(items));
 }
 

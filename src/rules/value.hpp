@@ -47,13 +47,17 @@ struct Value {
 // Costs nothing until it is used.
 //
 // A *step* is about 7 ns of work: a part of an expression, or so many bytes of a text that must be
-// looked at. Steps and not time, so that the same row takes the same everywhere.
+// looked at. Steps and not time, so that the same row takes the same everywhere. What a stranger
+// may choose (elements of one digit, letters that all but match) is counted where it is met, since
+// the bytes do not tell what it takes.
 class Scratch {
  public:
+  static constexpr std::uint64_t steps_to_keep = 8;
   static constexpr std::uint64_t unlimited = static_cast<std::uint64_t>(-1);
 
   explicit Scratch(std::uint64_t steps_max = unlimited) : steps_left_(steps_max) {}
 
+  // Each takes steps_to_keep.
   std::string_view keep(std::string text);
   const std::vector<Value>* keep(std::vector<Value> items);
 
@@ -72,19 +76,24 @@ class Scratch {
   std::forward_list<std::vector<Value>> lists_;
 };
 
-// Steps to walk over what there is of it: a text or a number byte by byte, a list or a map member
-// by member.
+// What steps are enough for: bytes that are compared or searched, bytes of JSON strings that are
+// passed by, and of a number with more than 19 digits.
+inline constexpr std::uint64_t text_bytes_per_step = 64;
+inline constexpr std::uint64_t json_bytes_per_step = 16;
+inline constexpr std::uint64_t digits_per_step = 2;
+
+// Steps to pass by the bytes of it. What a list or a map has in it is paid for as it is met.
 inline std::uint64_t steps_to_read(const Value& value) {
-  constexpr std::uint64_t text_bytes = 64, json_bytes = 16;  // that one step is enough for
   switch (value.kind) {
     case Value::Kind::text:
-      return value.text.size() / text_bytes;
+      return value.text.size() / text_bytes_per_step;
     case Value::Kind::number:
-      return value.flag ? 0 : value.text.size() / json_bytes;
+      return value.flag ? 0 : value.text.size() / digits_per_step;
     case Value::Kind::list:
-      return value.items != nullptr ? value.items->size() : value.text.size() / json_bytes;
+      return value.items != nullptr ? value.items->size()
+                                    : value.text.size() / json_bytes_per_step;
     case Value::Kind::map:
-      return value.text.size() / json_bytes;
+      return value.text.size() / json_bytes_per_step;
     default:
       return 0;
   }

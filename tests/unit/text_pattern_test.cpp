@@ -122,7 +122,7 @@ TEST_CASE("patterns: what is slow is paid for by its program and the bytes that 
     return tried("record.title.matches(r'" + pattern + "')", run_of("a", bytes)).steps;
   };
   const std::string slow = R"([\x01-\x7f]{100}\x{2600})";
-  CHECK(steps("b", 20) < 20);
+  CHECK(steps("b", 20) < 100);
   CHECK(steps(slow, 2'000) > 10'000);
   CHECK(steps(slow, 2'000) > 8 * steps(slow, 200));
   CHECK(steps(slow, 100'000) < 2 * steps(slow, 2'000));  // no more is looked at
@@ -144,12 +144,94 @@ TEST_CASE("steps: an evaluation takes as many as what it looks at is large") {
     const auto of_short = tried(one.filter, "a").steps;
     const auto of_long = tried(one.filter, run_of("a", 64'000)).steps;
     CHECK(of_short > 0);
-    CHECK(of_short < 10);
+    CHECK(of_short < 20);
     CHECK(of_long >= of_short + 1'000);
   }
   const auto long_needle = tried("record.title.contains('" + run_of("a", 640) + "b')",
                                  run_of("a", 64'000));
   CHECK(long_needle.steps > 20'000);
+}
+
+// What a step must not fall behind, measured with -O2 (2026-11-30): an element takes 20 to 35 ns,
+// a member 40 to 60, a comparison at a place 5, a timestamp 80 to read and 160 to print. Times
+// are not asserted; a step of 7 ns must be taken for each 28 of them.
+TEST_CASE("steps: each thing that a stranger may make many of is counted, however short it is") {
+  const auto list_of = [](const std::string& one) {
+    return "[" + run_of(one + ",", 999) + one + "]";
+  };
+  const std::string time = "\"2026-11-30T10:10:10.123456+00:00\"";
+  const std::string letters(1'000, 'a');
+  const std::string map = "{" + run_of("\"k\":1,", 999) + "\"k\":1}";
+  const std::string escaped = "{" + run_of("\"\\n\":1,", 999) + "\"k\":1}";
+  struct {
+    const char* filter;
+    std::string column, json;
+    std::uint64_t at_least;
+  } const rows[] = {
+      {"size(record.meta) == 3", "meta", list_of("1"), 2'000},
+      {"size(record.meta) == 3", "meta", map, 3'000},
+      {"size(record.meta) == 3", "meta", escaped, 4'000},
+      {"size(record.meta) == 3", "meta", "[" + list_of("1") + "]", 500},
+      {"size(record.meta) == 3", "meta", "[" + map + "]", 1'500},
+      {"size(record.title) == 3", "title", "\"" + letters + "\"", 50},
+      {"record.meta.x == 3", "meta", map, 3'000},
+      {"record.meta['x'] == 3", "meta", map, 3'000},
+      {"record.meta[999] == 3", "meta", list_of("1"), 2'000},
+      {"has(record.meta.x)", "meta", map, 3'000},
+      {"'x' in record.meta", "meta", map, 3'000},
+      {"'x' in record.meta", "meta", escaped, 4'000},
+      {"2 in record.meta", "meta", list_of("1"), 2'000},
+      {"'b' in record.meta", "meta", list_of("\"a\""), 2'000},
+      {"'b' in record.meta", "meta", list_of("\"\\n\""), 3'000},
+      {"record.title.contains('b')", "title", "\"" + letters + "\"", 15},
+      {"record.title.contains('ab')", "title", "\"" + letters + "\"", 500},
+      {"record.title.contains('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab')", "title",
+       "\"" + letters + "\"", 500},
+      {"record.title.startsWith('ab')", "title", "\"" + letters + "\"", 15},
+      {"record.title.endsWith('ab')", "title", "\"" + letters + "\"", 15},
+      {"record.title != 'x'", "title", "\"" + run_of("\\n", 1'000) + "\"", 500},
+      {"record.title.matches('a.*a.*b')", "title", "\"" + letters + "\"", 3'000},
+      {"int(record.title) == 3", "title", "\"" + std::string(1'000, '0') + "\"", 500},
+      {"double(record.title) == 3.0", "title", "\"0." + std::string(1'000, '0') + "\"", 300},
+      {"record.meta == 3", "meta", "0." + std::string(1'000, '0'), 300},
+      {"record.at > record.at", "at", time, 12},
+      {"string(record.at) == 'x'", "at", time, 20},
+      {"timestamp(record.title) == record.title", "title", time, 10},
+  };
+  for (const auto& one : rows) {
+    INFO(one.filter, " of ", one.json.substr(0, 20));
+    const std::string text = R"({"id":1,")" + one.column + "\":" + one.json + "}";
+    const auto row = Row::parse(text);
+    REQUIRE(row);
+    RecordShape shape;
+    shape.columns = {{"title", {ColumnKind::text, ColumnKind::json, {}}},
+                     {"meta", {ColumnKind::json, ColumnKind::json, {}}},
+                     {"at", {ColumnKind::timestamp, ColumnKind::json, {}}}};
+    const RecordView record{&*row, &shape};
+    const Parsed read = parsed(one.filter, filter_limits);
+    REQUIRE(read.expression != nullptr);
+    Scratch scratch;
+    evaluate(read.expression->root(), {nullptr, &record}, scratch);
+    const std::uint64_t steps = Scratch::unlimited - scratch.steps_left();
+    CHECK(steps >= one.at_least);
+    CHECK(steps < 20 * one.at_least);
+    // Where there are fewer no more is walked than is paid for.
+    Scratch few(one.at_least / 2);
+    evaluate(read.expression->root(), {nullptr, &record}, few);
+    CHECK(few.steps_left() == 0);
+  }
+}
+
+TEST_CASE("steps: an ordinary filter on an ordinary row takes a few hundred at the most") {
+  const std::string title = "Meeting of the gardeners on Tuesday, in the large hall, with cake";
+  for (const char* filter :
+       {"record.id > 3 && record.title.contains('cake')", "record.title.startsWith('Meeting')",
+        "size(record.title) > 10 || record.title.endsWith('cake')",
+        "record.title in ['a', 'b', 'c'] || record.title.contains('hall')"}) {
+    CAPTURE(filter);
+    CHECK(tried(filter, title).steps < 100);
+  }
+  CHECK(tried("record.title.matches('^[A-Z][a-z]+ of')", title).steps < 1'000);
 }
 
 TEST_CASE("steps: past what it may take an evaluation is an error, whatever stands beside it") {
