@@ -22,49 +22,91 @@ drop function if exists pgtide.record_text(text, text[], oid[]);
 drop function if exists pgtide.key_text(text, text, oid);
 
 -- The types from oid 16384 (the first that no initdb gives) on that the relation's rows may hold,
--- each with the type that holds it and what is known of it alone.
+-- each with the type that holds it and what is known of it alone. Each type is looked into once.
+-- The owner of one may put any number of others into it: past 2,000 types and columns of
+-- composites, or a hundred levels, nobody looks further, and there is one row, of kind 0.
 create or replace function pgtide.reachable_types(relation oid)
 returns table (holder oid, kind oid, sound boolean)
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  with recursive edge(holder, kind) as (
-    select null::oid, a.atttypid from pg_attribute a
-     where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped and a.atttypid >= 16384
-    union
-    select e.kind, m.kind from edge e join pg_type y on y.oid = e.kind
-     cross join lateral (
-       select y.typelem where y.typoutput = 'array_out'::regproc
-       union all select y.typbasetype where y.typtype = 'd'
-       union all select a.atttypid from pg_attribute a
-        where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
-          and not a.attisdropped) m(kind)
-     where m.kind >= 16384)
-  select e.holder, e.kind,
-         y.typtype = 'd' or y.typoutput = 'array_out'::regproc
-         or o.rolsuper and not exists (
-              select from pg_cast c join pg_proc p on p.oid = c.castfunc
-                join pg_roles f on f.oid = p.proowner
-               where c.castsource = e.kind and not f.rolsuper
-                 and c.casttarget in ('json'::regtype, 'jsonb'::regtype))
-    from edge e join pg_type y on y.oid = e.kind join pg_roles o on o.oid = y.typowner
-$$;
-
--- Those of them that are trusted, in order.
-create or replace function pgtide.trusted_types(relation oid) returns oid[]
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  level oid[] := array(select distinct a.atttypid from pg_attribute a
+                        where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+                          and a.atttypid >= 16384);
+  seen oid[] := level;
+  holders oid[] := array_fill(null::oid, array[cardinality(level)]);
+  kinds oid[] := level;
+  more_holders oid[];
+  more_kinds oid[];
+  room bigint := 2000;
 begin
+  for depth in 1..100 loop
+    exit when level = '{}';
+    room := room - cardinality(level) - coalesce((
+      select sum(c.relnatts) from unnest(level) n
+        join pg_type y on y.oid = n and y.typtype = 'c' join pg_class c on c.oid = y.typrelid), 0);
+    exit when room < 0;
+    select coalesce(array_agg(e.holder), '{}'), coalesce(array_agg(e.kind), '{}')
+      into more_holders, more_kinds
+      from (select distinct y.oid, m.kind from pg_type y cross join lateral (
+              select y.typelem where y.typoutput = 'array_out'::regproc
+              union all select y.typbasetype where y.typtype = 'd'
+              union all select a.atttypid from pg_attribute a
+               where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
+                 and not a.attisdropped) m(kind)
+             where y.oid = any (level) and m.kind >= 16384) e(holder, kind);
+    holders := holders || more_holders;
+    kinds := kinds || more_kinds;
+    level := array(select distinct n from unnest(more_kinds) n where n <> all (seen));
+    seen := seen || level;
+  end loop;
+  if level <> '{}' then
+    return query select null::oid, 0::oid, false;
+    return;
+  end if;
+  return query
+    select e.holder, e.kind,
+           y.typtype = 'd' or y.typoutput = 'array_out'::regproc
+           or o.rolsuper and not exists (
+                select from pg_cast c join pg_proc p on p.oid = c.castfunc
+                  join pg_roles f on f.oid = p.proowner
+                 where c.castsource = e.kind and not f.rolsuper
+                   and c.casttarget in ('json'::regtype, 'jsonb'::regtype))
+      from unnest(holders, kinds) e(holder, kind)
+      join pg_type y on y.oid = e.kind join pg_roles o on o.oid = y.typowner;
+end $$;
+
+-- All of them, and those that are trusted, both in order. Where they are too many to look at, none
+-- is known: `trusted` is {0} then, and composites are printed as their text.
+create or replace function pgtide.types_within(relation oid, out kinds oid[], out trusted oid[])
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  kinds := '{}';
+  trusted := '{}';
   if not exists (select from pg_attribute a
                   where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
                     and a.atttypid >= 16384) then
-    return '{}';
+    return;
   end if;
-  return (
-    with recursive r as materialized (select * from pgtide.reachable_types(relation)),
-    bad(kind) as (
-      select r.kind from r where not r.sound
-      union
-      select r.holder from r join bad b on b.kind = r.kind where r.holder is not null)
-    select coalesce(array_agg(distinct r.kind order by r.kind), '{}') from r
-     where r.kind not in (select b.kind from bad b));
+  with recursive r as materialized (select * from pgtide.reachable_types(relation)),
+  bad(kind) as (
+    select r.kind from r where not r.sound
+    union
+    select r.holder from r join bad b on b.kind = r.kind where r.holder is not null)
+  select array_agg(distinct r.kind order by r.kind),
+         coalesce(array_agg(distinct r.kind order by r.kind)
+                    filter (where r.kind not in (select b.kind from bad b)), '{}')
+    into kinds, trusted from r;
+  if kinds = '{0}' then
+    kinds := '{}';
+    trusted := '{0}';
+  end if;
+end $$;
+
+create or replace function pgtide.trusted_types(relation oid) returns oid[]
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select w.trusted from pgtide.types_within(relation) w);
 end $$;
 
 -- Whether a row of the relation holds trusted types alone.
@@ -83,36 +125,36 @@ create or replace function pgtide.shape_of(relation oid) returns text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   shape text;
+  types record;
 begin
   select md5(string_agg(format('%s %s %s', a.attnum, a.atttypid, a.attname), ','
                         order by a.attnum)) into shape
     from pg_attribute a where a.attrelid = relation and a.attnum > 0;
-  if exists (select from pg_attribute a
-              where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
-                and a.atttypid >= 16384) then
-    select shape || md5(pgtide.trusted_types(relation)::text || string_agg(format('%s %s %s',
-             k.kind, y.typtype, (select string_agg(format('%s %s', a.atttypid, a.attname), ','
-                                                   order by a.attnum)
-                                   from pg_attribute a
-                                  where y.typtype = 'c' and a.attrelid = y.typrelid
-                                    and a.attnum > 0 and not a.attisdropped)), ';'
-             order by k.kind)) into shape
-      from (select distinct r.kind from pgtide.reachable_types(relation) r) k
-      join pg_type y on y.oid = k.kind;
+  select * into types from pgtide.types_within(relation);
+  if types.kinds <> '{}' or types.trusted <> '{}' then
+    select shape || md5(concat(types.trusted, string_agg(format('%s %s %s', k.kind, y.typtype, (
+             select string_agg(format('%s %s %s', a.attnum, a.atttypid, a.attname), ','
+                               order by a.attnum)
+               from pg_attribute a
+              where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
+                and not a.attisdropped)), ';' order by k.kind))) into shape
+      from unnest(types.kinds) k(kind) join pg_type y on y.oid = k.kind;
   end if;
   return coalesce(shape, '');
 end $$;
 
+-- A domain past the hundredth within another counts as a type of its own.
 create or replace function pgtide.base_type(kind oid) returns oid
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   base oid;
 begin
-  loop
+  for depth in 1..100 loop
     select y.typbasetype into base from pg_type y where y.oid = kind and y.typtype = 'd';
-    if not found then return kind; end if;
+    exit when not found;
     kind := base;
   end loop;
+  return kind;
 end $$;
 
 -- The expression that is the JSON of value `x` as text, 'null' for NULL. `room` is how many bytes
@@ -132,7 +174,7 @@ begin
   if kind < 16384 or kind = any (trusted) then
     source := format('when pg_typeof(%s) = ''%s'' then to_json(%s)::text else %s', x, kind, x,
                      as_text);
-  elsif y.typtype = 'c' and room > 0 then
+  elsif y.typtype = 'c' and room > 0 and 0 <> all (trusted) then
     select p.source, p.room into part, room
       from pgtide.fields_source(x, y.typrelid, trusted, depth, room) p;
     source := 'else ' || part;
@@ -193,7 +235,7 @@ begin
 end $$;
 
 -- The row `variable` of the relation as JSON, column by column: one that needs too much source gets
--- its type's text, by itself.
+-- its type's text, by itself. More than twenty of foreign types share what twenty may have.
 create or replace function pgtide.row_source(variable text, relation oid, trusted oid[])
 returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -203,11 +245,13 @@ begin
   select '(array_to_string(array[' || string_agg(format('%L, %s',
            case when n = 1 then '{' else ',' end || to_json(a.attname)::text || ':', v.source), ', '
            order by n) || ', ''}''], ''''))::json' into source
-    from (select t.attname::text, t.atttypid, row_number() over (order by t.attnum) as n
+    from (select t.attname::text, t.atttypid, row_number() over (order by t.attnum) as n,
+                 count(*) filter (where t.atttypid >= 16384 and t.atttypid <> all (trusted))
+                   over () as strange
             from pg_attribute t
            where t.attrelid = relation and t.attnum > 0 and not t.attisdropped) a,
          pgtide.value_source(format('%s.%I', variable, a.attname), a.atttypid, trusted, 1,
-                             20000) v;
+                             greatest(1000, 400000 / greatest(20, a.strange))::int) v;
   return coalesce(source, '''{}''::json');
 end $$;
 
@@ -269,6 +313,32 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where c.oid = $2 group by c.oid, c.relkind, c.relnatts
 $$;
 
+-- The relations of the composites whose fields are named one by one.
+create or replace function pgtide.named_within(kinds oid[], trusted oid[]) returns oid[]
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(array_agg(y.typrelid order by y.typrelid), '{}')
+    from pg_type y where y.oid = any (kinds) and y.typtype = 'c' and y.oid <> all (trusted)
+$$;
+
+-- Whether the relations have just those columns still that a query of the catalog finds, which may
+-- see the past; null: no relation. A row's own names and types tell nothing of that: names that a
+-- text gives are given by place, and a column that was dropped makes room for another. What
+-- PostgreSQL's functions say of an object is of the present, as in guard_source().
+create or replace function pgtide.columns_stand(relations oid[]) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select string_agg(nullif(concat_ws(' and ', (
+           select string_agg(format(
+                    '(pg_identify_object_as_address(1259, %s, %s)).object_names[3] = %L', c.oid,
+                    a.attnum, a.attname), ' and ' order by a.attnum)
+             from pg_attribute a
+            where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+           case when current_setting('server_version_num')::int >= 140000
+                then format('pg_describe_object(1259, %s, %s) is null', c.oid, c.relnatts + 1)
+           end), ''),
+         ' and ' order by c.oid)
+    from pg_class c where c.oid = any (relations)
+$$;
+
 create or replace function pgtide.key_value(x text, kind oid, trusted oid[]) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select case when kind < 16384 or kind = any (trusted)
@@ -320,21 +390,39 @@ $$;
 -- The slow way, for a row that is not as the capture function knows rows: its table was altered and
 -- not looked at since, or this server process still has the plan from before. `trusted` is what
 -- the last look has found; where each statement sees the present, the catalog is asked instead.
+-- Where the catalog that this transaction sees is not the present one, the row is told without its
+-- key and values, for which clients read the collection anew.
 create or replace function pgtide.written(
   relation oid, key text[], trusted oid[], r record, out id text, out doc json, out key_doc json)
 language plpgsql set search_path = pg_catalog, pg_temp set array_nulls = on as $$
 declare
   sources record;
+  types record;
+  stands text;
+  standing boolean;
 begin
   if r is not distinct from null then return; end if;
-  if current_setting('transaction_isolation') = 'read committed' then
-    trusted := pgtide.trusted_types(relation);
-  end if;
   begin
+    select * into types from pgtide.types_within(relation);
+    if current_setting('transaction_isolation') = 'read committed' or types.trusted = '{0}' then
+      trusted := types.trusted;
+    end if;
+    stands := pgtide.columns_stand(relation || pgtide.named_within(types.kinds, trusted));
+    -- And the composites are those whose columns these are.
+    select concat_ws(' and ', stands, string_agg(format('pg_typeof(f.%I) = ''%s''', a.attname,
+                                                        a.atttypid), ' and ')) into stands
+      from pg_attribute a
+     where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+       and a.atttypid >= 16384 and a.atttypid <> all (trusted);
     select * into sources from pgtide.key_source('f', relation, key, trusted);
-    execute 'select ' || sources.id || ', ' || sources.object || pgtide.row_from(relation)
-      into id, key_doc using r;
-    if id is null then return; end if;
+    execute 'select ' || sources.id || ', ' || sources.object || ', ' || stands
+            || pgtide.row_from(relation)
+      into id, key_doc, standing using r;
+    if standing is not true then id := null; end if;
+    if id is null then
+      key_doc := null;
+      return;
+    end if;
   exception when others then
     id := null;
     return;

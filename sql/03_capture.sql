@@ -175,6 +175,12 @@ begin
   end if;
 end $$;
 
+-- The files of a table and its partitions, told by few bytes as the log has them to spare.
+create or replace function pgtide.files_mark(filenode oid, filenodes oid[]) returns tid
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select format('(%s,1)', hashtext(concat(filenode, filenodes))::bigint & 4294967295)::tid
+$$;
+
 -- TRUNCATE fires the trigger of the table ("root") and of each partition. A partition that is
 -- emptied alone is told as schema_changed, unless nothing was logged since the collection was
 -- emptied anyhow. A detached partition keeps its trigger, which then says nothing.
@@ -191,8 +197,15 @@ begin
      where l.xid = pg_current_xact_id() and l.collection = c order by l.id desc limit 1;
     if last_action in ('t', 's') then return; end if;
   end if;
-  perform pgtide.append(c, (case place when 'root' then 't' else 's' end)::"char",
-                        null, 0, null, null, null, null);
+  -- What is emptied is on new files, and a look that finds just these knows that all is told.
+  perform pgtide.append(c, (case place when 'root' then 't' else 's' end)::"char", null, 0, null,
+    (select pgtide.files_mark(t.relfilenode, p.filenodes)
+       from pg_class t, pgtide.partitions_of(t.oid) p
+      where t.oid = case place when 'root' then emptied else (
+              select a.relid from pg_partition_ancestors(emptied) a
+                join pg_trigger g on g.tgrelid = a.relid and g.tgname = '!pgtide_truncate'
+               where g.tgfoid = to_regprocedure(format('pgtide.truncate_%s()', c))
+                 and g.tgargs = E'root\\000' limit 1) end), null, null);
 end $$;
 
 -- The INSERT into the current log table, in static branches: EXECUTE costs a third of the commits.
@@ -249,9 +262,11 @@ declare
   -- Raises: no planner evaluates it before its turn.
   raising constant text := 'clock_timestamp()::text::int::text';
   written text;
+  stand text;         -- that composites have the columns still which the text names
 begin
   select * into strict t from pgtide.collection where id = c;
-  trusted := pgtide.trusted_types(t.relation);
+  select w.trusted, ' and ' || pgtide.columns_stand(pgtide.named_within(w.kinds, w.trusted))
+    into trusted, stand from pgtide.types_within(t.relation) w;
   select bool_and(a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
                                  'uuid'::regtype)),
          string_agg(format('old.%I <> new.%I', k.col, k.col), ' or ' order by k.n)
@@ -331,7 +346,8 @@ begin
   end if;
   return null;
 end $body$,
-    pgtide.guard_source('new', t.relation), new_key.id, raising, key_changes, old_key.id,
+    concat(pgtide.guard_source('new', t.relation), stand), new_key.id, raising, key_changes,
+    old_key.id,
     case when t.old_rows then '' else format(' o := %s;', old_key.object) end,
     case when t.old_rows then format(' o := %s;', old_row) else '' end, new_row,
     case when t.old_rows then '::bigint + pg_column_size(o)' else '' end,
@@ -340,7 +356,7 @@ end $body$,
     c, repairing::text,
     pgtide.insert_source(c, 'u', 'old.ctid', 'new.ctid', 'o', 'n'), superseded,
     pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n'),
-    pgtide.guard_source('old', t.relation),
+    concat(pgtide.guard_source('old', t.relation), stand),
     case when t.old_rows then old_row else old_key.object end,
     pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life,
     format('if not pgtide.serves(%L, tg_relid) then return null; end if;', t.relation));

@@ -374,9 +374,9 @@ begin
    where w.id = c;
   if was.id is not null and (
        select row(w.name, w.relation, w.key, w.columns, w.old_rows, w.filenode, w.filenodes,
-                  w.guard)
+                  w.guard, w.shape)
                 is distinct from row(was.name, was.relation, was.key, was.columns, was.old_rows,
-                                     was.filenode, was.filenodes, was.guard)
+                                     was.filenode, was.filenodes, was.guard, was.shape)
          from pgtide.collection w where w.id = c) then
     perform pgtide.mark_changed(c);
   end if;

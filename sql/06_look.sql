@@ -151,14 +151,16 @@ begin
   return c;
 end $$;
 
--- Whether the two differ by what TRUNCATE changes only, and the log knows of one since.
+-- Whether the two differ by what TRUNCATE changes only, and the log knows of one since that left
+-- the files which are there now: after another one the table was rewritten.
 create or replace function pgtide.truncated_only(was pgtide.collection, is_now pgtide.collection)
 returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
-  select row(was.relation, was.key, was.columns, was.partitions, was.guard)
+  select row(was.relation, was.key, was.columns, was.partitions, was.guard, was.shape)
            is not distinct from row(is_now.relation, is_now.key, is_now.columns,
-                                    is_now.partitions, is_now.guard)
+                                    is_now.partitions, is_now.guard, is_now.shape)
      and exists (select from pgtide.log l where l.collection = was.id and l.record_hash = 0
-                    and l.action in ('t', 's') and l.at > was.looked_at)
+                    and l.action in ('t', 's') and l.at > was.looked_at
+                      and l.new_tid = pgtide.files_mark(is_now.filenode, is_now.filenodes))
 $$;
 
 -- Keeps what was seen of a collection, writes its function anew where columns, their types or who
@@ -170,9 +172,9 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if is_now.reported is distinct from was.reported and is_now.reported is not null
      or row(was.relation, was.key, was.columns, was.filenode, was.filenodes, was.partitions,
-            was.guard)
+            was.guard, was.shape)
         is distinct from row(is_now.relation, is_now.key, is_now.columns, is_now.filenode,
-                             is_now.filenodes, is_now.partitions, is_now.guard)
+                             is_now.filenodes, is_now.partitions, is_now.guard, is_now.shape)
         and not pgtide.truncated_only(was, is_now) then
     perform pgtide.mark_changed(was.id);
   end if;
@@ -186,6 +188,8 @@ begin
   if is_now.key <> was.key or is_now.relation <> was.relation or is_now.shape <> was.shape
      or is_now.partitions <> was.partitions then
     perform pgtide.regenerate(was.id);
+    -- As it was seen, not as it is by now: what changed in between is told by the next look.
+    update pgtide.collection w set shape = is_now.shape where w.id = was.id;
   end if;
 end $$;
 

@@ -40,7 +40,9 @@ begin
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
                                 'value_source', 'fields_source', 'row_source', 'key_text',
                                 'key_value', 'key_source', 'row_from', 'queue_has_room',
-                                'serves') loop
+                                'serves', 'types_within',
+                                'named_within', 'columns_stand', 'files_mark', 'partitions_of',
+                                'partitions_below') loop
     if (select capture_role from pgtide.meta) is not null then
       execute format('grant execute on function %s to %I', f,
                      (select capture_role from pgtide.meta));
@@ -52,8 +54,12 @@ begin
     'pgtide.log', 'pgtide.own_log', 'pgtide.own_log0', 'pgtide.own_log1', 'pgtide.own_log2',
     'pgtide.tick', 'pgtide.bridge']::regclass[]);
   perform pgtide.note_functions(pgtide.functions_of(w.id)::oid[]) from pgtide.collection w;
-  for c in select w.id from pgtide.collection w join pg_class t on t.oid = w.relation loop
+  for c in select w.id, w.shape from pgtide.collection w join pg_class t on t.oid = w.relation loop
     perform pgtide.regenerate(c.id);
+    -- No look will find what changed since the last one.
+    if c.shape <> '' and c.shape <> (select w.shape from pgtide.collection w where w.id = c.id) then
+      perform pgtide.mark_changed(c.id);
+    end if;
   end loop;
   -- Those of a dump that belong to no collection do nothing, until somebody drops them: the rights
   -- that they ran with are gone, and writers must not fail by it.

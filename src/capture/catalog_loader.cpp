@@ -22,15 +22,24 @@ constexpr const char* names_sql =
 // What to_json makes of a type, by its own rules (json.c): six types are numbers, and a type of an
 // extension may bring a cast to json of its own. Domains count as what they are made of.
 constexpr const char* types_sql = R"(
-with recursive made_of(id, name, number, shown, part, type) as (
-  select w.id, a.attname::text, a.attnum, format_type(a.atttypid, null), 0, a.atttypid
+with recursive made_of(id, name, number, shown, part, type, depth) as (
+  select w.id, a.attname::text, a.attnum, format_type(a.atttypid, null), 0, a.atttypid, 0
     from pgtide.collection w
     join pg_attribute a on a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped
   union all
   select m.id, m.name, m.number, m.shown, m.part + (t.typtype <> 'd')::int,
-         case when t.typtype = 'd' then t.typbasetype else t.typelem end
+         case when t.typtype = 'd' then t.typbasetype else t.typelem end, m.depth + 1
     from made_of m join pg_type t on t.oid = m.type
-   where t.typtype = 'd' or t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0)
+   where m.depth < 100 and (t.typtype = 'd' or m.part = 0 and t.typcategory = 'A'
+                            and t.typlen = -1 and t.typelem <> 0)),
+made(id, name, number, shown, part, type, has_cast) as materialized (
+  select m.id, m.name, m.number, m.shown, m.part, m.type, m.type >= 16384 and exists (
+           select from pg_cast
+           where castsource = m.type and casttarget = 'json'::regtype and castmethod = 'f')
+    from made_of m join pg_type t on t.oid = m.type where t.typtype <> 'd' or m.depth = 100),
+trusting(id, types) as materialized (
+  select w.id, pgtide.trusted_types(w.relation) from pgtide.collection w
+   where w.id in (select m.id from made m where m.has_cast))
 select m.id, m.name, m.shown, m.part, case
     when m.type in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype,
                     'float8'::regtype, 'numeric'::regtype) then 'number'
@@ -39,13 +48,10 @@ select m.id, m.name, m.shown, m.part, case
     when m.type in ('date'::regtype, 'timestamp'::regtype) then 'day'
     when t.typcategory = 'A' and t.typlen = -1 and t.typelem <> 0 then 'list'
     when m.type in ('json'::regtype, 'jsonb'::regtype) or t.typtype = 'c'
-      or m.type >= 16384 and m.type = any (pgtide.trusted_types(w.relation)) and exists (
-           select from pg_cast
-           where castsource = m.type and casttarget = 'json'::regtype and castmethod = 'f')
-      then 'json'
+      or m.has_cast and m.type = any (g.types) then 'json'
     else 'text' end, m.number
-  from made_of m join pg_type t on t.oid = m.type
-  join pgtide.collection w on w.id = m.id where t.typtype <> 'd' order by m.id, m.part)";
+  from made m join pg_type t on t.oid = m.type left join trusting g on g.id = m.id
+ order by m.id, m.part)";
 
 // The leader makes no tick while it looks: half a millisecond for each table.
 constexpr std::int64_t looked_at_once = 200;

@@ -351,7 +351,9 @@ TEST_CASE("foreign code: none where the writer's snapshot or plan is older than 
     CHECK(!db.trapped());
     CHECK(db.database.value("select new_row from pgtide.log where record = '3'") ==
           R"({"id":3,"x":"sad","m":"sad"})");
-    CHECK(db.database.value("select new_row->>'x' from pgtide.log where record = '2'") == "sad");
+    // Where the writer sees the table as it was, the row is told without its values.
+    CHECK(db.database.value("select coalesce(new_row->>'x', 'none') from pgtide.log order by id "
+                            "offset 1 limit 1") == (level == "read committed" ? "sad" : "none"));
   }
 }
 
