@@ -47,11 +47,12 @@ begin
         where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
           and s.setrole in (0, su.oid)
           and (starts_with(setting, 'session_authorization=')
-               or starts_with(setting, 'role=') and su.rolsuper and su.rolname <> current_user))
+               or starts_with(setting, 'role=') and su.rolname <> current_user))
   then
     raise exception 'role % was set for this session by ALTER DATABASE or ALTER ROLE, and its code '
       'would run with the rights of %', current_user, session_user using errcode = '42501',
-      hint = 'Connect as that role; or as yourself, with PGOPTIONS=''-c role=none''.';
+      hint = 'Connect as that role; or as yourself, with PGOPTIONS=''-c role=none'' (which '
+        'confines nothing: any code may set another role that you are a member of).';
   end if;
   if owner is null then
     if not has_database_privilege(current_database(), 'CREATE') then
@@ -213,7 +214,8 @@ begin
                     'timestamptz not null default clock_timestamp()'),
                    (8, 'pgtide.collection', 'reported', 'text'),
                    (9, 'pgtide.collection', 'shape', 'text not null default '''''),
-                   (10, 'pgtide.collection', 'table_owner', 'name')) w(n, relation, name, type)
+                   (10, 'pgtide.collection', 'table_owner', 'name'),
+                   (11, 'pgtide.collection', 'beside', 'text')) w(n, relation, name, type)
      where not exists (select from pg_attribute a
                         where a.attrelid = w.relation and a.attname = w.name
                           and not a.attisdropped)

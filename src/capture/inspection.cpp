@@ -98,7 +98,9 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
         "select current_setting('server_version'), current_setting('server_version_num'), "
         "(select count(*) from pg_stat_activity where backend_type = 'client backend'), "
         "current_setting('max_connections'), current_setting('max_prepared_transactions'), "
-        "pg_has_role('pg_read_all_stats', 'USAGE'), quote_ident(current_user)")[0];
+        "pg_has_role('pg_read_all_stats', 'USAGE'), quote_ident(current_user), "
+        "quote_ident(coalesce((select o.rolname from pg_namespace n join pg_roles o "
+        "on o.oid = n.nspowner where n.nspname = 'pgtide' and not o.rolsuper), current_user))")[0];
     const auto oldest = session.run(oldest_transaction_sql);
     const auto left_roles = session.run(left_roles_sql);
     DatabaseFacts facts;
@@ -111,6 +113,7 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
     facts.prepares_transactions = text_of(row[4]) != "0";
     facts.sees_all = text_of(row[5]) == "t";
     facts.role = text_of(row[6]);
+    facts.grantee = text_of(row[7]);
     for (const auto& left : left_roles) facts.left_roles.emplace_back(text_of(left[0]));
     if (!oldest.empty()) {
       facts.oldest_transaction = std::chrono::seconds(integer_of(oldest[0][0]));

@@ -39,6 +39,7 @@ struct DatabaseFacts {
   std::string oldest_transaction_of{};  // "process 17 (psql)", "prepared transaction 'a'"
   bool sees_all = true;
   std::string role{};
+  std::string grantee{};  // whom to grant what `role` lacks: the schema's owner, unless a superuser
   // Capture roles of databases of this server that no longer exist, as SQL writes their names.
   std::vector<std::string> left_roles{};
 };

@@ -11,7 +11,7 @@ namespace pgtide {
 namespace {
 
 struct Column {
-  enum Index : int { database, exists, is_member, role, owner, grant, is_foreign };
+  enum Index : int { database, exists, is_member, role, owner, grant, is_foreign, is_super };
 };
 
 std::string text_in(const pqxx::row& found, Column::Index column) {
@@ -30,29 +30,49 @@ std::string option_value(const std::string& text) {
 
 }  // namespace
 
+// Foreign is an owner who may do less than whoever has logged in: what the owner's code does by SET
+// ROLE, and by the attributes of the session's role, it does with the rights of that login. `kept`
+// are settings that come from the catalog, and so perhaps from the owner: they say nothing of what
+// the operator trusts.
 const char* const schema_owner_sql =
     "select current_database(), exists (select from pg_class "
     "where relname = 'meta' and relnamespace = n.oid), pg_has_role(n.nspowner, 'USAGE'), "
     "current_user, o.rolname, format('GRANT %I TO %I;', coalesce(o.rolname, ''), current_user), "
-    "not o.rolsuper and (me.rolsuper and o.oid <> me.oid or exists ("
-    "select from pg_db_role_setting s, unnest(s.setconfig) c(setting) "
-    "where s.setdatabase in (0, (select d.oid from pg_database d "
-    "where d.datname = current_database())) and s.setrole in (0, su.oid) "
-    "and (starts_with(setting, 'session_authorization=') "
-    "or starts_with(setting, 'role=') and su.rolsuper and su.oid <> me.oid))) "
+    "not o.rolsuper and (kept.names && '{session_authorization}' "
+    "or (su.rolsuper or su.rolcreaterole > o.rolcreaterole or su.rolcreatedb > o.rolcreatedb "
+    "or su.rolbypassrls > o.rolbypassrls or su.rolreplication > o.rolreplication "
+    "or exists (select from pg_roles r, unnest('{MEMBER,MEMBER WITH ADMIN OPTION}'::text[]) how "
+    "where r.oid not in (su.oid, o.oid) "
+    "and pg_has_role(su.oid, r.oid, how) and not pg_has_role(o.oid, r.oid, how))) "
+    "and su.oid <> o.oid and (me.oid <> o.oid or kept.names && '{role}') "
+    "and (current_setting('pgtide.owner', true) is distinct from o.rolname::text "
+    "or kept.names && '{pgtide.owner}')), su.rolsuper "
     "from pg_roles me join pg_roles su on su.rolname = session_user "
     "left join pg_namespace n on n.nspname = 'pgtide' "
-    "left join pg_roles o on o.oid = n.nspowner where me.rolname = current_user";
+    "left join pg_roles o on o.oid = n.nspowner "
+    "cross join lateral (select coalesce(array_agg(lower(split_part(setting, '=', 1))), '{}') "
+    "from pg_db_role_setting s, unnest(s.setconfig) c(setting) "
+    "where s.setdatabase in (0, (select d.oid from pg_database d "
+    "where d.datname = current_database())) and s.setrole in (0, su.oid)) kept(names) "
+    "where me.rolname = current_user";
 
 void refuse_foreign_owner(const pqxx::row& found) {
   if (found[Column::is_foreign].is_null() || text_in(found, Column::is_foreign) == "f") return;
   const std::string owner = text_in(found, Column::owner);
+  const std::string belongs = "schema pgtide of database " + text_in(found, Column::database) +
+                              " belongs to role " + owner;
+  if (text_in(found, Column::is_super) == "t")
+    throw CaptureFault(ErrorKind::denied,
+                       belongs + ", whose code a superuser would run with all rights; connect as " +
+                           owner +
+                           " or, if you trust that role, act as it (which confines nothing: its "
+                           "code may SET ROLE NONE): export PGOPTIONS=" +
+                           shell_word("-c role=" + option_value(owner)));
   throw CaptureFault(ErrorKind::denied,
-                     "schema pgtide of database " + text_in(found, Column::database) +
-                         " belongs to role " + owner +
-                         ", whose code a superuser would run with all rights; connect as " + owner +
-                         " or, if you trust that role, act as it: export PGOPTIONS=" +
-                         shell_word("-c role=" + option_value(owner)));
+                     belongs + ", whose code would run with rights of yours that it lacks "
+                     "(attributes, or memberships in other roles); connect as " + owner +
+                         " or, if you trust that role, say so: export PGOPTIONS=" +
+                         shell_word("-c pgtide.owner=" + option_value(owner)));
 }
 
 bool has_trusted_schema(const pqxx::row& found) {

@@ -102,7 +102,7 @@ void examine_transactions(Examination& all, const DatabaseFacts& facts) {
   if (!facts.sees_all) {
     return all.note("transactions", "none that role " + facts.role + " sees is open for long; to "
                                     "see those of other roles: GRANT pg_read_all_stats TO " +
-                                    facts.role + ";");
+                                    facts.grantee + ";");
   }
   all.well("transactions", "none is open for long");
 }

@@ -62,7 +62,7 @@ std::string oldest_text(const Result<DatabaseFacts>& facts) {
   }
   if (facts->sees_all) return "no transaction that writes is open";
   return "none that role " + facts->role + " sees; to see those of other roles: GRANT "
-         "pg_read_all_stats TO " + facts->role + ";";
+         "pg_read_all_stats TO " + facts->grantee + ";";
 }
 
 void print_status(const nlohmann::json& status, const std::string& oldest) {
