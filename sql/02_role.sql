@@ -82,6 +82,26 @@ begin
   return role;
 end $$;
 
+-- What extensions have put into the schema: CREATE on the database suffices to make a trusted one
+-- there. What we noted when we made it is ours, whatever an extension takes it for.
+create or replace function pgtide.extension_objects()
+returns table (extension name, class oid, object oid)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select e.extname, o.class, o.oid
+    from (select p.tableoid as class, p.oid from pg_proc p
+           where p.pronamespace = 'pgtide'::regnamespace
+             and not exists (select from pgtide.fingerprint f
+                              where f.function = p.oid::regprocedure::text)
+          union all
+          select c.tableoid, c.oid from pg_class c
+           where c.relnamespace = 'pgtide'::regnamespace
+             and not exists (select from pgtide.fingerprint f
+                              where f.function = 'view ' || c.oid::regclass::text)) o
+    join pg_depend d on d.classid = o.class and d.objid = o.oid and d.deptype = 'e'
+                    and d.refclassid = 'pg_extension'::regclass
+    join pg_extension e on e.oid = d.refobjid
+$$;
+
 -- Who has rights that no function of ours gave: by ALTER DEFAULT PRIVILEGES, or by hand. An
 -- application may be given USAGE of the schema and the two functions that send custom events.
 -- Whoever makes a partition of a watched table makes its row trigger there, too: so everybody may
@@ -95,12 +115,16 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
             from pg_proc p
            where p.pronamespace = 'pgtide'::regnamespace
              and (functions is null or p.oid = any (functions))
+             and (p.tableoid, p.oid) not in (
+                   select x.class, x.object from pgtide.extension_objects() x)
           union all
           select case when c.relkind = 'S' then 'sequence' else 'table' end,
                  c.oid::regclass::text, c.relowner, c.relacl
             from pg_class c
            where c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'S', 'v')
              and functions is null
+             and (c.tableoid, c.oid) not in (
+                   select x.class, x.object from pgtide.extension_objects() x)
           union all
           select 'table', c.oid::regclass::text, c.relowner, t.attacl
             from pg_class c join pg_attribute t on t.attrelid = c.oid
@@ -264,7 +288,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                 then format('DROP FUNCTION %s CASCADE;', p.oid::regprocedure)
               else format('DROP FUNCTION %s;', p.oid::regprocedure) end
     from (select * from pgtide.fingerprint where not starts_with(function, 'view ')) f
-    full join (select oid from pg_proc where pronamespace = 'pgtide'::regnamespace) p
+    full join (select oid from pg_proc where pronamespace = 'pgtide'::regnamespace
+                  and (tableoid, oid) not in (
+                    select x.class, x.object from pgtide.extension_objects() x)) p
       on p.oid::regprocedure::text = f.function
    where f.print is distinct from pgtide.print_of(p.oid)
   union all
@@ -276,11 +302,19 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from (select * from pgtide.fingerprint where starts_with(function, 'view ')) f
     full join (select c.oid::regclass::text as name, pgtide.print_of_view(c.oid) as print
                  from pg_class c
-                where c.relnamespace = 'pgtide'::regnamespace and c.relkind = 'v') v
+                where c.relnamespace = 'pgtide'::regnamespace and c.relkind = 'v'
+                  and (c.tableoid, c.oid) not in (
+                   select x.class, x.object from pgtide.extension_objects() x)) v
       on 'view ' || v.name = f.function
    where f.print is distinct from v.print
      and (f.print is null or v.print is null
           or split_part(f.print, ':', 1) = split_part(v.print, ':', 1))
+  union all
+  select format('extension %I has put its objects into schema pgtide', e.extname),
+         format('DROP EXTENSION %I;', e.extname)
+    from pg_extension e
+   where e.extnamespace = 'pgtide'::regnamespace
+      or e.extname in (select x.extension from pgtide.extension_objects() x)
   union all
   select format('trigger %I of table %s belongs to no collection and logs nothing', s.trigger,
                 s.relation),

@@ -17,9 +17,32 @@
 -- (pg_typeof) before to_json() gets it, and what is trusted comes from a look that is not older.
 set search_path = pg_catalog, pg_temp;
 
--- Those of version 2.
-drop function if exists pgtide.record_text(text, text[], oid[]);
-drop function if exists pgtide.key_text(text, text, oid);
+-- Those of version 2. What somebody has made that depends on them goes, too: it must not stop an
+-- upgrade, and nothing here is anybody else's to build on.
+drop function if exists pgtide.record_text(text, text[], oid[]) cascade;
+drop function if exists pgtide.key_text(text, text, oid) cascade;
+
+-- Whether the text of a value in the relation's rows hangs on quote_all_identifiers: that of
+-- regclass and its kin does, however deep they lie.
+create or replace function pgtide.names_objects(relation oid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive made_of(kind) as (
+    select a.atttypid from pg_attribute a
+     where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
+    union
+    select p.kind from made_of m join pg_type y on y.oid = m.kind
+     cross join lateral (
+       select y.typelem where y.typoutput = 'array_out'::regproc
+       union all select y.typbasetype where y.typtype = 'd'
+       union all select r.rngsubtype from pg_range r
+        where y.oid in (r.rngtypid, (to_json(r) ->> 'rngmultitypid')::oid)
+       union all select a.atttypid from pg_attribute a
+        where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
+          and not a.attisdropped) p(kind))
+  select exists (select from made_of m join pg_type y on y.oid = m.kind
+                  where y.typnamespace = 'pg_catalog'::regnamespace
+                    and starts_with(y.typname, 'reg'))
+$$;
 
 -- The types from oid 16384 (the first that no initdb gives) on that the relation's rows may hold,
 -- each with the type that holds it and what is known of it alone. Each type is looked into once.
@@ -355,7 +378,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select case when pgtide.base_type(kind) in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
                   'numeric'::regtype, 'text'::regtype, 'varchar'::regtype, 'uuid'::regtype)
               then format('concat(%s)', x)
-              else format('(%s #>> E''{}'')', pgtide.key_value(x, kind, trusted)) end
+              else format('(%s #>> ''{}'')', pgtide.key_value(x, kind, trusted)) end
 $$;
 
 -- The record id of the row `variable`, and the key alone as a JSON object.
@@ -368,9 +391,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                                     'uuid'::regtype)
                 then pgtide.key_text(f.x, a.atttypid, trusted)
                 -- replace() refuses a collation that takes different texts for equal.
-                else format('replace(replace((%s) collate "C", E''\\'', E''\\\\''), '
-                            'E'','', E''\\,'')', pgtide.key_text(f.x, a.atttypid, trusted)) end,
-           ' || E'','' || ' order by k.n) end,
+                else format('replace(replace((%s) collate "C", chr(92), repeat(chr(92), 2)), '
+                            ''','', chr(92) || '','')',
+                            pgtide.key_text(f.x, a.atttypid, trusted)) end,
+           ' || '','' || ' order by k.n) end,
          format('json_build_object(%s)',
                 string_agg(format('%L, %s', k.col, pgtide.key_value(f.x, a.atttypid, trusted)),
                            ', ' order by k.n))
@@ -394,7 +418,8 @@ $$;
 -- key and values, for which clients read the collection anew.
 create or replace function pgtide.written(
   relation oid, key text[], trusted oid[], r record, out id text, out doc json, out key_doc json)
-language plpgsql set search_path = pg_catalog, pg_temp set array_nulls = on as $$
+language plpgsql set search_path = pg_catalog, pg_temp set array_nulls = on
+set quote_all_identifiers = off set standard_conforming_strings = on as $$
 declare
   sources record;
   types record;

@@ -205,7 +205,8 @@ begin
               select a.relid from pg_partition_ancestors(emptied) a
                 join pg_trigger g on g.tgrelid = a.relid and g.tgname = '!pgtide_truncate'
                where g.tgfoid = to_regprocedure(format('pgtide.truncate_%s()', c))
-                 and g.tgargs = E'root\\000' limit 1) end), null, null);
+                 and g.tgargs = convert_to('root', 'UTF8') || decode('00', 'hex')
+               limit 1) end), null, null);
 end $$;
 
 -- The INSERT into the current log table, in static branches: EXECUTE costs a third of the commits.

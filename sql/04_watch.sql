@@ -226,7 +226,9 @@ $$;
 
 -- Writes the trigger functions of a collection anew; the triggers stay.
 create or replace function pgtide.regenerate(c int) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on set check_function_bodies = on
+set quote_all_identifiers = off as $$
 <<regenerate>>
 declare
   relation oid;
@@ -244,6 +246,8 @@ begin
     'set timezone = ''UTC'' set datestyle = ''ISO, MDY'' set intervalstyle = ''postgres'' '
     'set bytea_output = ''hex'' set extra_float_digits = 1 %s as %L',
     c, concat(case when money then 'set lc_monetary = ''C'' ' end,
+              case when pgtide.names_objects(relation)
+                   then 'set quote_all_identifiers = off ' end,
               case when not pgtide.is_trusted(relation, pgtide.trusted_types(relation))
                    then 'set array_nulls = on' end), pgtide.capture_source(c)),
     to_regprocedure(format('pgtide.capture_%s()', c)));
@@ -279,7 +283,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
   t pg_trigger;
-  called constant regprocedure := (regexp_replace(call, '\(.*', '') || '()')::regprocedure;
+  called constant regprocedure := (split_part(call, '(', 1) || '()')::regprocedure;
 begin
   select * into t from pg_trigger
    where tgrelid = relation and tgname = trigger and not tgisinternal;

@@ -51,7 +51,7 @@ declare
   owner constant name := (select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner
                            where n.nspname = 'pgtide');
 begin
-  if current_user like 'pgtide\_capture\_%' then
+  if starts_with(current_user, 'pgtide_capture_') then
     perform set_config('role', owner, false);
     execute format('revoke create on schema pgtide from %I',
                    (select m.capture_role from pgtide.meta m));

@@ -165,7 +165,7 @@ $$;
 
 -- Keeps what was seen of a collection, writes its function anew where columns, their types or who
 -- is trusted with them have changed, and logs an `s` where clients must read anew.
-drop function if exists pgtide.record_look(pgtide.collection, pgtide.collection, text);
+drop function if exists pgtide.record_look(pgtide.collection, pgtide.collection, text) cascade;
 create or replace function pgtide.record_look(was pgtide.collection, is_now pgtide.collection)
 returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -183,7 +183,7 @@ begin
          table_name = is_now.table_name, key = is_now.key, columns = is_now.columns,
          filenode = is_now.filenode, filenodes = is_now.filenodes, partitions = is_now.partitions,
          guard = is_now.guard, reported = is_now.reported, table_owner = is_now.table_owner,
-         looked_at = clock_timestamp()
+         beside = is_now.beside, looked_at = clock_timestamp()
    where w.id = was.id;
   if is_now.key <> was.key or is_now.relation <> was.relation or is_now.shape <> was.shape
      or is_now.partitions <> was.partitions then
@@ -193,10 +193,21 @@ begin
   end if;
 end $$;
 
+-- The faults of the schema that a look tells, and how many more there are.
+create or replace function pgtide.told_faults() returns table (wrong text, mend text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with f as materialized (
+    select f.wrong, f.mend, row_number() over () as n from pgtide.schema_faults() f)
+  select f.wrong, f.mend from f where n <= 10
+  union all
+  select format('there are %s more faults of schema pgtide', count(*)), 'pgtide status'
+    from f where n > 10 having count(*) > 0
+$$;
+
 -- Looks at the watched tables: a row for each that is wrong, with the command that mends it. Where
 -- there are very many the leader looks at some of them at a time, those of past < id <= upto, since
 -- it makes no tick meanwhile: a table takes half a millisecond.
-drop function if exists pgtide.look();
+drop function if exists pgtide.look() cascade;
 create or replace function pgtide.look(past int default 0, upto int default 2147483647)
 returns table (collection int, name text, wrong text, mend text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -205,6 +216,7 @@ declare
   was pgtide.collection;
   is_now pgtide.collection;
   writing boolean;  -- null: nothing was to be written so far
+  others json;  -- the schema's faults
 begin
   for was in select * from pgtide.collection where id > past and id <= upto order by id loop
     -- What fails of one table must not keep the others from being looked at.
@@ -217,11 +229,15 @@ begin
                            was.table_name, sqlerrm);
       look.mend := pgtide.watch_command(was);
     end;
-    if look.wrong is null and not exists (select from pgtide.collection where id < was.id) then
-      -- What is wrong with the schema itself is told with the first table.
-      select f.wrong, f.mend into look.wrong, look.mend from pgtide.schema_faults() f limit 1;
-    end if;
     is_now.reported := look.wrong || '; run: ' || look.mend;
+    -- What is wrong with the schema itself is told beside the first table. Strangers can make such
+    -- faults, as many as they like, and none of them is news for a collection's subscribers.
+    others := null;
+    if not exists (select from pgtide.collection where id < was.id) then
+      select json_agg(f) into others from pgtide.told_faults() f;
+    end if;
+    select string_agg(f.wrong || '; run: ' || f.mend, '; also: ') into is_now.beside
+      from json_to_recordset(others) f(wrong text, mend text);
     if is_now is distinct from was and writing is null then
       writing := pgtide.try_watch_turn();  -- false: a `watch` is at work; then keep nothing
     end if;
@@ -252,6 +268,8 @@ begin
       look.name := was.name;
       return next;
     end if;
+    return query select was.id, was.name, f.wrong, f.mend
+                   from json_to_recordset(others) f(wrong text, mend text);
   end loop;
 end $$;
 
@@ -266,10 +284,12 @@ end $$;
 do $$
 begin
   if to_regclass('pgtide.lock_holder') is not null then
-    perform pgtide.alter_patiently('pgtide.lock_holder', 'drop view pgtide.lock_holder');
+    perform pgtide.alter_patiently('pgtide.lock_holder',
+                                   'drop view pgtide.lock_holder cascade');
   end if;
   if to_regclass('pgtide.leadership') is not null then
-    perform pgtide.alter_patiently('pgtide.leadership', 'drop table pgtide.leadership');
+    perform pgtide.alter_patiently('pgtide.leadership',
+                                   'drop table pgtide.leadership cascade');
   end if;
 end $$;
 select pgtide.put_view('pgtide.bridge', '', $$

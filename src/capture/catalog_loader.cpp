@@ -12,7 +12,8 @@ namespace {
 // Arrays travel as one element per row: (collection, which array, place). The columns are those of
 // this moment; what pgtide.collection says of them is as old as the last look.
 constexpr const char* collections_sql =
-    "select id, name, table_schema || '.' || table_name, old_rows, coalesce(reported, '') "
+    "select id, name, table_schema || '.' || table_name, old_rows, "
+    "concat_ws('; also: ', reported, beside) "
     "from pgtide.collection order by id";
 constexpr const char* names_sql =
     "select id, 0, n, c from pgtide.collection, unnest(key) with ordinality as k(c, n) union all "
@@ -197,9 +198,11 @@ void CatalogLoader::look(DatabaseSession& session) {
   seen_faults_.erase(seen_faults_.upper_bound(past), seen_faults_.upper_bound(upto));
   for (const auto& row :
        session.run_with("select collection, wrong, mend from pgtide.look($1::int, $2::int)", past,
-                        upto))
-    seen_faults_[static_cast<std::int32_t>(integer_of(row[0]))] =
-        one_line(text_of(row[1])) + "; run: " + one_line(text_of(row[2]));
+                        upto)) {
+    std::string& seen = seen_faults_[static_cast<std::int32_t>(integer_of(row[0]))];
+    if (!seen.empty()) seen += "; also: ";
+    seen += one_line(text_of(row[1])) + "; run: " + one_line(text_of(row[2]));
+  }
 }
 
 }  // namespace pgtide

@@ -47,6 +47,8 @@ void settle(pqxx::connection& connection) {
   pqxx::nontransaction settings(connection);
   settings.exec("set search_path = pg_catalog, pg_temp");
   settings.exec("set quote_all_identifiers = off");
+  settings.exec("set standard_conforming_strings = on");
+  settings.exec("set check_function_bodies = on");
   settings.exec("set statement_timeout = 0");
   settings.exec("set lock_timeout = 0");
   settings.exec("set idle_in_transaction_session_timeout = 0");

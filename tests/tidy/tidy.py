@@ -224,6 +224,8 @@ class Tidy:
         if is_test(path):
             self.check_waiting(path, text)
             self.tests.update(test_names(text))
+        if path.suffix == ".sql":
+            self.check_backslashes(path, text)
         if path.suffix in CODE:
             code = blank(text)
             self.check_includes(path, text)
@@ -255,6 +257,12 @@ class Tidy:
     def check_promises(self, path, text):
         for match in PROMISE.finditer(text):
             self.fault(path, line_of(text, match.start()), f"{match.group(1)}: open an issue")
+
+    def check_backslashes(self, path, text):
+        """What one means in a literal hangs on the caller's standard_conforming_strings."""
+        for number, line in enumerate(text.split("\n"), 1):
+            if "\\" in line.split("--")[0]:
+                self.fault(path, number, "a backslash in SQL; write chr(92)")
 
     def check_waiting(self, path, text):
         if path.name != "eventually.hpp":

@@ -49,6 +49,7 @@ BAD = [
     ("all of Beast in a header", "src/gateway/a.hpp", "#include <boost/beast.hpp>\n", 1,
      "in a header"),
     ("a long line", "src/model/a.cpp", "//" + "-" * 99 + "\n", 1, "101 columns"),
+    ("a backslash in SQL", "sql/01_a.sql", "-- \\\nselect '\\';\n", 2, "chr(92)"),
     ("a long line of SQL", "sql/01_a.sql", "\n--" + "-" * 99 + "\n", 2, "101 columns"),
     ("a long function", "src/model/a.cpp", "namespace {\n" + function(71) + "}\n", 2, "71 lines"),
     ("a long member", "src/model/a.cpp",
