@@ -186,6 +186,12 @@ void Wire::stop_gating_replies() {
   gate_.cancel();
 }
 
+bool Wire::has_input() const {
+  int bytes = 0;
+  auto& socket = const_cast<Socket&>(socket_);
+  return open_ && ::ioctl(socket.native_handle(), FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 std::size_t Wire::bytes_unacknowledged() const {
   int bytes = 0;
   auto& socket = const_cast<Socket&>(socket_);

@@ -90,6 +90,8 @@ class Wire {
   void stop_gating_replies();
 
   std::uint64_t bytes_received() const { return bytes_received_; }
+  // Has the peer sent what was not read yet?
+  bool has_input() const;
   // Bytes that the peer's system has not acknowledged, and all that it has.
   std::size_t bytes_unacknowledged() const;
   std::uint64_t bytes_acknowledged() const;
