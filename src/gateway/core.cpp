@@ -47,6 +47,11 @@ void GatewayCore::after_events(std::function<void()> call) {
   if (asked_.size() == 1) answer_soon();
 }
 
+void GatewayCore::soon_after_events(std::function<void()> call) {
+  if (asked_.empty()) return after_events(std::move(call));
+  asked_.insert(asked_.begin() + (asked_.front() == nullptr ? 1 : 0), std::move(call));
+}
+
 void GatewayCore::answer_soon() {
   boost::asio::post(context, [core = shared_from_this()] { core->answer_next(); });
 }

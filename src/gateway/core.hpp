@@ -70,6 +70,8 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   // Calls it; in its turn where events or others wait. What a crowd asks at one time is done one
   // thing after the other, and events go before each: who only listens waits for one of them.
   void after_events(std::function<void()> call);
+  // The same before what others ask: of HTTP, which has a rate and a time limit.
+  void soon_after_events(std::function<void()> call);
 
   boost::asio::io_context& context;
   Broker& broker;
@@ -90,7 +92,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   void answer_soon();
   void answer_next();
 
-  std::deque<std::function<void()>> asked_{};  // and not yet done
+  std::deque<std::function<void()>> asked_{};  // and not yet done; null: is being done
   std::unordered_map<Guest*, std::shared_ptr<Guest>> guests_;
   std::map<std::uint64_t, Guest*> resting_;  // by ticket, and so by time
   std::uint64_t last_ticket_ = 0;
