@@ -1,8 +1,8 @@
-#include <fstream>
 #include <pqxx/pqxx>
 
 #include "capture/change_query.hpp"
 #include "integration/capture_recorder.hpp"
+#include "support/memory.hpp"
 
 // The log's size and history: large batches, large rows, rows that cannot be sent, rotation, and a
 // database that is not what it was. PGTIDE_TEST_ROWS makes the large batch larger.
@@ -12,14 +12,6 @@ using namespace pgtide::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-// "VmHWM" (the most ever resident) or "VmRSS", in MiB.
-long memory_mib(const std::string& name) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with(name)) return std::atol(line.c_str() + name.size() + 1) / 1024;
-  return 0;
-}
 
 void end_pagers(const Database& database) {
   Session(database.url())
@@ -38,12 +30,12 @@ TEST_CASE("capture: a transaction of any size streams in pieces and in flat memo
   running.sink.keep_events = false;
   running.wait_until_leading();
   const auto rows = static_cast<std::size_t>(figure("ROWS", 60'000));
-  const long before = memory_mib("VmHWM");
+  const std::size_t before = peak_bytes();
   posts.database.run("insert into posts select g, repeat('x', 200) from generate_series(1, " +
                      std::to_string(rows) + ") g");
   running.wait_for(rows, 600s);
   CHECK(running.sink.broken() == std::vector<std::string>{});
-  const long grown = memory_mib("VmHWM") - before;
+  const std::size_t grown = (peak_bytes() - before) / 1'048'576;
   MESSAGE(rows, " rows in ", running.sink.pieces(), " pieces; memory grew by ", grown, " MiB");
 #ifndef PGTIDE_SANITIZE
   CHECK(grown < 64);
@@ -56,7 +48,7 @@ TEST_CASE("capture: a large batch behind a gap of ids is weighed in pieces") {
   running.sink.keep_events = false;
   running.wait_until_leading();
   const auto rows = static_cast<std::size_t>(figure("ROWS", 110'000));  // past searched_changes_max
-  const long before = memory_mib("VmHWM");
+  const std::size_t before = peak_bytes();
   posts.database.run(
       "begin; insert into posts values (0); "
       "select setval('pgtide.change_id', nextval('pgtide.change_id') + 3000000); "
@@ -64,7 +56,7 @@ TEST_CASE("capture: a large batch behind a gap of ids is weighed in pieces") {
       std::to_string(rows) + ") g; commit");
   running.wait_for(rows + 1, 600s);
   CHECK(running.sink.broken() == std::vector<std::string>{});
-  const long grown = memory_mib("VmHWM") - before;
+  const std::size_t grown = (peak_bytes() - before) / 1'048'576;
   MESSAGE(rows, " rows; memory grew by ", grown, " MiB");
 #ifndef PGTIDE_SANITIZE
   CHECK(grown < 32);

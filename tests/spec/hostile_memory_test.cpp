@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -149,15 +148,6 @@ struct CrowdedHall {
     eventually([&] { return metric("pgtide_subscriptions") == healthy_readers; }, patience);
   }
   double metric(const std::string& name) const { return metric_of(serving->address(), name); }
-  // The most that the program has had in memory.
-  std::size_t peak_bytes() const {
-    std::ifstream status("/proc/" + std::to_string(serving->program->pid()) + "/status");
-    for (std::string word; status >> word;) {
-      std::size_t kilobytes = 0;
-      if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1'024;
-    }
-    return 0;
-  }
   // One statement of tiny rows.
   void insert(std::size_t rows) {
     stage.database.run("insert into posts select n, 't' from generate_series(" +
@@ -174,7 +164,7 @@ struct CrowdedHall {
     eventually([&] { return healthy->fewest_wanted() >= inserted; }, patience * 4);
     CHECK(healthy->fewest_wanted() == inserted);
     CHECK(healthy->unwanted() == 0);
-    const std::size_t peak = peak_bytes();
+    const std::size_t peak = serving->peak_bytes();
     CAPTURE(peak);
 #ifndef PGTIDE_SANITIZE
     CHECK(peak < limit_bytes + rest_bytes);

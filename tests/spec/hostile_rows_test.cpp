@@ -1,5 +1,3 @@
-#include <fstream>
-
 #include "support/running_bridge.hpp"
 #include "support/serving.hpp"
 
@@ -27,7 +25,7 @@ struct RowHall {
     reader->subscribe({"posts.*"});
     stage.database.run("insert into posts values (0, 'first')");
     (void)heard();
-    at_first = peak_bytes();
+    at_first = serving->peak_bytes();
   }
   // What the reader gets of all that is committed by now.
   Frames heard() {
@@ -39,17 +37,8 @@ struct RowHall {
       frames.push_back(std::move(frame));
     }
   }
-  // The most that the program has had in memory.
-  std::size_t peak_bytes() const {
-    std::ifstream status("/proc/" + std::to_string(serving->program->pid()) + "/status");
-    for (std::string word; status >> word;) {
-      std::size_t kilobytes = 0;
-      if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1'024;
-    }
-    return 0;
-  }
   void check_memory() {
-    const std::size_t grown = peak_bytes() - at_first;
+    const std::size_t grown = serving->peak_bytes() - at_first;
     MESSAGE("grown by ", grown / 1'048'576, " MiB");
 #ifndef PGTIDE_SANITIZE
     CHECK(grown < rows_bytes_max);

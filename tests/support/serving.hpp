@@ -10,6 +10,7 @@
 #include "support/eventually.hpp"
 #include "support/folder.hpp"
 #include "support/installed_database.hpp"
+#include "support/memory.hpp"
 #include "support/program.hpp"
 #include "support/text.hpp"
 #include "support/wire_client.hpp"
@@ -70,6 +71,8 @@ class Serving {
     complaints.insert(complaints.end(), errors.begin(), errors.end());
     return complaints;
   }
+  // The most that it has had in memory.
+  std::size_t peak_bytes() const { return test::peak_bytes(program->pid()); }
   void kill() {
     program->signal(SIGKILL);
     CHECK(program->wait().code == 128 + SIGKILL);
