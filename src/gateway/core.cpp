@@ -41,15 +41,18 @@ GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
       messages(std::make_shared<MessageRoom>(*this)) {}
 
 void GatewayCore::after_events(std::function<void()> call) {
-  const bool events_wait = options.events_wait && options.events_wait();
-  if (asked_.empty() && !events_wait) return call();
-  asked_.push_back(std::move(call));
-  if (asked_.size() == 1) answer_soon();
+  ask(messages_asked_, std::move(call));
 }
 
-void GatewayCore::soon_after_events(std::function<void()> call) {
-  if (asked_.empty()) return after_events(std::move(call));
-  asked_.insert(asked_.begin() + (asked_.front() == nullptr ? 1 : 0), std::move(call));
+void GatewayCore::http_after_events(std::function<void()> call) {
+  ask(http_asked_, std::move(call));
+}
+
+void GatewayCore::ask(std::deque<std::function<void()>>& queue, std::function<void()> call) {
+  const bool events_wait = options.events_wait && options.events_wait();
+  if (!answering_ && !events_wait) return call();
+  queue.push_back(std::move(call));
+  if (!std::exchange(answering_, true)) answer_soon();
 }
 
 void GatewayCore::answer_soon() {
@@ -57,11 +60,17 @@ void GatewayCore::answer_soon() {
 }
 
 void GatewayCore::answer_next() {
-  if (asked_.empty()) return;
-  std::exchange(asked_.front(), nullptr)();
-  if (asked_.empty()) return;  // stopped
-  asked_.pop_front();
-  if (!asked_.empty()) answer_soon();
+  const bool both = !http_asked_.empty() && !messages_asked_.empty();
+  const bool http = both ? !http_was_last_ : !http_asked_.empty();
+  auto& queue = http ? http_asked_ : messages_asked_;
+  if (!queue.empty()) {  // else stopped
+    http_was_last_ = http;
+    const auto call = std::move(queue.front());
+    queue.pop_front();
+    call();
+  }
+  answering_ = !http_asked_.empty() || !messages_asked_.empty();
+  if (answering_) answer_soon();
 }
 
 void GatewayCore::add(std::shared_ptr<Guest> guest) {
@@ -142,7 +151,8 @@ void GatewayCore::stop() {
   drained_ = nullptr;
   traffic.stop();
   messages->stop();
-  asked_.clear();
+  http_asked_.clear();
+  messages_asked_.clear();
   end_all();
   deadlines->stop();
 }

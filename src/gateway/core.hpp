@@ -70,8 +70,9 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   // Calls it; in its turn where events or others wait. What a crowd asks at one time is done one
   // thing after the other, and events go before each: who only listens waits for one of them.
   void after_events(std::function<void()> call);
-  // The same before what others ask: of HTTP, which has a rate and a time limit.
-  void soon_after_events(std::function<void()> call);
+  // The same of HTTP, which has a queue of its own: the two are asked by turns, so that a crowd of
+  // either holds up its own kind, and the other by one thing each time.
+  void http_after_events(std::function<void()> call);
 
   boost::asio::io_context& context;
   Broker& broker;
@@ -89,10 +90,14 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
  private:
   void end_all();
   void tell_drained();
+  void ask(std::deque<std::function<void()>>& queue, std::function<void()> call);
   void answer_soon();
   void answer_next();
 
-  std::deque<std::function<void()>> asked_{};  // and not yet done; null: is being done
+  std::deque<std::function<void()>> messages_asked_{};  // and not yet begun
+  std::deque<std::function<void()>> http_asked_{};
+  bool http_was_last_ = false;
+  bool answering_ = false;  // one of them is being done, or will be
   std::unordered_map<Guest*, std::shared_ptr<Guest>> guests_;
   std::map<std::uint64_t, Guest*> resting_;  // by ticket, and so by time
   std::uint64_t last_ticket_ = 0;

@@ -164,7 +164,7 @@ void Visit::read_head() {
 
 void Visit::read_more() {
   socket_.async_read_some(head_.prepare(), [visit = self()](ErrorCode error, std::size_t bytes) {
-    visit->core_->soon_after_events([visit, error, bytes] { visit->on_bytes(error, bytes); });
+    visit->core_->http_after_events([visit, error, bytes] { visit->on_bytes(error, bytes); });
   });
 }
 
