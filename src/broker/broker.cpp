@@ -18,9 +18,9 @@
 // class gets out of a batch is one run of whole WebSocket frames, built once and shared
 // (fan_out.cpp, event_text.cpp); the gateway writes it to each socket as it is.
 //
-// Requests are answered at once and in order (requests.cpp), between two batches: so "live from
-// this cursor on" needs no bookkeeping, it is the position at which the request was answered. New
-// rules take effect in the same way (policy_change.cpp).
+// What a request asks for is answered in order, between two stretches of events (requests.cpp): so
+// "live from this cursor on" needs no bookkeeping, it is the position at which that was answered.
+// New rules take effect in the same way (policy_change.cpp).
 //
 // Nothing here waits, reads a clock or knows a socket: a test feeds it messages and batches and
 // compares bytes.
@@ -138,6 +138,7 @@ void Broker::close(ConnectionNumber number) {
   state.origins.leave(connection.origin, state.latest);
   state.subscription_count -= connection.subscriptions.size();
   --state.connection_count;
+  state.unfinished.erase(number);
   state.connections[number].reset();
   state.free_numbers.push_back(number);
 }

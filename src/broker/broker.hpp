@@ -41,11 +41,13 @@ struct BrokerOptions {
   std::shared_ptr<CursorSealer> sealer{};  // of this broker alone; null: cursors hide nothing
 };
 
-// What the server says in answer to one message: whole text frames, and perhaps the end.
+// What the server says in answer to a message or a piece of one: whole text frames, and perhaps
+// the end.
 struct Reply {
   std::string frames{};
   std::optional<CloseCode> close{};
   bool authenticated = false;  // the connection's user and expires_at are new
+  bool unfinished = false;     // more of the message is to be answered: Broker::go_on()
 };
 
 // A run of frames for one connection.
@@ -124,8 +126,11 @@ class Broker {
   // Forgets the connection and its subscriptions.
   void close(ConnectionNumber number);
 
-  // One text frame of a client, in valid UTF-8.
+  // One text frame of a client, in valid UTF-8. What asks for much is answered in pieces: while
+  // the reply says that it is unfinished, go_on() answers the next one. In between anything may be
+  // done, events delivered and the connection closed, but no other message of it received.
   Reply receive(ConnectionNumber number, std::string_view text, Clock::time_point now);
+  Reply go_on(ConnectionNumber number, Clock::time_point now);
 
   // What a stretch of a batch's events brings to whom: from place `from` on, one event at least and
   // as many as limits.stretch_bytes allows; returns the place after it. `send` is called once for

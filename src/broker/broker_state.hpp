@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,6 +71,8 @@ struct Broker::State {
   std::size_t subscription_count = 0;
   UnlistedNames unlisted{};
   BrokerCounters counters{};
+  struct Request;  // requests.cpp
+  std::map<ConnectionNumber, std::shared_ptr<Request>> unfinished{};
 
   State(BrokerOptions options_, std::shared_ptr<const Policy> policy_, Cursor position_);
 
@@ -95,12 +98,12 @@ struct Broker::State {
                                             const Expression& filter);
 
   // requests.cpp
-  struct Request;
   struct Wanted;
-  void answer(Request& request, const SubscribeMessage& message);
+  Reply answer_piece(Request& request);
+  void decide_unfinished_anew();
   void answer(Request& request, const UnsubscribeMessage& message);
   void answer(Request& request, const AuthMessage& message);
-  void dispatch(Request& request, const ClientMessage& message);
+  void dispatch(Request& request, ClientMessage& message);
   void subscribe(Request& request, const SubscribeItem& item);
   bool read_filter(Request& request, const Pattern& pattern, const SubscribeItem& item,
                    Wanted& wanted);

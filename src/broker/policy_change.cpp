@@ -106,6 +106,7 @@ std::vector<Broker::Notice> Broker::replace_policy(std::shared_ptr<const Policy>
   const std::shared_ptr<const Policy> before = std::exchange(state.policy, std::move(policy));
   if (&before->rules() != &state.policy->rules()) state.unlisted.forget();
   state.lenses.forget();
+  state.decide_unfinished_anew();
   State::Change change{*before, *state.policy};
   std::vector<Notice> notices;
   for (ConnectionNumber number = 0; number < state.connections.size(); ++number) {

@@ -28,6 +28,9 @@ constexpr std::size_t subscription_bytes = 768;
 constexpr std::size_t pattern_copies = 4;
 // To an address a pattern without a filter is cheap: it takes a tenth of one with a filter.
 constexpr double origin_tokens_of_item = 0.1, origin_tokens_of_held = 0.5;
+// What an address would pay for a piece of a message, about: eight filters, or eighty patterns
+// without one; a fifth of a millisecond, or less.
+constexpr double tokens_of_piece = 8;
 
 }  // namespace
 
@@ -36,10 +39,14 @@ struct Broker::State::Request {
   ConnectionNumber number;
   Connection& connection;
   Clock::time_point now;
-  Standing standing;
+  std::optional<Standing> standing;
   std::string id{};  // the client's, as JSON text
   Reply reply{};
   bool rate_limited = false;  // it, or something in it
+  std::vector<SubscribeItem> items{};  // of a subscribe, and which of them is next
+  std::size_t next = 0;
+  double tokens = 0;      // of the present piece
+  MemoryCharge charge{};  // while it waits
 
   void say(const std::string& message) { append_text_frame(reply.frames, message); }
 };
@@ -69,6 +76,7 @@ Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::tim
   State& state = *state_;
   state.latest = now;
   Connection& connection = state.at(number);
+  PGTIDE_ASSERT(state.unfinished.empty() || !state.unfinished.contains(number));
   State::Request request{number, connection, now, state.standing_of(connection)};
   const bool is_long = text.size() > unpaid_bytes_max;
   if (is_long && !state.pay(request)) {
@@ -87,18 +95,56 @@ Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::tim
   request.id = std::move(message.id);
   const bool is_free = !is_long && std::holds_alternative<PingMessage>(message.body);
   if (is_free || is_long || state.pay(request)) state.dispatch(request, message);
-  if (!is_free) state.settle(request);
-  return std::move(request.reply);
+  if (is_free) return std::move(request.reply);
+  Reply reply = state.answer_piece(request);
+  if (reply.unfinished) {
+    request.charge = {state.options.memory, MemoryKind::messages, text.size()};
+    state.unfinished.emplace(number, std::make_shared<State::Request>(std::move(request)));
+  }
+  return reply;
 }
 
-void Broker::State::dispatch(Request& request, const ClientMessage& message) {
+Reply Broker::go_on(ConnectionNumber number, Clock::time_point now) {
+  State& state = *state_;
+  state.latest = now;
+  const auto found = state.unfinished.find(number);
+  PGTIDE_ASSERT(found != state.unfinished.end());
+  found->second->now = now;
+  Reply reply = state.answer_piece(*found->second);
+  if (!reply.unfinished) state.unfinished.erase(found);
+  return reply;
+}
+
+// What is left of a subscribe, as far as a piece goes. Each pattern is told the position at which
+// it is put into the index, and its reply goes out before any later event does.
+Reply Broker::State::answer_piece(Request& request) {
+  for (request.tokens = 0; request.next < request.items.size(); ++request.next) {
+    if (request.tokens >= tokens_of_piece) {
+      request.reply.unfinished = true;
+      return std::exchange(request.reply, {});
+    }
+    subscribe(request, request.items[request.next]);
+  }
+  settle(request);
+  return std::exchange(request.reply, {});
+}
+
+// What was decided by the rules before these does not hold for the patterns that are still to come.
+void Broker::State::decide_unfinished_anew() {
+  for (auto& [number, request] : unfinished) {
+    request->standing.reset();
+    request->standing.emplace(standing_of(request->connection));
+  }
+}
+
+void Broker::State::dispatch(Request& request, ClientMessage& message) {
   if (const auto* auth = std::get_if<AuthMessage>(&message.body)) return answer(request, *auth);
   if (!request.connection.admitted(options)) {
     return refuse(request, {.code = WireCode::unauthenticated,
                             .message = "this server wants to know who you are: send auth first"});
   }
-  if (const auto* subscribe = std::get_if<SubscribeMessage>(&message.body)) {
-    answer(request, *subscribe);
+  if (auto* subscribe = std::get_if<SubscribeMessage>(&message.body)) {
+    request.items = std::move(subscribe->items);
   } else if (const auto* unsubscribe = std::get_if<UnsubscribeMessage>(&message.body)) {
     answer(request, *unsubscribe);
   } else {
@@ -151,8 +197,10 @@ bool Broker::State::pay(Request& request, const SubscribeItem& item) {
   if (item.filter && item.filter->find("matches") != std::string::npos) {
     of_filter += tokens_of_pattern;
   }
-  return pay(request, {tokens_of_item + of_filter, origin_tokens_of_item + of_filter},
-             item.pattern);
+  const Price price{tokens_of_item + of_filter, origin_tokens_of_item + of_filter};
+  const bool is_paid = pay(request, price, item.pattern);
+  request.tokens += is_paid ? price.of_origin : origin_tokens_of_item;
+  return is_paid;
 }
 
 bool Broker::State::pay(Request& request, Price price, std::string_view pattern) {
@@ -191,10 +239,6 @@ void Broker::State::refuse(Request& request, ErrorReply error) {
   request.say(error_text(error));
 }
 
-void Broker::State::answer(Request& request, const SubscribeMessage& message) {
-  for (const SubscribeItem& item : message.items) subscribe(request, item);
-}
-
 void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
   if (!pay(request, item)) return;
   const auto pattern = parse_pattern(item.pattern);
@@ -205,7 +249,7 @@ void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
     return;
   }
   const Principal* user = request.connection.user();
-  const Policy::Verdict verdict = request.standing.may_subscribe(*pattern);
+  const Policy::Verdict verdict = request.standing->may_subscribe(*pattern);
   if (verdict != Policy::Verdict::allowed) {
     refuse(request, make_refusal(verdict, user == nullptr, item.pattern));
     return;
@@ -252,7 +296,7 @@ bool Broker::State::read_filter(Request& request, const Pattern& pattern, const 
                        .position = faults->front().offset};
   } else {
     wanted.filter = std::move(std::get<0>(parsed));
-    fault = fault_of(request.standing, pattern, *wanted.filter);
+    fault = fault_of(*request.standing, pattern, *wanted.filter);
   }
   if (!fault) return true;
   fault->pattern = item.pattern;
@@ -266,7 +310,7 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
   Connection& connection = request.connection;
   const Expression* filter = wanted.filter.get();
   if (filter != nullptr) wanted.subscription.filter = filters.hold(*filter);
-  ClassTraits traits = traits_of(request.standing, pattern, wanted.subscription, filter);
+  ClassTraits traits = traits_of(*request.standing, pattern, wanted.subscription, filter);
   const std::size_t at = connection.find(item.pattern);
   const Seat* leaving =
       at < connection.subscriptions.size() ? &connection.subscriptions[at]->seat : nullptr;

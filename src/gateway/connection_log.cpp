@@ -142,8 +142,9 @@ void ConnectionLog::answered(const ConnectionRecord& record, std::size_t message
     answers += " " + std::string(payload_of(frames.substr(0, size)).substr(0, answer_bytes_shown));
     frames.remove_prefix(size);
   }
+  const std::string asked = "sent " + std::to_string(message_bytes) + " bytes, and ";
   write_line(spdlog::level::debug, record.id,
-             "sent " + std::to_string(message_bytes) + " bytes, and was answered" +
+             (message_bytes > 0 ? asked : "") + "was answered" +
                  (answers.empty() ? " nothing" : answers) + (frames.empty() ? "" : " and more"));
 }
 

@@ -44,6 +44,10 @@ void GatewayCore::after_events(std::function<void()> call) {
   ask(messages_asked_, std::move(call));
 }
 
+void GatewayCore::in_turn(std::function<void()> call) {
+  wait_in(messages_asked_, std::move(call));
+}
+
 void GatewayCore::http_after_events(std::function<void()> call) {
   ask(http_asked_, std::move(call));
 }
@@ -51,6 +55,10 @@ void GatewayCore::http_after_events(std::function<void()> call) {
 void GatewayCore::ask(std::deque<std::function<void()>>& queue, std::function<void()> call) {
   const bool events_wait = options.events_wait && options.events_wait();
   if (!answering_ && !events_wait) return call();
+  wait_in(queue, std::move(call));
+}
+
+void GatewayCore::wait_in(std::deque<std::function<void()>>& queue, std::function<void()> call) {
   queue.push_back(std::move(call));
   if (!std::exchange(answering_, true)) answer_soon();
 }

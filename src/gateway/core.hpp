@@ -70,6 +70,8 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   // Calls it; in its turn where events or others wait. What a crowd asks at one time is done one
   // thing after the other, and events go before each: who only listens waits for one of them.
   void after_events(std::function<void()> call);
+  // The same, and never at once: the next piece of what is being done.
+  void in_turn(std::function<void()> call);
   // The same of HTTP, which has a queue of its own: the two are asked by turns, so that a crowd of
   // either holds up its own kind, and the other by one thing each time.
   void http_after_events(std::function<void()> call);
@@ -91,6 +93,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   void end_all();
   void tell_drained();
   void ask(std::deque<std::function<void()>>& queue, std::function<void()> call);
+  void wait_in(std::deque<std::function<void()>>& queue, std::function<void()> call);
   void answer_soon();
   void answer_next();
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "gateway/credentials.hpp"
 #include "gateway/handshake.hpp"
 #include "gateway/heartbeat.hpp"
+#include "gateway/incoming_message.hpp"
 #include "gateway/stream_end.hpp"
 #include "model/frame.hpp"
 #include "model/server_message.hpp"
@@ -35,11 +35,6 @@ using ErrorCode = boost::system::error_code;
 // How long a closing connection may take to fetch what is queued, and then to answer the close
 // frame. A peer within reach needs a round trip.
 constexpr std::chrono::milliseconds close_wait{2'000};
-// What an idle connection keeps ready for the beginning of a message, and by what a longer one
-// grows; one that is longer than both needs room (message_room.hpp). (Beast's read of a whole
-// message keeps 1.5 KiB ready, on each idle connection.)
-constexpr std::size_t first_bytes = 128;
-constexpr std::size_t further_bytes = 4'096;
 // A connection without backlog and subscriptions: this, Beast's and the broker's part.
 constexpr std::size_t connection_bytes = 8'192;
 
@@ -81,6 +76,8 @@ class WebSocketSession final : public Session,
   void read_next();
   void on_read(ErrorCode error, std::size_t bytes);
   void take_message();
+  void answer(Reply reply);
+  void read_or_go_on();
   void close_by(SteadyTime until, CloseCode code, std::string_view reason);
   void send_close_frame();
   void beat(SteadyTime now);
@@ -91,9 +88,7 @@ class WebSocketSession final : public Session,
   std::shared_ptr<GatewayCore> core_;
   Wire wire_;
   websocket::stream<Wire&, false> stream_;
-  std::array<char, first_bytes> first_{};
-  std::string message_{};  // what has been read of it
-  std::size_t message_size_ = 0;
+  IncomingMessage message_;
   std::string remote_address_;
   std::string address_;
   std::optional<ConnectionNumber> number_{};
@@ -104,27 +99,25 @@ class WebSocketSession final : public Session,
   CloseCode close_code_ = CloseCode::normal;
   std::string close_reason_{};
   bool close_frame_begun_ = false;
+  bool unfinished_ = false;  // the broker has more to say to its message
   bool broken_ = false;  // by frames of the peer that are none
   std::optional<Identity> identity_{};  // until it joins
   std::string bad_credential_;
-  MemoryCharge held_;
 };
-
-WireLimits limits_of(const GatewayOptions& options) {
-  return {options.backlog_bytes, options.reply_bytes, options.frames_per_second, options.memory};
-}
 
 WebSocketSession::WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake& handshake)
     : core_(std::move(core)),
-      wire_(std::move(handshake.socket), std::move(handshake.leftover), limits_of(core_->options),
+      wire_(std::move(handshake.socket), std::move(handshake.leftover),
+            {core_->options.backlog_bytes, core_->options.reply_bytes,
+             core_->options.frames_per_second, core_->options.memory},
             core_->traffic),
       stream_(wire_),
+      message_(core_->options.memory, connection_bytes),
       remote_address_(handshake.remote_address),
       address_(handshake.address),
       heartbeat_(core_->options.heartbeat_interval, core_->options.heartbeat_timeout),
       identity_(std::move(handshake.identity)),
-      bad_credential_(std::move(handshake.bad_credential)),
-      held_(core_->options.memory, MemoryKind::connections, connection_bytes) {
+      bad_credential_(std::move(handshake.bad_credential)) {
   wire_.set_owner(*this);
 }
 
@@ -193,15 +186,10 @@ void WebSocketSession::join() {
 
 void WebSocketSession::read_next() {
   if (stage_ == Stage::ended) return;
-  if (message_size_ >= first_bytes + further_bytes && !core_->messages->take(*this)) {
+  if (message_.needs_room() && !core_->messages->take(*this)) {
     return core_->messages->wait([session = self()] { session->read_next(); });
   }
-  boost::asio::mutable_buffer where = boost::asio::buffer(first_);
-  if (message_size_ > 0) {
-    message_.resize(message_size_ + further_bytes);
-    held_.set(connection_bytes + std::min(message_.capacity(), first_bytes + further_bytes));
-    where = boost::asio::buffer(message_) + message_size_;
-  }
+  const auto where = message_.where();
   stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
     session->core_->after_events([session, error, bytes] { session->on_read(error, bytes); });
   });
@@ -211,23 +199,35 @@ void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
   if (stage_ == Stage::ended) return;
   if (error && broken_ && number_) core_->log.broke_protocol(record(), error.message());
   if (error) return end();
-  if (message_size_ == 0) message_.assign(first_.data(), bytes);
-  message_size_ += bytes;
+  message_.took(bytes);
   if (stream_.is_message_done()) {
-    message_.resize(message_size_);
     if (stage_ == Stage::live) take_message();
-    std::string().swap(message_);  // assigned an empty one, it would keep its bytes
-    message_size_ = 0;
-    held_.set(connection_bytes);
+    message_.forget();
     core_->messages->give_back(*this);
   }
-  read_next();
+  read_or_go_on();
+}
+
+// A message that asks for much is answered in pieces, and nothing is read until it is.
+void WebSocketSession::read_or_go_on() {
+  if (!unfinished_ || stage_ != Stage::live) return read_next();
+  core_->in_turn([session = self()] {
+    if (session->stage_ == Stage::live) {
+      auto& broker = session->core_->broker;
+      session->answer(broker.go_on(*session->number_, std::chrono::steady_clock::now()));
+    }
+    session->read_or_go_on();
+  });
 }
 
 void WebSocketSession::take_message() {
   if (!stream_.got_text()) return close(CloseCode::unsupported, "text frames only");
-  auto reply = core_->broker.receive(*number_, message_, std::chrono::steady_clock::now());
-  core_->log.answered(record(), message_.size(), reply.frames);
+  answer(core_->broker.receive(*number_, message_.text(), std::chrono::steady_clock::now()));
+}
+
+void WebSocketSession::answer(Reply reply) {
+  unfinished_ = reply.unfinished;
+  core_->log.answered(record(), message_.text().size(), reply.frames);
   wire_.send_reply(std::move(reply.frames));
   if (reply.authenticated) {
     note_credential();

@@ -306,6 +306,52 @@ TEST_CASE("gateway: of what a crowd asks one thing is done at a time, and events
   CHECK(most == 1);
 }
 
+TEST_CASE("gateway: who asks for much is answered in pieces, and others between them") {
+  for (const bool busy : {false, true}) {
+    CAPTURE(busy);
+    RigOptions options;
+    options.limits.requests_per_second = 0;
+    options.gateway.events_wait = [busy] { return busy; };
+    Rig rig(options);
+    auto greedy = rig.connect();
+    auto other = rig.connect();
+    CHECK(next_type(greedy) == "connected");
+    CHECK(next_type(other) == "connected");
+    std::string items;
+    for (int n = 1; n <= 100; ++n) {
+      items += (n == 1 ? "" : ",") + (R"({"pattern":"posts.)" + std::to_string(n) +
+                                      R"(","filter":"record.id == 1"})");
+    }
+    std::promise<void> asked;
+    boost::asio::post(rig.context, [wanted = asked.get_future().share()] { wanted.wait(); });
+    say(greedy, R"({"type":"subscribe","subscriptions":[)" + items + "]}");
+    say(other, R"({"type":"what"})");
+    std::size_t held = 0, most = 0, held_when_answered = 0;
+    std::promise<void> all;
+    std::function<void()> turn = [&] {
+      const std::size_t now = rig.broker.subscription_count();
+      most = std::max(most, now - std::exchange(held, now));
+      constexpr auto kind = static_cast<std::size_t>(WireCode::unknown_type);
+      if (held_when_answered == 0 && rig.broker.counters().errors[kind] == 1) {
+        held_when_answered = now;
+      }
+      if (now == 100) return all.set_value();
+      boost::asio::post(rig.context, turn);
+    };
+    boost::asio::post(rig.context, turn);
+    asked.set_value();
+    all.get_future().wait();
+    CHECK(most <= 8);
+    CHECK(held_when_answered < 100);
+    for (int n = 1; n <= 100; ++n) {
+      const auto reply = next(greedy);
+      CHECK(reply.at("type") == "subscribed");
+      CHECK(reply.at("pattern") == "posts." + std::to_string(n));
+    }
+    CHECK(next_type(other) == "error");
+  }
+}
+
 TEST_CASE("gateway: a read takes a token per frame and per KiB, a quarter at least") {
   const ReadRate::Time begin{1'000s};
   struct {

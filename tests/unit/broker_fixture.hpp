@@ -113,14 +113,24 @@ class World {
     for (const HeldPattern& held : broker.patterns(number)) patterns.push_back(held.pattern);
     return patterns;
   }
+  // All of it, however many pieces it is answered in.
+  Reply receive(ConnectionNumber number, std::string_view text) {
+    Reply whole = broker.receive(number, text, now);
+    while (whole.unfinished) {
+      Reply piece = broker.go_on(number, now);
+      piece.frames.insert(0, whole.frames);
+      whole = std::move(piece);
+    }
+    return whole;
+  }
   Reply say(ConnectionNumber number, std::string_view text) {
-    Reply reply = broker.receive(number, text, now);
+    Reply reply = receive(number, text);
     for (auto& line : payloads(reply.frames)) got[number].push_back(std::move(line));
     return reply;
   }
   // What one message is answered with.
   Lines ask(ConnectionNumber number, std::string_view text) {
-    return payloads(broker.receive(number, text, now).frames);
+    return payloads(receive(number, text).frames);
   }
 
   Batch batch(std::vector<Event> events) {

@@ -1,0 +1,53 @@
+#pragma once
+#include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "broker/memory_account.hpp"
+
+namespace pgtide {
+
+// A client's message while it comes. An idle connection keeps a few bytes ready for the beginning
+// of one; a longer one grows by what is read at a time. (Beast's read of a whole message keeps
+// 1.5 KiB ready, on each idle connection.) Counted with its connection as far as it needs no room
+// (message_room.hpp).
+class IncomingMessage {
+ public:
+  // `idle_bytes`: what the connection takes besides.
+  IncomingMessage(MemoryAccount* memory, std::size_t idle_bytes)
+      : idle_bytes_(idle_bytes), held_(memory, MemoryKind::connections, idle_bytes) {}
+
+  bool needs_room() const { return size_ >= first_bytes + further_bytes; }
+  // Where the next bytes of it go, until took().
+  boost::asio::mutable_buffer where() {
+    if (size_ == 0) return boost::asio::buffer(first_);
+    text_.resize(size_ + further_bytes);
+    held_.set(idle_bytes_ + std::min(text_.capacity(), first_bytes + further_bytes));
+    return boost::asio::buffer(text_) + size_;
+  }
+  void took(std::size_t bytes) {
+    if (size_ == 0) text_.assign(first_.data(), bytes);
+    size_ += bytes;
+  }
+  std::string_view text() const { return std::string_view(text_).substr(0, size_); }
+  void forget() {
+    std::string().swap(text_);  // assigned an empty one, it would keep its bytes
+    size_ = 0;
+    held_.set(idle_bytes_);
+  }
+
+ private:
+  static constexpr std::size_t first_bytes = 128;
+  static constexpr std::size_t further_bytes = 4'096;
+
+  std::array<char, first_bytes> first_{};
+  std::string text_{};  // what has been read of it, and where more of it goes
+  std::size_t size_ = 0;
+  std::size_t idle_bytes_;
+  MemoryCharge held_;
+};
+
+}  // namespace pgtide
