@@ -66,12 +66,12 @@ std::uint64_t post_of(unsigned writer, std::uint64_t number) {
 Scribe::Stream stream(unsigned number) {
   if (number == news) {
     return {news, [](std::uint64_t n) {
-              return "select pgtide.broadcast('news', '{\"n\":" + std::to_string(n) + "}')";
+              return "select pgtide_api.broadcast('news', '{\"n\":" + std::to_string(n) + "}')";
             }, news_per_second};
   }
   if (number == announcements) {
     return {announcements, [](std::uint64_t n) {
-              return "select pgtide.broadcast_all('{\"n\":" + std::to_string(n) + "}')";
+              return "select pgtide_api.broadcast_all('{\"n\":" + std::to_string(n) + "}')";
             }, announcements_per_second};
   }
   return {number, [number](std::uint64_t n) {

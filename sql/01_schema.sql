@@ -1,4 +1,7 @@
--- The schema pgtide: its state, the change log and the ticks.
+-- The schema pgtide: its state, the change log and the ticks. And pgtide_api, which holds what an
+-- application may call: whoever may use a schema may have locks on its tables waited for, by naming
+-- them in a CREATE TRIGGER or LOCK TABLE that fails, but only when it has the lock. So nobody but
+-- members of the owner may use schema pgtide.
 --
 -- `pgtide install` runs the files of this folder in the order of their numbers, in one transaction.
 -- By hand, the same:
@@ -24,6 +27,7 @@ declare
     coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval;
   ours boolean;
   word text;  -- the owner as one word of a command for a shell
+  schema name;
   turn text := 'pgtide.meta';  -- what is waited for
   holders text;
 begin
@@ -39,8 +43,9 @@ begin
                              and m.relname = 'meta' and m.relkind = 'r' and m.relowner = n.nspowner)
     into owner, ours
     from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'pgtide';
-  word := case when owner ~ '^[A-Za-z0-9_.-]+$' then owner::text
-               else '''' || replace(owner::text, '''', '''' || chr(92) || '''''') || '''' end;
+  word := coalesce(owner, wanted, current_user);
+  word := case when word ~ '^[A-Za-z0-9_.-]+$' then word
+               else '''' || replace(word, '''', '''' || chr(92) || '''''') || '''' end;
   if exists (
        select from pg_db_role_setting s join pg_roles su on su.rolname = session_user,
               unnest(s.setconfig) c(setting)
@@ -55,23 +60,7 @@ begin
         'confines nothing: any code may set another role that you are a member of).';
   end if;
   if owner is null then
-    if not has_database_privilege(current_database(), 'CREATE') then
-      raise exception 'role % may not create a schema in database %', current_user,
-        current_database() using errcode = '42501',
-        hint = format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user);
-    end if;
     owner := coalesce(wanted, current_user);
-    begin
-      execute format('create schema pgtide authorization %I', owner);
-    exception
-      when lock_not_available then
-        raise exception 'another transaction has made a schema pgtide and has not ended for %',
-          patience using errcode = '55P03',
-          hint = 'End that transaction (see pg_stat_activity), or install again later.';
-      when duplicate_schema or unique_violation then
-        raise exception 'somebody else made a schema pgtide at this moment' using errcode = '55000',
-          hint = 'Install again.';
-    end;
   elsif not pg_has_role(current_user, owner, 'USAGE') then
     raise exception 'pgtide was installed here by %, and % is not a member of it', owner,
       current_user
@@ -90,7 +79,52 @@ begin
       hint = format('Rename it; or, if all that is in it may stay: pgtide install --owner %s.',
                     word);
   end if;
+  if exists (select from pg_namespace where nspname = 'pgtide_api' and nspowner <> (
+               select oid from pg_roles where rolname = owner)) then
+    raise exception 'schema pgtide_api belongs to role %, not to %: who calls what is in it runs '
+      'the code of its owner',
+      (select nspowner::regrole from pg_namespace where nspname = 'pgtide_api'), owner
+      using errcode = '42501',
+      hint = 'Rename it: ALTER SCHEMA pgtide_api RENAME TO other_api;';
+  end if;
+  foreach schema in array '{pgtide,pgtide_api}'::name[] loop
+    continue when exists (select from pg_namespace where nspname = schema);
+    if not has_database_privilege(current_database(), 'CREATE') then
+      raise exception 'role % may not create a schema in database %', current_user,
+        current_database() using errcode = '42501',
+        hint = format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user);
+    end if;
+    begin
+      execute format('create schema %I authorization %I', schema, owner);
+    exception
+      when lock_not_available then
+        raise exception 'another transaction has made a schema % and has not ended for %', schema,
+          patience using errcode = '55P03',
+          hint = 'End that transaction (see pg_stat_activity), or install again later.';
+      when duplicate_schema or unique_violation then
+        raise exception 'somebody else made a schema % at this moment', schema
+          using errcode = '55000', hint = 'Install again.';
+    end;
+  end loop;
   perform set_config('role', owner, false);
+  -- One that we have made holds our functions; after a dump without its data nothing tells more.
+  ours := false;
+  if to_regclass('pgtide.fingerprint') is not null then
+    execute 'select exists (select from pgtide.fingerprint f '
+            'where f.function = ''pgtide_api.broadcast(text,json)'')' into ours;
+  end if;
+  if wanted is null and not ours and exists (
+       select from pg_depend d join pg_namespace n on n.oid = d.refobjid
+        where d.refclassid = 'pg_namespace'::regclass and n.nspname = 'pgtide_api'
+          and not (d.classid = 'pg_proc'::regclass
+                   and coalesce(d.objid in (to_regprocedure('pgtide_api.broadcast(text,json)'),
+                                            to_regprocedure('pgtide_api.broadcast_all(json)')),
+                                false)))
+  then
+    raise exception 'there is a schema pgtide_api that pgtide has not made' using errcode = '55000',
+      hint = format('Rename it; or, if all that is in it may stay: pgtide install --owner %s.',
+                    word);
+  end if;
   if to_regclass('pgtide.meta') is not null then
     begin
       execute 'select from pgtide.meta for update';
@@ -126,7 +160,6 @@ begin
       using errcode = '55000',
       hint = 'Name the tables in the publication, or give --force and create the log tables there.';
   end if;
-  revoke all on schema pgtide from public;
 end $$;
 
 -- One row. epoch names this database and its history: it changes where the log begins anew.

@@ -82,19 +82,20 @@ begin
   return role;
 end $$;
 
--- What extensions have put into the schema: CREATE on the database suffices to make a trusted one
+-- What extensions have put into our schemas: CREATE on the database suffices to make a trusted one
 -- there. What we noted when we made it is ours, whatever an extension takes it for.
 create or replace function pgtide.extension_objects()
 returns table (extension name, class oid, object oid)
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select e.extname, o.class, o.oid
-    from (select p.tableoid as class, p.oid from pg_proc p
-           where p.pronamespace = 'pgtide'::regnamespace
+    from (select p.tableoid as class, p.oid
+            from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+           where n.nspname in ('pgtide', 'pgtide_api')
              and not exists (select from pgtide.fingerprint f
                               where f.function = p.oid::regprocedure::text)
           union all
-          select c.tableoid, c.oid from pg_class c
-           where c.relnamespace = 'pgtide'::regnamespace
+          select c.tableoid, c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname in ('pgtide', 'pgtide_api')
              and not exists (select from pgtide.fingerprint f
                               where f.function = 'view ' || c.oid::regclass::text)) o
     join pg_depend d on d.classid = o.class and d.objid = o.oid and d.deptype = 'e'
@@ -103,7 +104,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- Who has rights that no function of ours gave: by ALTER DEFAULT PRIVILEGES, or by hand. An
--- application may be given USAGE of the schema and the two functions that send custom events.
+-- application may be given USAGE of schema pgtide_api and its two functions, which send custom
+-- events. Members of the owner have all rights anyhow, and may be given those on the schemas.
 -- Whoever makes a partition of a watched table makes its row trigger there, too: so everybody may
 -- EXECUTE that one's function, which serves no relation but its own. `functions`: on these alone.
 create or replace function pgtide.rights_of_others(functions oid[] default null)
@@ -112,35 +114,40 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select o.kind, o.object, coalesce(quote_ident(g.rolname), 'public')
     from (select 'function' as kind, p.oid::regprocedure::text as object, p.proowner as owner,
                  coalesce(p.proacl, acldefault('f', p.proowner)) as acl
-            from pg_proc p
-           where p.pronamespace = 'pgtide'::regnamespace
+            from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+           where n.nspname in ('pgtide', 'pgtide_api')
              and (functions is null or p.oid = any (functions))
              and (p.tableoid, p.oid) not in (
                    select x.class, x.object from pgtide.extension_objects() x)
           union all
           select case when c.relkind = 'S' then 'sequence' else 'table' end,
                  c.oid::regclass::text, c.relowner, c.relacl
-            from pg_class c
-           where c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'S', 'v')
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname in ('pgtide', 'pgtide_api') and c.relkind in ('r', 'S', 'v')
              and functions is null
              and (c.tableoid, c.oid) not in (
                    select x.class, x.object from pgtide.extension_objects() x)
           union all
           select 'table', c.oid::regclass::text, c.relowner, t.attacl
             from pg_class c join pg_attribute t on t.attrelid = c.oid
-           where c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'v')
+            join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname in ('pgtide', 'pgtide_api') and c.relkind in ('r', 'v')
              and t.attacl is not null and functions is null
           union all
-          select 'schema', 'pgtide', n.nspowner, n.nspacl
-            from pg_namespace n where n.nspname = 'pgtide' and functions is null) o
+          select 'schema', n.nspname, n.nspowner, n.nspacl
+            from pg_namespace n
+           where n.nspname in ('pgtide', 'pgtide_api') and functions is null) o
    cross join lateral aclexplode(o.acl) a
     left join pg_roles g on g.oid = a.grantee
    where a.grantee <> o.owner and a.grantee <> (select n.nspowner from pg_namespace n
                                                  where n.nspname = 'pgtide')
      and g.rolname is distinct from (select m.capture_role from pgtide.meta m)
-     and not (a.grantee <> 0 and o.kind = 'schema' and a.privilege_type = 'USAGE')
-     and not (a.grantee <> 0 and o.object in ('pgtide.broadcast(text,json)',
-                                              'pgtide.broadcast_all(json)'))
+     and not (a.grantee <> 0 and o.kind = 'schema' and (
+           o.object = 'pgtide_api' and a.privilege_type = 'USAGE'
+           or pg_has_role(g.oid, (select n.nspowner from pg_namespace n
+                                   where n.nspname = 'pgtide'), 'MEMBER')))
+     and not (a.grantee <> 0 and o.object in ('pgtide_api.broadcast(text,json)',
+                                              'pgtide_api.broadcast_all(json)'))
      and not (a.grantee = 0 and o.kind = 'function' and exists (
            select from pgtide.collection w join pg_class c on c.oid = w.relation
             where c.relkind = 'p' and o.object = format('pgtide.capture_%s()', w.id)))
@@ -153,10 +160,22 @@ declare
   r record;
 begin
   for r in select * from pgtide.rights_of_others(functions) loop
-    if r.kind = 'schema' then
-      execute format('revoke create on schema pgtide from %s', r.who);
+    if r.object = 'pgtide' then
+      execute format('revoke all on schema pgtide from %s cascade', r.who);
+      continue when r.who = current_setting('pgtide.role_before', true);  -- the last file tells
+      raise warning 'role % had rights on schema pgtide, with which it could keep writers waiting; '
+        'they were taken away', r.who using hint = case
+          when r.who <> 'public' and has_schema_privilege(r.who::regrole, 'pgtide_api', 'USAGE')
+            then 'For custom events it calls pgtide_api.broadcast and pgtide_api.broadcast_all now.'
+          else format('For custom events: GRANT USAGE ON SCHEMA pgtide_api TO %1$s; GRANT EXECUTE '
+                      'ON FUNCTION pgtide_api.broadcast(text, json), '
+                      'pgtide_api.broadcast_all(json) TO %1$s;', r.who) end;
+    elsif r.object = 'pgtide_api' then
+      execute format('revoke create on schema pgtide_api from %s cascade', r.who);
+      if r.who = 'public' then revoke usage on schema pgtide_api from public cascade; end if;
     else
-      perform pgtide.as_owner(format('revoke all on %s %s from %s', r.kind, r.object, r.who),
+      perform pgtide.as_owner(format('revoke all on %s %s from %s cascade', r.kind, r.object,
+                                     r.who),
                               case r.kind when 'function' then r.object::regprocedure end);
     end if;
   end loop;
@@ -177,11 +196,11 @@ begin
     execute statement;
     return;
   end if;
-  execute format('grant create on schema pgtide to %I', role);
+  execute format('grant usage, create on schema pgtide, pgtide_api to %I', role);
   perform set_config('role', role, true);
   execute statement;
   perform set_config('role', before, true);
-  execute format('revoke create on schema pgtide from %I', role);
+  execute format('revoke create on schema pgtide, pgtide_api from %I', role);
 end $$;
 
 -- The log is read by the role that installed, and by its members. Default privileges may have given
@@ -193,8 +212,8 @@ declare
 begin
   perform pgtide.take_from_others();
   if role is null then return; end if;
-  execute format('grant usage on schema pgtide to %I', role);
-  execute format('revoke create on schema pgtide from %I', role);
+  execute format('grant usage on schema pgtide, pgtide_api to %I', role);
+  execute format('revoke create on schema pgtide, pgtide_api from %I', role);
   execute format('revoke all on all tables in schema pgtide from %I', role);
   execute format('revoke all on all sequences in schema pgtide from %I', role);
   execute format('grant insert, select (xid, record_hash, old_tid) '
@@ -222,11 +241,11 @@ begin
     return;
   end if;
   if capture_role is not null then
-    execute format('grant create on schema pgtide to %I', capture_role);
+    execute format('grant create on schema pgtide, pgtide_api to %I', capture_role);
   end if;
   execute format('alter function %s owner to %I', function, role);
   if capture_role is not null then
-    execute format('revoke create on schema pgtide from %I', capture_role);
+    execute format('revoke create on schema pgtide, pgtide_api from %I', capture_role);
   end if;
 end $$;
 
@@ -288,8 +307,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                 then format('DROP FUNCTION %s CASCADE;', p.oid::regprocedure)
               else format('DROP FUNCTION %s;', p.oid::regprocedure) end
     from (select * from pgtide.fingerprint where not starts_with(function, 'view ')) f
-    full join (select oid from pg_proc where pronamespace = 'pgtide'::regnamespace
-                  and (tableoid, oid) not in (
+    full join (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                where n.nspname in ('pgtide', 'pgtide_api')
+                  and (p.tableoid, p.oid) not in (
                     select x.class, x.object from pgtide.extension_objects() x)) p
       on p.oid::regprocedure::text = f.function
    where f.print is distinct from pgtide.print_of(p.oid)
@@ -301,8 +321,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
               else 'pgtide install' end
     from (select * from pgtide.fingerprint where starts_with(function, 'view ')) f
     full join (select c.oid::regclass::text as name, pgtide.print_of_view(c.oid) as print
-                 from pg_class c
-                where c.relnamespace = 'pgtide'::regnamespace and c.relkind = 'v'
+                 from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                where n.nspname in ('pgtide', 'pgtide_api') and c.relkind = 'v'
                   and (c.tableoid, c.oid) not in (
                    select x.class, x.object from pgtide.extension_objects() x)) v
       on 'view ' || v.name = f.function
@@ -310,11 +330,23 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      and (f.print is null or v.print is null
           or split_part(f.print, ':', 1) = split_part(v.print, ':', 1))
   union all
-  select format('extension %I has put its objects into schema pgtide', e.extname),
-         format('DROP EXTENSION %I;', e.extname)
-    from pg_extension e
-   where e.extnamespace = 'pgtide'::regnamespace
-      or e.extname in (select x.extension from pgtide.extension_objects() x)
+  select format('extension %I has put its objects into schema %s', e.name, e.schema),
+         format('DROP EXTENSION %I;', e.name)
+    from (select x.extname as name, n.nspname as schema
+            from pg_extension x join pg_namespace n on n.oid = x.extnamespace
+           where n.nspname in ('pgtide', 'pgtide_api')
+          union
+          select x.extension, i.schema::name
+            from pgtide.extension_objects() x, pg_identify_object(x.class, x.object, 0) i) e
+  union all
+  select case when a.oid is null then 'schema pgtide_api is gone'
+              else format('schema pgtide_api belongs to role %s, not to %s: who calls what is in '
+                          'it runs the code of its owner', a.nspowner::regrole,
+                          n.nspowner::regrole) end,
+         case when a.oid is null then 'pgtide install'
+              else 'ALTER SCHEMA pgtide_api RENAME TO other_api;' end
+    from pg_namespace n left join pg_namespace a on a.nspname = 'pgtide_api'
+   where n.nspname = 'pgtide' and a.nspowner is distinct from n.nspowner
   union all
   select format('trigger %I of table %s belongs to no collection and logs nothing', s.trigger,
                 s.relation),

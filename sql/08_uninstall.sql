@@ -27,6 +27,10 @@ begin
   begin
     perform set_config('lock_timeout', '5s', true);
     drop schema pgtide cascade;
+    if exists (select from pg_namespace where nspname = 'pgtide_api'
+                  and pg_has_role(current_user, nspowner, 'USAGE')) then
+      drop schema pgtide_api cascade;
+    end if;
   exception when lock_not_available then
     raise exception 'something in schema pgtide stayed locked for 5 s' using errcode = '55P03',
       hint = coalesce((select format('%s: %s', f.wrong, f.mend) from pgtide.foreign_locks() f

@@ -6,10 +6,10 @@ declare
   f text;
   c record;
   foreign_code text;
-  -- What this transaction wrote is ours; what else lies in the schema is not.
+  -- What this transaction wrote is ours; what else lies in the schemas is not.
   ours constant oid[] := array(
-    select p.oid from pg_proc p where p.pronamespace = 'pgtide'::regnamespace
-       and p.xmin = pg_current_xact_id()::xid);
+    select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+     where n.nspname in ('pgtide', 'pgtide_api') and p.xmin = pg_current_xact_id()::xid);
 begin
   -- Defaults and checks keep the functions and operators that they were made with; an older install
   -- may have found them in the search_path of its caller.
@@ -30,7 +30,7 @@ begin
         'uninstall, then install, and watch each table again.';
   end if;
   perform pgtide.grant_rights();
-  foreach f in array array['pgtide.broadcast(text,json)', 'pgtide.broadcast_all(json)'] loop
+  foreach f in array array['pgtide_api.broadcast(text,json)', 'pgtide_api.broadcast_all(json)'] loop
     perform pgtide.hand_over(f::regprocedure);
   end loop;
   for f in select p.oid::regprocedure::text from pg_proc p

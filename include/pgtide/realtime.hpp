@@ -16,7 +16,7 @@ class BridgeCore;
 
 // Sends custom events to connected clients, from any program that can reach the database: durable
 // and in order with the row changes (docs/protocol.md, "Custom events"). For an event inside
-// your own transaction call `pgtide.broadcast` in SQL instead.
+// your own transaction call `pgtide_api.broadcast` in SQL instead.
 //
 // Blocking; any thread may call. Errors: invalid (a name that is no collection name, data that is
 // no JSON), too_large (past 1 MiB), denied (names the missing GRANT), unavailable (no database).

@@ -47,7 +47,7 @@ void Broadcaster::State::connect() {
     }
   }
   auto made = std::make_unique<DatabaseSession>(make_connection_string(url), queries);
-  refuse_foreign_owner(made->run(schema_owner_sql)[0]);
+  refuse_foreign_api(made->run(schema_owner_sql)[0]);
   session = std::move(made);
 }
 
@@ -67,8 +67,8 @@ Result<void> Broadcaster::State::commit(const std::string& sql,
     if (state == "42501")
       failure.message =
           "the role may not broadcast; as the role that ran `pgtide install`: GRANT USAGE ON "
-          "SCHEMA pgtide TO <role>; GRANT EXECUTE ON FUNCTION pgtide.broadcast(text, json), "
-          "pgtide.broadcast_all(json) TO <role>;";
+          "SCHEMA pgtide_api TO <role>; GRANT EXECUTE ON FUNCTION "
+          "pgtide_api.broadcast(text, json), pgtide_api.broadcast_all(json) TO <role>;";
     if (state.starts_with("22") || state.starts_with("54")) failure.kind = ErrorKind::invalid;
     if (state.empty() || state.starts_with("57P") || state.starts_with("08")) session.reset();
     return failure;
@@ -90,13 +90,13 @@ Result<void> Broadcaster::broadcast(std::string_view collection, std::string_vie
                                          "' is no name of a collection: letters, digits and _, at "
                                          "most 63, not beginning with a digit"};
   if (Result<void> valid = check(json); !valid) return valid;
-  return state_->commit("select pgtide.broadcast($1::text, $2::json)",
+  return state_->commit("select pgtide_api.broadcast($1::text, $2::json)",
                         {std::string(collection), std::string(json)});
 }
 
 Result<void> Broadcaster::broadcast_all(std::string_view json) {
   if (Result<void> valid = check(json); !valid) return valid;
-  return state_->commit("select pgtide.broadcast_all($1::json)", {std::string(json)});
+  return state_->commit("select pgtide_api.broadcast_all($1::json)", {std::string(json)});
 }
 
 }  // namespace pgtide

@@ -11,7 +11,9 @@ namespace pgtide {
 namespace {
 
 struct Column {
-  enum Index : int { database, exists, is_member, role, owner, grant, is_foreign, is_super };
+  enum Index : int {
+    database, exists, is_member, role, owner, grant, is_foreign, is_super, other_api_owner
+  };
 };
 
 std::string text_in(const pqxx::row& found, Column::Index column) {
@@ -26,6 +28,25 @@ std::string option_value(const std::string& text) {
     value += c;
   }
   return value;
+}
+
+void refuse_foreign_owner(const pqxx::row& found) {
+  if (found[Column::is_foreign].is_null() || text_in(found, Column::is_foreign) == "f") return;
+  const std::string owner = text_in(found, Column::owner);
+  const std::string belongs = "schema pgtide of database " + text_in(found, Column::database) +
+                              " belongs to role " + owner;
+  if (text_in(found, Column::is_super) == "t")
+    throw CaptureFault(ErrorKind::denied,
+                       belongs + ", whose code a superuser would run with all rights; connect as " +
+                           owner +
+                           " or, if you trust that role, act as it (which confines nothing: its "
+                           "code may SET ROLE NONE): export PGOPTIONS=" +
+                           shell_word("-c role=" + option_value(owner)));
+  throw CaptureFault(ErrorKind::denied,
+                     belongs + ", whose code would run with rights of yours that it lacks "
+                     "(attributes, or memberships in other roles); connect as " + owner +
+                         " or, if you trust that role, say so: export PGOPTIONS=" +
+                         shell_word("-c pgtide.owner=" + option_value(owner)));
 }
 
 }  // namespace
@@ -46,7 +67,9 @@ const char* const schema_owner_sql =
     "and pg_has_role(su.oid, r.oid, how) and not pg_has_role(o.oid, r.oid, how))) "
     "and su.oid <> o.oid and (me.oid <> o.oid or kept.names && '{role}') "
     "and (current_setting('pgtide.owner', true) is distinct from o.rolname::text "
-    "or kept.names && '{pgtide.owner}')), su.rolsuper "
+    "or kept.names && '{pgtide.owner}')), su.rolsuper, "
+    "(select p.rolname from pg_namespace api join pg_roles p on p.oid = api.nspowner "
+    "where api.nspname = 'pgtide_api' and api.nspowner is distinct from n.nspowner) "
     "from pg_roles me join pg_roles su on su.rolname = session_user "
     "left join pg_namespace n on n.nspname = 'pgtide' "
     "left join pg_roles o on o.oid = n.nspowner "
@@ -56,23 +79,14 @@ const char* const schema_owner_sql =
     "where d.datname = current_database())) and s.setrole in (0, su.oid)) kept(names) "
     "where me.rolname = current_user";
 
-void refuse_foreign_owner(const pqxx::row& found) {
-  if (found[Column::is_foreign].is_null() || text_in(found, Column::is_foreign) == "f") return;
-  const std::string owner = text_in(found, Column::owner);
-  const std::string belongs = "schema pgtide of database " + text_in(found, Column::database) +
-                              " belongs to role " + owner;
-  if (text_in(found, Column::is_super) == "t")
+void refuse_foreign_api(const pqxx::row& found) {
+  if (!found[Column::other_api_owner].is_null())
     throw CaptureFault(ErrorKind::denied,
-                       belongs + ", whose code a superuser would run with all rights; connect as " +
-                           owner +
-                           " or, if you trust that role, act as it (which confines nothing: its "
-                           "code may SET ROLE NONE): export PGOPTIONS=" +
-                           shell_word("-c role=" + option_value(owner)));
-  throw CaptureFault(ErrorKind::denied,
-                     belongs + ", whose code would run with rights of yours that it lacks "
-                     "(attributes, or memberships in other roles); connect as " + owner +
-                         " or, if you trust that role, say so: export PGOPTIONS=" +
-                         shell_word("-c pgtide.owner=" + option_value(owner)));
+                       "schema pgtide_api of database " + text_in(found, Column::database) +
+                           " belongs to role " + text_in(found, Column::other_api_owner) +
+                           ", not to the owner of schema pgtide, and its code would run with your "
+                           "rights; have that schema renamed, then run: pgtide install");
+  refuse_foreign_owner(found);
 }
 
 bool has_trusted_schema(const pqxx::row& found) {

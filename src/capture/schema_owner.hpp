@@ -15,7 +15,8 @@ extern const char* const schema_owner_sql;
 std::string require_trusted_owner(const pqxx::row& found);
 // The same, but false where there is no schema.
 bool has_trusted_schema(const pqxx::row& found);
-// The part of it that is about trust alone, for clients that need to be no member.
-void refuse_foreign_owner(const pqxx::row& found);
+// The part of it that is about trust alone, in both schemas, for clients that need to be no member
+// and call what is in pgtide_api.
+void refuse_foreign_api(const pqxx::row& found);
 
 }  // namespace pgtide

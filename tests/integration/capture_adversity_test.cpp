@@ -110,7 +110,7 @@ TEST_CASE("adversity: a lock on a watched table holds up nobody but its own writ
   Session holder(posts.database.url());
   holder.run("begin");
   holder.run("lock table posts in access exclusive mode");
-  posts.database.run("select pgtide.broadcast('news', '1')");
+  posts.database.run("select pgtide_api.broadcast('news', '1')");
   running.wait_for(1);
   CHECK(running.source->refresh_catalog(20s));
   holder.run("insert into posts values (1)");

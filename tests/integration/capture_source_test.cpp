@@ -51,8 +51,8 @@ TEST_CASE("capture: a change reaches the sink as it was committed") {
   posts.database.run("update posts set title = 'b'");
   posts.database.run("update posts set id = 2");
   posts.database.run("delete from posts");
-  posts.database.run("select pgtide.broadcast('news', '{\"a\":1}')");
-  posts.database.run("select pgtide.broadcast_all('[1]')");
+  posts.database.run("select pgtide_api.broadcast('news', '{\"a\":1}')");
+  posts.database.run("select pgtide_api.broadcast_all('[1]')");
   posts.database.run("truncate posts");
   running.wait_for(8);
   CHECK(lines_of(running.sink.events()) ==
@@ -221,7 +221,7 @@ TEST_CASE("capture: a broadcast is refused with what mends it") {
   const Result<void> refused = other.broadcast("news", "1");
   REQUIRE(!refused);
   CHECK(refused.error().kind == ErrorKind::denied);
-  CHECK(refused.error().message.find("GRANT EXECUTE ON FUNCTION pgtide.broadcast") !=
+  CHECK(refused.error().message.find("GRANT EXECUTE ON FUNCTION pgtide_api.broadcast") !=
         std::string::npos);
 }
 

@@ -373,7 +373,7 @@ TEST_CASE("program: kill -9 of the bridge under load: writers never fail, no bat
              std::chrono::seconds{30});
   load.stop();
   CHECK(load.failures() == 0);
-  stage.database.run("select pgtide.broadcast_all('\"end\"')");
+  stage.database.run("select pgtide_api.broadcast_all('\"end\"')");
   for (std::string frame = client.next(); member(frame, "data") != "end"; frame = client.next())
     titles.push_back(member(member(frame, "record"), "title"));
   REQUIRE(!titles.empty());

@@ -141,7 +141,7 @@ TEST_CASE("authentication: where it is required, nothing goes before it") {
   late.send(auth_message(editor_token("17")));
   CHECK(code_in(late.next()) == "authenticated");
   late.subscribe({"posts.*"});
-  bridge.run("insert into posts values (1, 'a'); select pgtide.broadcast_all('1')");
+  bridge.run("insert into posts values (1, 'a'); select pgtide_api.broadcast_all('1')");
   CHECK(bridge.heard(late).size() == 2);
   CHECK(!anonymous.next_within(100ms));
   CHECK(anonymous.closed() == 4401);

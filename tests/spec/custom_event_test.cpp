@@ -44,7 +44,7 @@ TEST_CASE("Custom Event Broadcasting: Broadcast custom event to collection subsc
   const std::string hello = R"({"message":"Hello"})";
   const Frames expected(1, custom(R"("notifications")", hello));
 
-  bridge.run("select pgtide.broadcast('notifications', '" + hello + "')");
+  bridge.run("select pgtide_api.broadcast('notifications', '" + hello + "')");
   CHECK(bridge.heard(client) == expected);
 
   CHECK(realtime.broadcast("notifications", hello).ok());
@@ -72,7 +72,7 @@ TEST_CASE("Custom Event Broadcasting: Broadcast to all clients") {
   Realtime realtime(bridge.database.url());
   const std::string notice = R"({"announcement":"System maintenance"})";
 
-  bridge.run("select pgtide.broadcast_all('" + notice + "')");
+  bridge.run("select pgtide_api.broadcast_all('" + notice + "')");
   CHECK(realtime.broadcast_all(notice).ok());
   CHECK(post(bridge, "/realtime/broadcast_all", R"({"data":)" + notice + "}").status == 202);
   CHECK(broadcast_by_program(bridge, {"--all", notice}).code == 0);
@@ -87,8 +87,8 @@ TEST_CASE("custom events: they come in order with the record events of their tra
   Subscriber client = bridge.connect({"posts.*", "notifications.*"});
   bridge.run(
       "begin; insert into posts values (1, 'a'); "
-      "select pgtide.broadcast('notifications', '1'); insert into posts values (2, 'a'); "
-      "select pgtide.broadcast_all('2'); commit");
+      "select pgtide_api.broadcast('notifications', '1'); insert into posts values (2, 'a'); "
+      "select pgtide_api.broadcast_all('2'); commit");
   Frames types;
   for (const std::string& frame : bridge.raw_heard(client))
     types.push_back(member(frame, "type") + " " + member(frame, "collection"));
@@ -99,7 +99,7 @@ TEST_CASE("custom events: they come in order with the record events of their tra
 TEST_CASE("custom events: what is rolled back sends nothing") {
   RunningBridge bridge(blog());
   Subscriber client = bridge.connect({"notifications.*"});
-  bridge.run("begin; select pgtide.broadcast('notifications', '1'); rollback");
+  bridge.run("begin; select pgtide_api.broadcast('notifications', '1'); rollback");
   CHECK(bridge.heard(client) == Frames{});
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("custom events: any JSON value is data, its text untouched") {
   RunningBridge bridge(blog());
   Subscriber client = bridge.connect({"notifications.*"});
   for (const char* text : {"null", "[1.0, 2]", "12345678901234567890123", R"("\u00e9")", "{}"}) {
-    bridge.run("select pgtide.broadcast('notifications', '" + std::string(text) + "')");
+    bridge.run("select pgtide_api.broadcast('notifications', '" + std::string(text) + "')");
     const std::string frame = client.next();
     CHECK(frame.find("\"data\":" + std::string(text) + ",") != std::string::npos);
   }
@@ -119,7 +119,7 @@ TEST_CASE("custom events: subscribers of * get them, and events: [custom] choose
   CHECK(client.ask(R"({"type":"subscribe","pattern":"*","events":["custom"]})") ==
         json(R"({"type":"subscribed","pattern":"*","cursor":"<cursor>"})"));
   bridge.run("insert into posts values (1, 'a')");
-  bridge.run("select pgtide.broadcast('notifications', '1')");
+  bridge.run("select pgtide_api.broadcast('notifications', '1')");
   CHECK(bridge.heard(client) == Frames{custom(R"("notifications")", "1")});
 }
 
@@ -145,7 +145,8 @@ TEST_CASE("custom events: a name that is none, and what is no JSON, are refused 
   for (const char* name : {"", "no name", "1st", "posts.1", "*"}) {
     CAPTURE(name);
     const std::string text = name;
-    CHECK(bridge.writer.attempt("select pgtide.broadcast($1, '1')", {text}).sqlstate == "22023");
+    CHECK(bridge.writer.attempt("select pgtide_api.broadcast($1, '1')", {text}).sqlstate ==
+          "22023");
     const auto sent = bridge.realtime().broadcast(text, "1");
     REQUIRE(!sent.ok());
     CHECK(sent.error().kind == ErrorKind::invalid);
@@ -166,7 +167,8 @@ TEST_CASE("custom events: data over 1 MiB is refused on all four ways") {
   const std::string largest = text_of(1'048'576);
   const std::string too_large = text_of(1'048'577);
   const auto in_sql = [&](const std::string& text) {
-    return bridge.writer.attempt("select pgtide.broadcast('notifications', $1)", {text}).sqlstate;
+    return bridge.writer.attempt("select pgtide_api.broadcast('notifications', $1)", {text})
+        .sqlstate;
   };
   const auto in_http = [&](const std::string& text) {
     return post(bridge, "/realtime/broadcast",
@@ -178,7 +180,7 @@ TEST_CASE("custom events: data over 1 MiB is refused on all four ways") {
   while (wide.size() <= 1'048'576) wide += "\u00e4";
   wide += "\"";
   CHECK(in_sql(wide) == "22023");
-  CHECK(bridge.writer.attempt("select pgtide.broadcast_all($1)", {wide}).sqlstate == "22023");
+  CHECK(bridge.writer.attempt("select pgtide_api.broadcast_all($1)", {wide}).sqlstate == "22023");
   CHECK(bridge.realtime().broadcast("notifications", too_large).error().kind ==
         ErrorKind::too_large);
   CHECK(in_http(too_large) == 413);
@@ -260,8 +262,8 @@ TEST_CASE("custom events: a role may broadcast where it was granted, and hears w
   CAPTURE(refused.error().to_string());
   CHECK(refused.error().kind == ErrorKind::denied);
   CHECK(refused.error().message.find("GRANT") != std::string::npos);
-  bridge.run("grant usage on schema pgtide to " + app.name() + "; grant execute on function " +
-             "pgtide.broadcast(text, json) to " + app.name());
+  bridge.run("grant usage on schema pgtide_api to " + app.name() + "; grant execute on function " +
+             "pgtide_api.broadcast(text, json) to " + app.name());
   CHECK(realtime.broadcast("notifications", "2").ok());
   CHECK(bridge.heard(client) == Frames{custom(R"("notifications")", "2")});
 }

@@ -201,7 +201,7 @@ TEST_CASE("database: a role without rights is told the GRANT, by each command, a
       {{"install"}, grant},
       {{"uninstall"}, "GRANT"},
       {{"watch", "posts"}, "GRANT"},
-      {{"broadcast", "news", "1"}, "GRANT EXECUTE ON FUNCTION pgtide.broadcast"},
+      {{"broadcast", "news", "1"}, "GRANT EXECUTE ON FUNCTION pgtide_api.broadcast"},
   };
   for (const Case& one : cases) {
     const ProgramEnd end = on(stage, one.arguments, url);

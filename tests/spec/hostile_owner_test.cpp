@@ -17,6 +17,7 @@ ProgramEnd act(const std::string& role, const Database& database, const Folder& 
 // A schema pgtide whose functions count how often they are called.
 const char* const trap = R"(
     create schema pgtide; grant usage on schema pgtide to public;
+    create schema pgtide_api; grant usage on schema pgtide_api to public;
     create sequence pgtide.called; grant all on sequence pgtide.called to public;
     create function pgtide.noted() returns int language sql volatile as
       $$ select nextval('pgtide.called')::int $$;
@@ -33,7 +34,7 @@ const char* const trap = R"(
       $$ select pgtide.noted() $$;
     create function pgtide.forget(text) returns void language sql as $$ select pgtide.noted() $$;
     create function pgtide.uninstall() returns void language sql as $$ select pgtide.noted() $$;
-    create function pgtide.broadcast(text, json) returns void language sql as
+    create function pgtide_api.broadcast(text, json) returns void language sql as
       $$ select pgtide.noted() $$)";
 
 // None of the commands runs what is in the trap, and each says whose it is.

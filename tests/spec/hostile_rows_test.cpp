@@ -29,7 +29,7 @@ struct RowHall {
   }
   // What the reader gets of all that is committed by now.
   Frames heard() {
-    stage.database.run("select pgtide.broadcast_all('\"end\"')");
+    stage.database.run("select pgtide_api.broadcast_all('\"end\"')");
     Frames frames;
     for (;;) {
       std::string frame = reader->next();

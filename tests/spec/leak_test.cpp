@@ -231,7 +231,7 @@ class LiveWorld {
   std::vector<Frames> hear() {
     static int barriers = 0;
     const std::string mark = R"("data":{"barrier":-)" + std::to_string(++barriers) + "}";
-    bridge_.run("select pgtide.broadcast_all('" + mark.substr(7) + "')");
+    bridge_.run("select pgtide_api.broadcast_all('" + mark.substr(7) + "')");
     std::vector<Frames> heard(readers_.size());
     for (std::size_t i = 0; i < readers_.size(); ++i) {
       for (;;) {
@@ -377,8 +377,8 @@ class LiveWorld {
     log_.push_back(change);
     const std::string value =
         change.scalar ? leak::to_json(change.scalar->value) : leak::to_json(change.after);
-    if (change.everyone) return "select pgtide.broadcast_all(" + sql_text(value) + ")";
-    return "select pgtide.broadcast('" + change.collection + "', " + sql_text(value) + ")";
+    if (change.everyone) return "select pgtide_api.broadcast_all(" + sql_text(value) + ")";
+    return "select pgtide_api.broadcast('" + change.collection + "', " + sql_text(value) + ")";
   }
   std::string statement() {
     leak::Table& table =

@@ -48,7 +48,7 @@ TEST_CASE("rules: a listed table that is not watched is closed, and /readyz says
   CHECK(client.ask_for("drafts.*") == denied("drafts.*"));
   CHECK(readiness(bridge).find("run: pgtide watch drafts") != std::string::npos);
   bridge.run("select pgtide.watch('drafts')");  // the bridge sees it without a restart
-  bridge.run("select pgtide.broadcast_all('1')");
+  bridge.run("select pgtide_api.broadcast_all('1')");
   eventually([&] { return client.ask_for("drafts.*") == subscribed("drafts.*"); }, patience);
   bridge.run("insert into drafts values (1)");
   eventually([&] { return member(client.next(), "type") == "record_event"; });
@@ -226,7 +226,7 @@ TEST_CASE("rules: a file that lists a table which is not watched is loaded; that
       "    subscribe: public\n");
   REQUIRE(bridge.bridge().reload_rules().ok());
   CHECK(client.ask_for("news.*") == subscribed("news.*"));
-  bridge.run("select pgtide.broadcast_all('1')");
+  bridge.run("select pgtide_api.broadcast_all('1')");
   eventually(
       [&] { return readiness(bridge).find("run: pgtide watch drafts") != std::string::npos; });
   CHECK(client.ask_for("drafts.*") != subscribed("drafts.*"));

@@ -106,7 +106,7 @@ TEST_CASE("Unsubscribe from Collections: Unsubscribe from all") {
   Subscriber client = bridge.connect({"posts.*", "comments.*", "*"});
   CHECK(client.ask(unsubscribe("*")) == unsubscribed("*", 3));
   insert_post(bridge, 1);
-  bridge.run("select pgtide.broadcast('notifications', '1')");
+  bridge.run("select pgtide_api.broadcast('notifications', '1')");
   CHECK(bridge.heard(client) == Frames{});
   CHECK(bridge.realtime().get_connections().front().patterns == Frames{});
   CHECK(client.ask(unsubscribe("*")) == unsubscribed("*", 0));
@@ -349,7 +349,7 @@ TEST_CASE("Permission Validation: Unauthorized subscription attempt") {
   for (const char* pattern : {"secrets.*", "secrets.1", "unlisted.*", "*"})
     CHECK(client.ask_for(pattern) == pattern_error("unauthenticated", pattern));
   bridge.run("insert into secrets values (1)");
-  bridge.run("select pgtide.broadcast('unlisted', '1')");
+  bridge.run("select pgtide_api.broadcast('unlisted', '1')");
   CHECK(bridge.heard(client) == Frames{});
 }
 

@@ -48,7 +48,8 @@ TEST_CASE("install: as superuser, and a second time it changes nothing") {
   REQUIRE(text_of(install(database.url())) == "ok");
   CHECK(database.value("select epoch from pgtide.meta") == epoch);
   CHECK(database.value("select proowner::regrole from pg_proc where oid = "
-                       "'pgtide.broadcast_all(json)'::regprocedure") == capture_role_of(database));
+                       "'pgtide_api.broadcast_all(json)'::regprocedure") ==
+        capture_role_of(database));
   one_change_is_logged(database.url());
 }
 
@@ -223,12 +224,13 @@ TEST_CASE("uninstall: leaves no trace, while a table is watched and has partitio
 TEST_CASE("rights: the capture role may create nothing in the schema, ever") {
   Database database;
   const std::string role = capture_role_of(database);
-  const std::string may_create = "select has_schema_privilege('" + role + "', 'pgtide', 'create')";
+  const std::string may_create = "select bool_or(has_schema_privilege('" + role +
+                                 "', s, 'create')) from unnest('{pgtide,pgtide_api}'::text[]) s";
   REQUIRE(install(database.url()).ok());
   CHECK(database.value(may_create) == "f");
   one_change_is_logged(database.url());
   CHECK(database.value(may_create) == "f");
-  database.run("grant create on schema pgtide to " + role);  // as it was once
+  database.run("grant create on schema pgtide, pgtide_api to " + role);  // as it was once
   REQUIRE(install(database.url()).ok());
   CHECK(database.value(may_create) == "f");
 }
@@ -289,16 +291,17 @@ TEST_CASE("rights: nobody but the installer reads the log, and PUBLIC may call n
   database.run("alter default privileges grant select on tables to public");
   REQUIRE(install(database.url()).ok());
   database.run("create table posts (id int primary key); grant insert on posts to " +
-               stranger.name() + "; grant usage on schema pgtide to " + stranger.name());
+               stranger.name() + "; grant usage on schema pgtide, pgtide_api to " +
+               stranger.name());
   REQUIRE(watch(database.url(), {.table = "posts"}).ok());
   Session session = database.session(stranger.name());
   CHECK(session.attempt("insert into posts values (1)").ok());
   CHECK(session.attempt("select * from pgtide.log0").sqlstate == "42501");
-  CHECK(session.attempt("select pgtide.broadcast('a', '{}')").sqlstate == "42501");
+  CHECK(session.attempt("select pgtide_api.broadcast('a', '{}')").sqlstate == "42501");
   CHECK(session
             .attempt("create temp table mine (id int); create trigger t after insert on mine "
                      "for each row execute function pgtide.capture_1()")
             .sqlstate == "42501");
-  database.run("grant execute on function pgtide.broadcast(text, json) to " + stranger.name());
-  CHECK(session.attempt("select pgtide.broadcast('a', '{}')").ok());
+  database.run("grant execute on function pgtide_api.broadcast(text, json) to " + stranger.name());
+  CHECK(session.attempt("select pgtide_api.broadcast('a', '{}')").ok());
 }

@@ -207,14 +207,14 @@ TEST_CASE("fingerprint: a function that is not as it was installed is a fault wi
     const char* says;
   };
   const Case cases[] = {
-      {"SECURITY INVOKER", "alter function pgtide.broadcast(text, json) security invoker",
-       "function pgtide.broadcast(text,json) is not as it was installed: pgtide install\n"},
+      {"SECURITY INVOKER", "alter function pgtide_api.broadcast(text, json) security invoker",
+       "function pgtide_api.broadcast(text,json) is not as it was installed: pgtide install\n"},
       {"configuration", "alter function pgtide.capture_1() set search_path = public",
        "function pgtide.capture_1() is not as it was installed: pgtide install\n"},
       {"owner",
        "alter function pgtide.append owner to postgres; "
-       "alter function pgtide.broadcast_all owner to postgres",
-       "function pgtide.broadcast_all(json) is not as it was installed: pgtide install\n"},
+       "alter function pgtide_api.broadcast_all owner to postgres",
+       "function pgtide_api.broadcast_all(json) is not as it was installed: pgtide install\n"},
       {"source",
        "create or replace function pgtide.wake() returns void language plpgsql set "
        "search_path = pg_catalog, pg_temp as 'begin end'",
@@ -270,8 +270,44 @@ TEST_CASE("rights: what default privileges give to others is taken away, and a f
   REQUIRE(install(database.url()).ok());
   CHECK(faults_of(database) == "");
   // As the manual has it.
-  database.run("grant usage on schema pgtide to " + stranger.name() +
-               "; grant execute on function pgtide.broadcast(text, json) to " + stranger.name());
+  CHECK(database.value("select bool_or(has_function_privilege('" + stranger.name() +
+                       "', p.oid, 'execute') or has_schema_privilege('" + stranger.name() +
+                       "', p.pronamespace, 'usage')) from pg_proc p join pg_namespace n on n.oid = "
+                       "p.pronamespace where n.nspname like 'pgtide%'") == "f");
+  database.run("grant usage on schema pgtide_api to " + stranger.name() +
+               "; grant execute on function pgtide_api.broadcast(text, json) to " +
+               stranger.name());
   CHECK(faults_of(database) == "");
+  CHECK(database.session(stranger.name()).attempt("select pgtide_api.broadcast('a', '1')").ok());
   database.run("drop owned by " + stranger.name());
+}
+
+TEST_CASE("rights: to use schema pgtide is for members alone, a fault of others, taken away") {
+  const Role stranger;
+  InstalledDatabase database;
+  watch_posts(database);
+  const Role member("in role postgres");
+  database.run("grant usage, create on schema pgtide to " + member.name());
+  CHECK(faults_of(database) == "");
+  const std::string says = " has rights on schema pgtide that let it in: pgtide install\n";
+  for (const std::string& who : {stranger.name(), std::string("public")}) {
+    database.run("grant usage on schema pgtide to " + who);
+    CHECK(faults_of(database) == who + says);
+    std::string warning;
+    REQUIRE(install(database.url(), {.warn = [&](std::string_view text) {
+                      warning += text;
+                    }}).ok());
+    CHECK_MESSAGE(warning.find("GRANT USAGE ON SCHEMA pgtide_api TO " + who) != std::string::npos,
+                  warning);
+    CHECK(faults_of(database) == "");
+  }
+  CHECK(database.value("select has_schema_privilege('" + stranger.name() +
+                       "', 'pgtide', 'usage')") == "f");
+  // The old shared grants of public on the new schema are no better.
+  database.run("grant usage, create on schema pgtide_api to public");
+  CHECK(faults_of(database) ==
+        "public has rights on schema pgtide_api that let it in: pgtide install\n");
+  REQUIRE(install(database.url()).ok());
+  CHECK(faults_of(database) == "");
+  database.run("drop owned by " + member.name());
 }

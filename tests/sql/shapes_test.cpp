@@ -341,15 +341,15 @@ TEST_CASE("broadcast: names and sizes are checked, on all ways alike") {
   Installed db;
   struct Case { const char* sql; const char* sqlstate; };
   const Case cases[] = {
-      {"select pgtide.broadcast('news', '{\"a\":1}')", ""},
-      {"select pgtide.broadcast('1st', '{}')", "22023"},
-      {"select pgtide.broadcast('a.b', '{}')", "22023"},
-      {"select pgtide.broadcast(null, '{}')", "22023"},
-      {"select pgtide.broadcast('a', null)", "22023"},
-      {"select pgtide.broadcast('a', to_json(repeat('x', 1048574)))", ""},
-      {"select pgtide.broadcast('a', to_json(repeat('x', 1048575)))", "22023"},
-      {"select pgtide.broadcast_all(to_json(repeat('x', 1048575)))", "22023"},
-      {"select pgtide.broadcast_all('[]')", ""},
+      {"select pgtide_api.broadcast('news', '{\"a\":1}')", ""},
+      {"select pgtide_api.broadcast('1st', '{}')", "22023"},
+      {"select pgtide_api.broadcast('a.b', '{}')", "22023"},
+      {"select pgtide_api.broadcast(null, '{}')", "22023"},
+      {"select pgtide_api.broadcast('a', null)", "22023"},
+      {"select pgtide_api.broadcast('a', to_json(repeat('x', 1048574)))", ""},
+      {"select pgtide_api.broadcast('a', to_json(repeat('x', 1048575)))", "22023"},
+      {"select pgtide_api.broadcast_all(to_json(repeat('x', 1048575)))", "22023"},
+      {"select pgtide_api.broadcast_all('[]')", ""},
   };
   for (const Case& one : cases) CHECK(db.session->attempt(one.sql).sqlstate == one.sqlstate);
   CHECK(db.run("select collection, action, record, length(new_row::text) from pgtide.log order by "
@@ -360,7 +360,7 @@ TEST_CASE("broadcast: names and sizes are checked, on all ways alike") {
 
 TEST_CASE("rotation: a table is emptied once nobody needs it, and never waited for") {
   Installed db;
-  db.run("select pgtide.broadcast_all('1')");
+  db.run("select pgtide_api.broadcast_all('1')");
   CHECK(db.run("select pgtide.switch_log()")[0][0] == "1");
   db.run("select pgtide.seal_log()");
   CHECK(db.run("select pgtide.empty_log(0)")[0][0] == "f");
@@ -371,6 +371,6 @@ TEST_CASE("rotation: a table is emptied once nobody needs it, and never waited f
   CHECK(db.run("select pgtide.empty_log(0)")[0][0] == "f");
   reader.run("commit");
   CHECK(db.run("select pgtide.empty_log(0)")[0][0] == "t");
-  db.run("select pgtide.broadcast_all('2')");
+  db.run("select pgtide_api.broadcast_all('2')");
   CHECK(db.run("select log from pgtide.log") == std::vector<Row>{{"1"}});
 }

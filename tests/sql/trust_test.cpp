@@ -91,21 +91,24 @@ TEST_CASE("trust: a writer's quote_all_identifiers changes no record id, on no w
 
 TEST_CASE("trust: an extension that a stranger puts into the schema is one fault with one mend") {
   const Role stranger;
-  InstalledDatabase database;
-  database.run("create table t (id int primary key)");
-  follow_table(database, "t");
-  database.run("grant create on database " + database.name() + " to " + stranger.name());
-  Session session = database.session(stranger.name());
-  session.run("create extension hstore schema pgtide");
-  const std::vector<Row> all{{"extension hstore has put its objects into schema pgtide",
-                              "DROP EXTENSION hstore;"}};
-  CHECK(database.run("select wrong, mend from pgtide.schema_faults()") == all);
-  CHECK(told(database) == all);
-  // Which does not stand in the way of an upgrade.
-  CHECK(install(database.url()).ok());
-  CHECK(told(database) == all);
-  database.run(all[0][1]);
-  CHECK(told(database).empty());
+  for (const std::string schema : {"pgtide", "pgtide_api"}) {
+    CAPTURE(schema);
+    InstalledDatabase database;
+    database.run("create table t (id int primary key)");
+    follow_table(database, "t");
+    database.run("grant create on database " + database.name() + " to " + stranger.name());
+    Session session = database.session(stranger.name());
+    session.run("create extension hstore schema " + schema);
+    const std::vector<Row> all{{"extension hstore has put its objects into schema " + schema,
+                                "DROP EXTENSION hstore;"}};
+    CHECK(database.run("select wrong, mend from pgtide.schema_faults()") == all);
+    CHECK(told(database) == all);
+    // Which does not stand in the way of an upgrade.
+    CHECK(install(database.url()).ok());
+    CHECK(told(database) == all);
+    database.run(all[0][1]);
+    CHECK(told(database).empty());
+  }
 }
 
 TEST_CASE("trust: what is wrong with the schema resyncs no collection, however often it changes") {

@@ -134,7 +134,7 @@ class RunningBridge {
   // not come: an event to everyone is sent after it, and order does the rest.
   std::vector<std::string> raw_heard(WireClient& client) {
     const std::string mark = R"({"barrier":)" + std::to_string(++barriers_) + "}";
-    writer.run("select pgtide.broadcast_all('" + mark + "')");
+    writer.run("select pgtide_api.broadcast_all('" + mark + "')");
     std::vector<std::string> frames;
     for (;;) {
       std::string frame = client.next();
