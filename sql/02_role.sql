@@ -86,7 +86,7 @@ end $$;
 -- there. What we noted when we made it is ours, whatever an extension takes it for.
 create or replace function pgtide.extension_objects()
 returns table (extension name, class oid, object oid)
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
   select e.extname, o.class, o.oid
     from (select p.tableoid as class, p.oid
             from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -110,7 +110,7 @@ $$;
 -- EXECUTE that one's function, which serves no relation but its own. `functions`: on these alone.
 create or replace function pgtide.rights_of_others(functions oid[] default null)
 returns table (kind text, object text, who text)
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
   select o.kind, o.object, coalesce(quote_ident(g.rolname), 'public')
     from (select 'function' as kind, p.oid::regprocedure::text as object, p.proowner as owner,
                  coalesce(p.proacl, acldefault('f', p.proowner)) as acl
@@ -249,17 +249,24 @@ begin
   end if;
 end $$;
 
--- Notes how functions are now.
+-- A function as it is now: all of pg_proc that changes what a call does, or when it is made.
+-- Arguments and results as texts, since numbers change with a dump; a body that is parsed
+-- (PostgreSQL 14) as whatever it is, since ours have none.
 create or replace function pgtide.print_of(function oid) returns text
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select md5(concat_ws('|', p.prosrc, p.probin, r.rolname, p.prosecdef, p.proconfig, p.prolang,
-                       p.provolatile, p.prokind, p.proretset, p.prorettype::regtype))
-    from pg_proc p join pg_roles r on r.oid = p.proowner where p.oid = function
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
+  select md5(jsonb_build_array(
+           p.prosrc, p.probin, r.rolname, p.prosecdef, p.proconfig, l.lanname, p.provolatile,
+           p.prokind, p.proretset, pg_get_function_result(p.oid), pg_get_function_arguments(p.oid),
+           p.proisstrict, p.proparallel, p.proleakproof, p.procost, p.prorows,
+           p.prosupport::regproc, p.provariadic::regtype, p.protrftypes::regtype[],
+           to_jsonb(p) -> 'prosqlbody')::text)
+    from pg_proc p join pg_roles r on r.oid = p.proowner join pg_language l on l.oid = p.prolang
+   where p.oid = function
 $$;
 
 -- The text of a view is as the server's version writes it.
 create or replace function pgtide.print_of_view(view oid) returns text
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
   select concat(current_setting('server_version_num')::int / 10000, ':',
                 md5(concat_ws('|', pg_get_viewdef(c.oid), r.rolname, c.reloptions)))
     from pg_class c join pg_roles r on r.oid = c.relowner where c.oid = $1

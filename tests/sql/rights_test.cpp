@@ -205,6 +205,7 @@ TEST_CASE("fingerprint: a function that is not as it was installed is a fault wi
     const char* why;
     const char* sql;
     const char* says;
+    bool no_look = false;  // the look itself is out of order
   };
   const Case cases[] = {
       {"SECURITY INVOKER", "alter function pgtide_api.broadcast(text, json) security invoker",
@@ -219,6 +220,29 @@ TEST_CASE("fingerprint: a function that is not as it was installed is a fault wi
        "create or replace function pgtide.wake() returns void language plpgsql set "
        "search_path = pg_catalog, pg_temp as 'begin end'",
        "function pgtide.wake() is not as it was installed: pgtide install\n"},
+      {"strict: a call with null does nothing",
+       "alter function pgtide.repair(int, text, tid) strict",
+       "function pgtide.repair(integer,text,tid) is not as it was installed: pgtide install\n"},
+      {"volatility", "alter function pgtide.queue_has_room() immutable",
+       "function pgtide.queue_has_room() is not as it was installed: pgtide install\n"},
+      {"parallel", "alter function pgtide.random_bigint() parallel safe",
+       "function pgtide.random_bigint() is not as it was installed: pgtide install\n"},
+      {"leakproof", "alter function pgtide.serves(oid, oid) leakproof",
+       "function pgtide.serves(oid,oid) is not as it was installed: pgtide install\n"},
+      {"cost", "alter function pgtide.serves(oid, oid) cost 1000000",
+       "function pgtide.serves(oid,oid) is not as it was installed: pgtide install\n"},
+      {"rows", "alter function pgtide.told_faults() rows 7",
+       "function pgtide.told_faults() is not as it was installed: pgtide install\n"},
+      {"what plans it", "alter function pgtide.serves(oid, oid) support numeric_support",
+       "function pgtide.serves(oid,oid) is not as it was installed: pgtide install\n"},
+      {"defaults",
+       "do $$ begin execute replace(pg_get_functiondef('pgtide.look'::regproc), "
+       "'DEFAULT 2147483647', 'DEFAULT 0'); end $$",
+       "function pgtide.look(integer,integer) is not as it was installed: pgtide install\n", true},
+      {"names of arguments",
+       "update pg_proc set proargnames = '{upto,past,collection,name,wrong,mend}' "
+       "where oid = 'pgtide.look'::regproc",
+       "function pgtide.look(integer,integer) is not as it was installed: pgtide install\n", true},
       {"gone", "drop function pgtide.set_horizon(bigint)",
        "function pgtide.set_horizon(bigint) is gone: pgtide install\n"},
   };
@@ -228,6 +252,11 @@ TEST_CASE("fingerprint: a function that is not as it was installed is a fault wi
     watch_posts(database);
     CHECK(faults_of(database) == "");
     database.run(one.sql);
+    if (one.no_look) {
+      CHECK(database.value("select wrong || ': ' || mend || chr(10) from "
+                           "pgtide.schema_faults()") == one.says);
+      continue;
+    }
     CHECK(faults_of(database) == one.says);
     REQUIRE(install(database.url()).ok());
     CHECK(faults_of(database) == "");
