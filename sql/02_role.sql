@@ -273,38 +273,53 @@ language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifi
 $$;
 
 create or replace function pgtide.note_views(views regclass[]) returns void
-language sql set search_path = pg_catalog, pg_temp as $$
+language sql set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
   insert into pgtide.fingerprint (function, print)
   select 'view ' || v::text, pgtide.print_of_view(v) from unnest(views) v
   on conflict (function) do update set print = excluded.print
 $$;
 
 create or replace function pgtide.note_functions(functions oid[]) returns void
-language sql set search_path = pg_catalog, pg_temp as $$
+language sql set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
   insert into pgtide.fingerprint (function, print)
   select f.oid::regprocedure::text, pgtide.print_of(f.oid) from unnest(functions) f(oid)
   on conflict (function) do update set print = excluded.print
 $$;
 
--- Triggers that call a capture function and belong to no collection: they came with a table from a
--- dump, say. They log nothing. A partition that was detached keeps the one for TRUNCATE. A table
--- that has taken the place of a watched one is told of by the collection's own look.
-create or replace function pgtide.stray_triggers() returns table (relation regclass, trigger name)
+-- Triggers that call a capture function and are none of those that `watch` has put there. They came
+-- with a table from a dump, say, and log nothing; or they are on a watched table (`serves`),
+-- and log its changes again. The table's own is told of by the collection's look, and so is a table
+-- that has taken the place of a watched one. A partition has one of its own for TRUNCATE, which it
+-- keeps when it is detached; it does nothing then.
+drop function if exists pgtide.stray_triggers() cascade;
+create function pgtide.stray_triggers()
+returns table (relation regclass, trigger name, serves boolean)
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select t.tgrelid::regclass, t.tgname
+  select t.tgrelid::regclass, t.tgname, x.is_root or x.is_partition
     from pg_trigger t
     join pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'pgtide'::regnamespace
-    join pg_class c on c.oid = t.tgrelid join pg_namespace s on s.oid = c.relnamespace
+    join pg_class c on c.oid = t.tgrelid
+    join pg_namespace s on s.oid = c.relnamespace
     left join pgtide.collection w
-      on (w.relation = c.oid or w.table_schema = s.nspname and w.table_name = c.relname)
-     and p.proname in (format('capture_%s', w.id), format('truncate_%s', w.id))
-   where t.tgparentid = 0 and not t.tgisinternal and w.id is null
-     and t.tgargs <> convert_to('partition', 'UTF8') || decode('00', 'hex')
+      on w.id::text = substring(p.proname from '^(?:capture|truncate)_([0-9]+)$')
+   cross join lateral (select
+           coalesce(w.relation = c.oid or w.table_schema = s.nspname and w.table_name = c.relname,
+                    false) as is_root,
+           c.relispartition and exists (select from pg_partition_ancestors(c.oid) a
+                                         where a.relid = w.relation) as is_partition) x
+   where t.tgparentid = 0 and not t.tgisinternal
+     and not (x.is_root and t.tgname = '!pgtide' and starts_with(p.proname, 'capture_'))
+     and not (w.id is not null and t.tgname = '!pgtide_truncate'
+              and starts_with(p.proname, 'truncate_')
+              and (x.is_root or x.is_partition
+                   or not c.relispartition
+                      and t.tgargs = convert_to('partition', 'UTF8') || decode('00', 'hex')))
+   order by t.oid
 $$;
 
 -- What is not as it was installed, and who has rights that nobody should have.
 create or replace function pgtide.schema_faults() returns table (wrong text, mend text)
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
   select case when f.function is null
                 then format('function %s is not one of pgtide''s', p.oid::regprocedure)
               when p.oid is null then format('function %s is gone', f.function)
@@ -355,8 +370,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from pg_namespace n left join pg_namespace a on a.nspname = 'pgtide_api'
    where n.nspname = 'pgtide' and a.nspowner is distinct from n.nspowner
   union all
-  select format('trigger %I of table %s belongs to no collection and logs nothing', s.trigger,
-                s.relation),
+  select format(case when s.serves then 'trigger %I of table %s logs changes that are logged anyhow'
+                     else 'trigger %I of table %s belongs to no collection and logs nothing' end,
+                s.trigger, s.relation),
          format('DROP TRIGGER %I ON %s;', s.trigger, s.relation)
     from pgtide.stray_triggers() s
   union all

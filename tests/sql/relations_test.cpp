@@ -96,6 +96,36 @@ TEST_CASE("relations: a trigger on a table that is not the collection's logs not
   }
 }
 
+TEST_CASE("relations: a trigger that says it is a partition's is looked at like any other") {
+  InstalledDatabase database;
+  database.run(parted + "create table stray (id int primary key, t text); create table whole (id "
+               "int primary key, t text) partition by range (id); create table half partition of "
+               "whole default");
+  watch_table(database, "parts");
+  CHECK(schema_faults_of(database) == "");
+  const std::string row = " for each row execute function pgtide.capture_1('partition')";
+  database.run("create trigger one after insert on stray" + row +
+               "; create trigger two after insert on low" + row +
+               "; create trigger \"!pgtide_truncate\" after truncate on half execute function "
+               "pgtide.truncate_1('partition'); create trigger three after truncate on stray "
+               "execute function pgtide.truncate_1('partition')");
+  const std::string none = " belongs to no collection and logs nothing: DROP TRIGGER ";
+  CHECK(schema_faults_of(database) ==
+        "trigger one of table public.stray" + none + "one ON public.stray;\n" +
+        "trigger two of table public.low logs changes that are logged anyhow: DROP TRIGGER two ON "
+        "public.low;\n" +
+        "trigger \"!pgtide_truncate\" of table public.half" + none +
+        "\"!pgtide_truncate\" ON public.half;\n" +
+        "trigger three of table public.stray" + none + "three ON public.stray;\n");
+  for (const Row& fault : database.run("select mend from pgtide.schema_faults()"))
+    database.run(fault[0]);
+  CHECK(schema_faults_of(database) == "");
+  // To detach a partition is an everyday matter, and what it keeps of ours does nothing.
+  database.run("alter table parts detach partition low; truncate low");
+  CHECK(schema_faults_of(database) == "");
+  CHECK(logged(database) == "");
+}
+
 TEST_CASE("relations: an update on another table, and one that changes its key, log nothing") {
   InstalledDatabase database;
   database.run("create table chat (id int primary key, t text); " + parted +
