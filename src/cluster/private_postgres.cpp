@@ -115,7 +115,7 @@ Result<std::string> find_binaries(const std::string& wanted) {
   if (!wanted.empty()) {
     candidates.emplace_back(wanted);
   } else {
-    candidates.emplace_back(first_line_of("pg_config --bindir 2>/dev/null"));
+    candidates.emplace_back(first_line_of("\"${PG_CONFIG:-pg_config}\" --bindir 2>/dev/null"));
     add_installed("/usr/lib/postgresql", "", candidates);
     add_installed("/usr", "pgsql-", candidates);
     add_search_path(candidates);
@@ -265,7 +265,7 @@ bool PrivatePostgres::Cluster::copy(const std::string& from, const std::string& 
 Result<void> PrivatePostgres::Cluster::init() {
   const Result<pid_t> started = start_program(
       program({binaries + "/initdb", "-D", pgdata_path(), "-U", "postgres", "-A", "trust",
-               "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"},
+               "-E", "UTF8", "--locale=C", "--no-sync"},
               "initdb.log"));
   if (!started) return started.error();
   const int status = wait_for_program(*started);

@@ -17,7 +17,7 @@ struct PrivatePostgresOptions {
   bool fsync = false;
   // "name=value", as postgres -c takes them; they win over our own.
   std::vector<std::string> settings;
-  // Where initdb and postgres lie; empty: `pg_config --bindir`, else the newest of
+  // Where initdb and postgres lie; empty: `$PG_CONFIG --bindir` (pg_config), else the newest of
   // /usr/lib/postgresql/*/bin and /usr/pgsql-*/bin, else PATH.
   std::string binaries;
   // A directory where what initdb makes is kept and copied from the next time, which takes a tenth

@@ -163,6 +163,7 @@ std::vector<std::string> Session::take_notices() {
 int Session::pid() const {
   return PQbackendPID(connection_);
 }
+int Session::server_version() const { return PQserverVersion(connection_); }
 
 PrivatePostgresOptions quick_cluster() {
   PrivatePostgresOptions options;

@@ -48,7 +48,8 @@ class Session {
   // What a notice or warning has said since the last call.
   std::vector<std::string> take_notices();
 
-  int pid() const;  // of the server's process
+  int pid() const;             // of the server's process
+  int server_version() const;  // 150018 for 15.18
   void close();     // as when the client's program ends
   pg_conn* native() { return connection_; }
 
