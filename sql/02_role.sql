@@ -227,25 +227,31 @@ end $$;
 
 -- Gives a function to the capture role and takes it from everybody else. ALTER FUNCTION ... OWNER
 -- TO wants the new owner to have CREATE on the schema; it has it for this statement only, or code
--- that runs as the capture role could put functions here, and the installer would call them.
+-- that runs as the capture role could put functions here, and the installer would call them. The
+-- installer puts the functions on tables and sends custom events, and does not inherit from the
+-- capture role (PostgreSQL 16).
 create or replace function pgtide.hand_over(function regprocedure) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   capture_role constant name := (select m.capture_role from pgtide.meta m);
-  role constant name := coalesce(capture_role, (
+  installer constant name := (
     select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner
-     where n.nspname = 'pgtide'));
+     where n.nspname = 'pgtide');
+  role constant name := coalesce(capture_role, installer);
 begin
   if (select proowner from pg_proc where oid = function)
-     is not distinct from (select oid from pg_roles where rolname = role) then
-    return;
+     is distinct from (select oid from pg_roles where rolname = role) then
+    if capture_role is not null then
+      execute format('grant create on schema pgtide, pgtide_api to %I', capture_role);
+    end if;
+    execute format('alter function %s owner to %I', function, role);
+    if capture_role is not null then
+      execute format('revoke create on schema pgtide, pgtide_api from %I', capture_role);
+    end if;
   end if;
-  if capture_role is not null then
-    execute format('grant create on schema pgtide, pgtide_api to %I', capture_role);
-  end if;
-  execute format('alter function %s owner to %I', function, role);
-  if capture_role is not null then
-    execute format('revoke create on schema pgtide, pgtide_api from %I', capture_role);
+  if not has_function_privilege(installer, function, 'EXECUTE') then
+    perform pgtide.as_owner(format('grant execute on function %s to %I', function, installer),
+                            function);
   end if;
 end $$;
 

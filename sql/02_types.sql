@@ -343,6 +343,16 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from pg_type y where y.oid = any (kinds) and y.typtype = 'c' and y.oid <> all (trusted)
 $$;
 
+-- Whether a relation has never had a column of this number, for PostgreSQL 13, where
+-- pg_describe_object() raises for one that is not there.
+create or replace function pgtide.lacks_column(relation oid, number int) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  return pg_describe_object(1259, relation, number) is null;
+exception when internal_error then
+  return true;
+end $$;
+
 -- Whether the relations have just those columns still that a query of the catalog finds, which may
 -- see the past; null: no relation. A row's own names and types tell nothing of that: names that a
 -- text gives are given by place, and a column that was dropped makes room for another. What
@@ -355,9 +365,9 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                     a.attnum, a.attname), ' and ' order by a.attnum)
              from pg_attribute a
             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-           case when current_setting('server_version_num')::int >= 140000
-                then format('pg_describe_object(1259, %s, %s) is null', c.oid, c.relnatts + 1)
-           end), ''),
+           format(case when current_setting('server_version_num')::int >= 140000
+                       then 'pg_describe_object(1259, %s, %s) is null'
+                       else 'pgtide.lacks_column(%s, %s)' end, c.oid, c.relnatts + 1)), ''),
          ' and ' order by c.oid)
     from pg_class c where c.oid = any (relations)
 $$;
