@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "capture/change_row.hpp"
+#include "capture/fault.hpp"
+#include "capture/statement_limit.hpp"
 #include "model/wording.hpp"
 
 namespace pgtide {
@@ -55,7 +57,7 @@ select m.id, m.name, m.shown, m.part, case
  order by m.id, m.part)";
 
 // The leader makes no tick while it looks: half a millisecond for each table.
-constexpr std::int64_t looked_at_once = 200;
+constexpr std::int64_t looked_at_once_max = 200;
 
 ColumnKind kind_of(std::string_view name) {
   using enum ColumnKind;
@@ -187,18 +189,44 @@ std::shared_ptr<const Catalog> CatalogLoader::load(DatabaseSession& session,
   return std::make_shared<const Catalog>(std::move(collections), std::move(unwatched));
 }
 
+void CatalogLoader::look(DatabaseSession& session, std::chrono::milliseconds time_max) {
+  if (looked_at_once_ == 0) looked_at_once_ = looked_at_once_max;
+  const StatementLimit limit(session, time_max);
+  Turn turn;
+  try {
+    begin(turn, session);
+    look_at(turn, session);
+    looked_at_once_ = std::min(2 * looked_at_once_, looked_at_once_max);
+  } catch (const pqxx::sql_error& error) {
+    const std::string passed = limit.passed_by(error);
+    if (passed.empty()) throw;
+    looked_at_once_ = std::max<std::int64_t>(looked_at_once_ / 2, 1);
+    throw CaptureFault(ErrorKind::unavailable, "the look at " + turn.name + " " + passed +
+                                                   "; it is tried again later");
+  }
+}
+
 // After a look that failed it goes on all the same, so that one table does not hide the others.
-void CatalogLoader::look(DatabaseSession& session) {
+void CatalogLoader::begin(Turn& turn, DatabaseSession& session) {
   const auto some = session.run_with(
-      "select coalesce(max(id), 0), count(*) from (select id from pgtide.collection "
-      "where id > $1::int order by id limit $2::bigint) next", looked_past_, looked_at_once);
-  const std::int32_t past = looked_past_;
-  const auto upto = static_cast<std::int32_t>(integer_of(some[0][0]));
-  looked_past_ = integer_of(some[0][1]) == looked_at_once ? upto : 0;
-  seen_faults_.erase(seen_faults_.upper_bound(past), seen_faults_.upper_bound(upto));
+      "select coalesce(max(id), 0), count(*), (array_agg(name order by id))[1], "
+      "(array_agg(name order by id desc))[1] from (select id, name from pgtide.collection "
+      "where id > $1::int order by id limit $2::bigint) next", looked_past_, looked_at_once_)[0];
+  turn.past = looked_past_;
+  turn.upto = static_cast<std::int32_t>(integer_of(some[0]));
+  const std::int64_t count = integer_of(some[1]);
+  looked_past_ = count == looked_at_once_ ? turn.upto : 0;
+  if (count == 1) turn.name = "collection " + std::string(text_of(some[2]));
+  if (count > 1)
+    turn.name = "collections " + std::string(text_of(some[2])) + " to " +
+                std::string(text_of(some[3]));
+}
+
+void CatalogLoader::look_at(const Turn& turn, DatabaseSession& session) {
+  seen_faults_.erase(seen_faults_.upper_bound(turn.past), seen_faults_.upper_bound(turn.upto));
   for (const auto& row :
-       session.run_with("select collection, wrong, mend from pgtide.look($1::int, $2::int)", past,
-                        upto)) {
+       session.run_with("select collection, wrong, mend from pgtide.look($1::int, $2::int)",
+                        turn.past, turn.upto)) {
     std::string& seen = seen_faults_[static_cast<std::int32_t>(integer_of(row[0]))];
     if (!seen.empty()) seen += "; also: ";
     seen += one_line(text_of(row[1])) + "; run: " + one_line(text_of(row[2]));

@@ -61,6 +61,8 @@ struct SourceOptions {
   std::size_t event_bytes = 1'048'576;      // a row past it is read by itself
   std::vector<std::string> listed_tables{};  // "schema.table": the rules' tables, for the catalog
   std::optional<Cursor> after{};             // go on from here; empty: from the present
+  // Of a look at the watched tables, and of each statement that reads the catalog.
+  std::chrono::milliseconds statement_time_max{10'000};
 };
 
 // The source of batches: the one seam that tests replace. A source has its own thread between

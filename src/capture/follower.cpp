@@ -93,7 +93,7 @@ void Follower::look_for_leader(bool led) {
     fault = "no bridge leads, and table pgtide.turn is locked";
     if (!rows[0][0].is_null()) fault.append("; end ").append(text_of(rows[0][0]));
   }
-  context_.board.stand(context_.sink, true, false, fault);
+  context_.stand(false, fault);
 }
 
 // Whatever the reason: clients get nothing while nobody makes ticks for what was committed. How

@@ -152,14 +152,17 @@ void Leader::keep_house() {
 void Leader::look() {
   if (context_.catalogs.has_looked_at_all()) look_fault_.clear();
   try {
-    context_.catalogs.look(session_);
+    context_.catalogs.look(session_, context_.options.statement_time_max);
+  } catch (const CaptureFault& fault) {
+    if (context_.stopping()) return;
+    look_fault_ = fault.what();
   } catch (const pqxx::sql_error& error) {
     const std::string state = sqlstate_of(error);
     if (state.empty() || state.starts_with("57") || state.starts_with("08")) throw;
     look_fault_ = "the look at the watched tables failed: " + current_failure().message;
   }
   if (!look_fault_.empty() || context_.catalogs.has_looked_at_all())
-    context_.board.stand(context_.sink, true, true, look_fault_);
+    context_.stand(true, look_fault_);
 }
 
 void Leader::look_for_followers() {

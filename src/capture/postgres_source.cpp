@@ -110,7 +110,7 @@ void PostgresSource::follow(DatabaseSession& session) {
   Follower follower(*context_, session);
   served_ = true;
   board_.heard();
-  board_.stand(context_->sink, true, false, "");
+  context_->stand(false, "");
   spdlog::info("capture: follows another bridge, at tick {}", context_->feed.progress().last.n);
   follower.run();
   if (follower.leads()) lead(session);
@@ -125,7 +125,7 @@ void PostgresSource::lead(DatabaseSession& session) {
   board_.update([](SourceStatus& status) {
     if (std::exchange(status.lacks_ticks, false)) status.oldest_unread_us = 0;
   });
-  board_.stand(context_->sink, true, true, "");
+  context_->stand(true, "");
   spdlog::info("capture: leads, at tick {}", context_->feed.progress().last.n);
   leader.run();
   leader.resign();

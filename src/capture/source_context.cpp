@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "capture/fault.hpp"
+#include "capture/statement_limit.hpp"
+
 namespace pgtide {
 
 void SourceContext::ask_to_stop() {
@@ -33,6 +36,13 @@ std::chrono::steady_clock::time_point SourceContext::notice_due() const {
   return catalog_noticed_ ? notice_welcome_at_ : std::chrono::steady_clock::time_point::max();
 }
 
+void SourceContext::stand(bool leader, const std::string& fault) {
+  leads_ = leader;
+  fault_ = fault;
+  const std::string between = fault.empty() || catalog_fault_.empty() ? "" : "; also: ";
+  board.stand(sink, true, leader, fault + between + catalog_fault_);
+}
+
 void SourceContext::refresh_catalog(DatabaseSession& session) {
   const auto began = std::chrono::steady_clock::now();
   catalog_is_due_ = false;
@@ -44,16 +54,37 @@ void SourceContext::refresh_catalog(DatabaseSession& session) {
     tables = listed_tables_;
     wanted = refreshes_wanted_;
   }
-  if (auto catalog = catalogs.load(session, tables)) feed.set_catalog(std::move(catalog));
-  feed.rows().accept_altered();
+  const std::string before = std::exchange(catalog_fault_, "");
+  if (auto catalog = load_catalog(session, tables)) feed.set_catalog(std::move(catalog));
+  const bool loaded = catalog_fault_.empty();
+  if (loaded) feed.rows().accept_altered();
   const auto ended = std::chrono::steady_clock::now();
   notice_welcome_at_ = ended + std::max<std::chrono::steady_clock::duration>(
                                    std::chrono::seconds{1}, 9 * (ended - began));
+  if (catalog_fault_ != before) stand(leads_, fault_);
+  if (!loaded) {
+    catalog_noticed_ = true;  // once more, when that is welcome
+    return;
+  }
   {
     const std::lock_guard lock(mutex_);
     refreshes_done_ = wanted;
   }
   refreshed_.notify_all();
+}
+
+std::shared_ptr<const Catalog> SourceContext::load_catalog(
+    DatabaseSession& session, const std::vector<std::string>& tables) {
+  const StatementLimit limit(session, options.statement_time_max);
+  try {
+    return catalogs.load(session, tables);
+  } catch (const pqxx::sql_error& error) {
+    const std::string passed = limit.passed_by(error);
+    if (passed.empty() || stopping()) throw;
+    catalog_fault_ = "to read the catalog of what is watched " + passed + "; it is tried again later";
+    if (!catalogs.has_loaded()) throw CaptureFault(ErrorKind::unavailable, catalog_fault_);
+    return nullptr;
+  }
 }
 
 SourceContext::Cancellable::Cancellable(SourceContext& context, DatabaseSession& session)

@@ -39,7 +39,12 @@ class SourceContext {
   // Any other thread: asks for a refresh, and waits so long for it. False where it did not come.
   bool await_refresh(std::chrono::milliseconds time_max);
 
-  // Loads the catalog and tells the sink if it has changed.
+  // Where the source stands while it is connected. With `fault` it says why the catalog could not be
+  // read, where that is so.
+  void stand(bool leader, const std::string& fault);
+
+  // Loads the catalog and tells the sink if it has changed. Where that takes too long and there is
+  // an older one to go on with, stand() says so, and it is tried again later.
   void refresh_catalog(DatabaseSession& session);
   // A NOTIFY says that what is watched has changed. Anybody may say so, as often as he likes: a
   // refresh comes of it once a second at most, and takes a tenth of the time at most.
@@ -66,6 +71,12 @@ class SourceContext {
   };
 
  private:
+  std::shared_ptr<const Catalog> load_catalog(DatabaseSession& session,
+                                              const std::vector<std::string>& tables);
+
+  bool leads_ = false;
+  std::string fault_;          // as stand() was told
+  std::string catalog_fault_;  // what the last reading of the catalog failed of
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> catalog_is_due_ = false;
   bool catalog_noticed_ = false;

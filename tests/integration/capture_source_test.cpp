@@ -207,6 +207,53 @@ TEST_CASE("capture: a look that fails is said, and the ticks go on") {
   CHECK(running.sink.faults().size() == 1);
 }
 
+TEST_CASE("capture: a look without end is ended and said, and the ticks go on") {
+  Posts posts;
+  posts.database.run("alter function pgtide.look(int, int) rename to looked");
+  posts.database.run(
+      "create function pgtide.look(past int, upto int) returns table (collection int, wrong text, "
+      "mend text) language plpgsql as 'begin perform pg_sleep(3600); end'");
+  SourceOptions options = Running::options_for(posts.database);
+  options.statement_time_max = std::chrono::milliseconds{200};
+  Running running(options);
+  running.wait_until_leading();
+  posts.database.run("insert into posts values (1, 'a')");
+  running.wait_for(1);
+  const SourceStatus status = running.source->status();
+  CHECK(status.leader);
+  CHECK(status.reconnects == 0);
+  CHECK_MESSAGE(status.fault.find("the look at collection posts took longer than 200 ms") == 0,
+                status.fault);
+}
+
+TEST_CASE("capture: a lock on what is watched keeps nobody from its ticks, and is said") {
+  Posts posts;
+  SourceOptions options = Running::options_for(posts.database);
+  options.statement_time_max = std::chrono::milliseconds{500};
+  Running leader(options);
+  leader.wait_until_leading();
+  Running follower(options);
+  eventually([&] { return follower.source->status().connected; });
+  Session member = posts.database.session();
+  member.run("begin; lock table pgtide.collection in access exclusive mode");
+  const std::string says =
+      "to read the catalog of what is watched waited for a lock for longer than 50 ms";
+  for (Running* one : {&leader, &follower}) {
+    one->source->list_tables({"public.other"});
+    eventually([&] { return one->source->status().fault.find(says) != std::string::npos; },
+               std::chrono::seconds{10}, [&] { return one->source->status().fault; });
+  }
+  posts.database.run("insert into posts values (1, 'a')");
+  leader.wait_for(1);
+  follower.wait_for(1);
+  member.run("rollback");
+  for (Running* one : {&leader, &follower}) {
+    eventually([&] { return one->source->status().fault.empty(); }, std::chrono::seconds{40},
+               [&] { return one->source->status().fault; });
+    CHECK(one->source->status().reconnects == 0);
+  }
+}
+
 TEST_CASE("capture: a broadcast is refused with what mends it") {
   const Role stranger;
   Posts posts;
