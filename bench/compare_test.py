@@ -1,4 +1,4 @@
-"""bench/compare against builds whose programs are scripts with known figures."""
+"""bench/compare.py against builds whose programs are scripts with known figures."""
 import json
 import os
 import subprocess
@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-COMPARE = Path(__file__).with_name("compare")
+COMPARE = Path(__file__).with_name("compare.py")
 
 # Counts its runs in a file beside it, and prints the figure of that run.
 PROGRAM = """#!/bin/sh

@@ -18,7 +18,7 @@ def figures(build, name, options):
     command = [str(build / "bench" / name), "--json", "-", *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"bench/compare: {' '.join(command)} ended with {done.returncode}")
+        sys.exit(f"bench/compare.py: {' '.join(command)} ended with {done.returncode}")
     report = json.loads(done.stdout)
     return report["commit"], {f"{f['name']}, {f['unit']}": f["value"] for f in report["figures"]}
 
@@ -38,7 +38,7 @@ def main():
         for which in sorted(builds, reverse=turn % 2 == 1):
             commits[which], run = figures(builds[which], arguments.name, options)
             runs[which].append(run)
-            print(f"bench/compare: turn {turn + 1} of {arguments.turns}, {which}", file=sys.stderr)
+            print(f"bench/compare.py: turn {turn + 1} of {arguments.turns}, {which}", file=sys.stderr)
 
     print(f"{arguments.name} {' '.join(options)}, {arguments.turns} turns: "
           f"base {commits['base']}, new {commits['new']}")
