@@ -33,6 +33,13 @@ bool means(const ConnectionQuery& query, const ConnectionRecord& record) {
   return record.id > query.after;
 }
 
+// What a subscription takes beside its filter, by the sizes of its seat, class and group and of
+// their places in the index, and how often its pattern stands there. An estimate, upwards.
+std::size_t bytes_of(const Subscription& subscription) {
+  constexpr std::size_t itself = 768, pattern_copies = 4;
+  return itself + pattern_copies * subscription.pattern.size();
+}
+
 std::string why_ended(ScanBudget::Shortage why) {
   const std::string mend = "; this one has ended: ask for a column that equals something, or for "
                            "less";
@@ -72,11 +79,30 @@ Broker::State::State(BrokerOptions options_, std::shared_ptr<const Policy> polic
             options.memory),
       filters(options.memory),
       fan_out(options.limits, *sealer, options.clock, options.memory),
-      origins(options.limits.requests_per_second, options.limits.work_burst()) {}
+      origins(options.limits.requests_per_second, options.limits.work_burst()),
+      request_rate(options.limits.requests_per_second, options.limits.requests_per_second),
+      work_rate(options.limits.requests_per_second, options.limits.work_burst()) {}
+
+Broker::State::~State() {
+  for (const auto& connection : connections) {
+    if (!connection) continue;
+    for (const auto& held : connection->subscriptions) give_back(*held);
+  }
+}
 
 Connection& Broker::State::at(ConnectionNumber number) {
   PGTIDE_ASSERT(number < connections.size() && connections[number]);
   return *connections[number];
+}
+
+void Broker::State::charge(const Subscription& subscription) const {
+  if (options.memory == nullptr) return;
+  options.memory->add(MemoryKind::subscriptions, bytes_of(subscription));
+}
+
+void Broker::State::give_back(const Subscription& subscription) const {
+  if (options.memory == nullptr) return;
+  options.memory->take(MemoryKind::subscriptions, bytes_of(subscription));
 }
 
 std::string Broker::State::error_text(const ErrorReply& error) {
@@ -87,6 +113,7 @@ std::string Broker::State::error_text(const ErrorReply& error) {
 void Broker::State::remove_subscription(Connection& connection, std::size_t at) {
   const auto place = static_cast<std::ptrdiff_t>(at);
   index.leave(connection.subscriptions[at]->seat);
+  give_back(*connection.subscriptions[at]);
   connection.subscriptions.erase(connection.subscriptions.begin() + place);
   --subscription_count;
 }
@@ -108,14 +135,9 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
     state.free_numbers.pop_back();
   }
   state.latest = now;
-  const BrokerLimits& limits = state.options.limits;
-  const double rate = limits.requests_per_second;
-  const TokenBucket requests(rate, rate, now);
-  const TokenBucket work(rate, limits.work_burst(), now);
-  const OriginNumber origin = state.origins.enter(state.address_of(record), now);
-  state.index.budget().enter(opened.number, origin);
-  auto connection =
-      std::make_unique<Connection>(Connection{std::move(record), origin, requests, work});
+  const Tokens requests(state.request_rate, now), work(state.work_rate, now);
+  state.index.budget().enter(opened.number, state.origins.enter(state.address_of(record), now));
+  auto connection = std::make_unique<Connection>(Connection{std::move(record), requests, work});
   connection->told = state.moves;
   state.heard[opened.number] = 0;
   if (connection->admitted(state.options)) {
@@ -132,10 +154,13 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
 void Broker::close(ConnectionNumber number) {
   State& state = *state_;
   Connection& connection = state.at(number);
-  for (const auto& subscription : connection.subscriptions) state.index.leave(subscription->seat);
+  for (const auto& subscription : connection.subscriptions) {
+    state.index.leave(subscription->seat);
+    state.give_back(*subscription);
+  }
   state.index.leave(connection.everyone);
+  state.origins.leave(state.origin_of(number), state.latest);
   state.index.budget().forget(number);
-  state.origins.leave(connection.origin, state.latest);
   state.subscription_count -= connection.subscriptions.size();
   --state.connection_count;
   state.unfinished.erase(number);

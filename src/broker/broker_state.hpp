@@ -22,25 +22,24 @@
 // What broker.cpp, requests.cpp and policy_change.cpp share; nobody else includes this.
 namespace pgtide {
 
-// A pattern that a connection holds, with its options.
+// A pattern that a connection holds, with its options. What it takes beside the filter is in the
+// account of memory by the pattern's size (Broker::State::charge()).
 struct Subscription {
   Seat seat{};
   std::string pattern{};
-  ActionSet events{};
   HeldFilterPointer filter{};  // null: none
-  MemoryCharge charge{};       // of all but the filter
+  ActionSet events{};
 };
 
 // One open connection. Its address does not change while it is open.
 struct Connection {
   ConnectionRecord record{};
-  OriginNumber origin;
-  TokenBucket requests;
-  TokenBucket work;  // what the items of its requests take
-  std::size_t refusals = 0;  // for the rate, less what was answered since
+  Tokens requests;
+  Tokens work;  // what the items of its requests take
+  std::uint32_t told = 0;      // `moves` of the position that it last was told as such
+  std::uint32_t refusals = 0;  // for the rate, less what was answered since
   std::vector<std::unique_ptr<Subscription>> subscriptions{};  // in their order
-  Seat everyone{};                             // what broadcast_all reaches it by
-  std::uint64_t told = 0;                      // `moves` of the position it last was told as such
+  Seat everyone{};                                             // broadcast_all reaches it by this
 
   // May it do more than send `auth`?
   bool admitted(const BrokerOptions& options) const {
@@ -56,13 +55,14 @@ struct Broker::State {
   std::shared_ptr<CursorSealer> sealer;
   std::shared_ptr<const Policy> policy;
   Cursor position;
-  std::uint64_t moves = 1;  // of the position
+  std::uint32_t moves = 1;  // of the position; begins anew some time
   SubscriptionIndex index;
   CollectionCounts collections{};
   Lenses lenses{};
   FilterTexts filters;  // outlives the connections below
   FanOut fan_out;
   Origins origins;
+  TokenRate request_rate, work_rate;  // of each connection
   Clock::time_point latest{};  // that anybody gave
   std::vector<std::unique_ptr<Connection>> connections{};  // by number; null: free
   std::vector<ConnectionNumber> free_numbers{};
@@ -75,12 +75,17 @@ struct Broker::State {
   std::map<ConnectionNumber, std::shared_ptr<Request>> unfinished{};
 
   State(BrokerOptions options_, std::shared_ptr<const Policy> policy_, Cursor position_);
+  ~State();
 
   Connection& at(ConnectionNumber number);
   std::string address_of(const ConnectionRecord& record) const {
     return options.address_key ? options.address_key(record.remote_address)
                                : record.remote_address;
   }
+  OriginNumber origin_of(ConnectionNumber number) { return index.budget().origin_of(number); }
+  // A subscription takes memory, or gives it back.
+  void charge(const Subscription& subscription) const;
+  void give_back(const Subscription& subscription) const;
   // Of an `error` that is sent: its text, and it is counted.
   std::string error_text(const ErrorReply& error);
   void remove_subscription(Connection& connection, std::size_t at);

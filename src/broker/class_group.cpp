@@ -37,7 +37,7 @@ bool is_scanned(const DeliveryClass& narrowed) {
   return narrowed.traits.unindexed || !narrowed.traits.rest->predicate().has_terms();
 }
 
-std::size_t bytes_of_place(const std::string& key) {
+std::size_t bytes_of_place(std::string_view key) {
   return place_bytes + (key.size() > short_key_bytes ? key.size() : 0);
 }
 
@@ -86,16 +86,20 @@ void NarrowedClasses::add(DeliveryClass& narrowed) {
 
 void NarrowedClasses::index(DeliveryClass& narrowed) {
   std::size_t bytes = charge_.bytes();
-  for (const IndexTerm& term : narrowed.traits.rest->predicate().terms()) {
-    auto dimension = find(term.dimension);
+  const auto add_term = [&](const IndexDimension& what, std::string_view key) {
+    auto dimension = find(what);
     if (dimension == dimensions_.end()) {
-      dimension = dimensions_.insert(dimension, Dimension{.what = term.dimension});
+      dimension = dimensions_.insert(dimension, Dimension{.what = what});
       bytes += table_bytes;
     }
-    KeyHolders& holders = dimension->by_key[term.key];
-    if (holders.empty()) bytes += bytes_of_place(term.key);
-    holders.add(narrowed);
-  }
+    auto held = dimension->by_key.find(key);
+    if (held == dimension->by_key.end()) {
+      held = dimension->by_key.emplace(std::string(key), KeyHolders{}).first;
+      bytes += bytes_of_place(key);
+    }
+    held->second.add(narrowed);
+  };
+  narrowed.traits.rest->predicate().for_each_term(add_term);
   charge_.set(bytes);
 }
 
@@ -110,21 +114,22 @@ void NarrowedClasses::remove(DeliveryClass& narrowed) {
 
 void NarrowedClasses::take_from_index(DeliveryClass& narrowed) {
   std::size_t bytes = charge_.bytes();
-  for (const IndexTerm& term : narrowed.traits.rest->predicate().terms()) {
-    const auto dimension = find(term.dimension);
-    if (dimension == dimensions_.end()) continue;  // a term that stands there twice
-    const auto held = dimension->by_key.find(term.key);
+  const auto remove_term = [&](const IndexDimension& what, std::string_view key) {
+    const auto dimension = find(what);
+    if (dimension == dimensions_.end()) return;  // a term that stands there twice
+    const auto held = dimension->by_key.find(key);
     if (held != dimension->by_key.end()) {
       held->second.remove(narrowed);
       if (held->second.empty()) {
         dimension->by_key.erase(held);
-        bytes -= bytes_of_place(term.key);
+        bytes -= bytes_of_place(key);
       }
     }
-    if (!dimension->by_key.empty()) continue;
+    if (!dimension->by_key.empty()) return;
     dimensions_.erase(dimension);
     bytes -= table_bytes;
-  }
+  };
+  narrowed.traits.rest->predicate().for_each_term(remove_term);
   charge_.set(bytes);
 }
 

@@ -21,7 +21,7 @@ struct DeliveryClass;
 // A subscription's place in its class. Its address must not change while it is taken.
 struct Seat {
   DeliveryClass* in = nullptr;
-  std::size_t at = 0;
+  std::uint32_t at = 0;
   bool ended = false;  // its filter took more than it may, and is about to end (ScanBudget)
 };
 

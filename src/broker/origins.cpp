@@ -30,8 +30,7 @@ constexpr std::chrono::seconds remembered_at_least{1};  // what ScanBudget count
 }  // namespace
 
 Origins::Origins(double per_second, double burst)
-    : per_second_(per_second * connections_worth),
-      burst_(burst * connections_worth),
+    : rate_(per_second * connections_worth, burst * connections_worth),
       spare_(per_second * spare_rate, burst * spare_burst, {}) {}
 
 OriginNumber Origins::enter(const std::string& address, Time now) {
@@ -48,7 +47,7 @@ OriginNumber Origins::enter(const std::string& address, Time now) {
   }
   known->second = free_numbers_.back();
   free_numbers_.pop_back();
-  origins_[known->second] = Origin{address, TokenBucket(per_second_, burst_, now), 1};
+  origins_[known->second] = Origin{address, Tokens(rate_, now), 1};
   return known->second;
 }
 
@@ -62,18 +61,19 @@ void Origins::leave(OriginNumber number, Time now) {
 }
 
 bool Origins::take(OriginNumber number, Time now, double tokens) {
-  return origins_[number]->work.take(now, tokens) || spare_.take(now, tokens);
+  return origins_[number]->work.take(rate_, now, tokens) || spare_.take(now, tokens);
 }
 
 std::chrono::milliseconds Origins::wait(OriginNumber number, double tokens) const {
-  return std::min(origins_[number]->work.wait(tokens), spare_.wait(tokens));
+  return std::min(origins_[number]->work.wait(rate_, tokens), spare_.wait(tokens));
 }
 
 void Origins::forget_settled(Time now) {
   while (!gone_.empty()) {
     const OriginNumber oldest = gone_.front();
     const Origin& origin = *origins_[oldest];
-    const bool settled = now - origin.left_at >= remembered_at_least && origin.work.is_full(now);
+    const bool settled =
+        now - origin.left_at >= remembered_at_least && origin.work.is_full(rate_, now);
     if (!settled && gone_.size() <= gone_max) return;
     gone_.pop_front();
     by_address_.erase(origin.address);

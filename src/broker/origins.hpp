@@ -40,7 +40,7 @@ class Origins {
  private:
   struct Origin {
     std::string address;
-    TokenBucket work;
+    Tokens work;
     std::size_t connections = 0;
     Time left_at{};
     std::list<OriginNumber>::iterator place{};  // in `gone_`, where it has no connections
@@ -48,8 +48,7 @@ class Origins {
 
   void forget_settled(Time now);
 
-  const double per_second_;
-  const double burst_;
+  const TokenRate rate_;  // of each address
   TokenBucket spare_;
   TextMap<OriginNumber> by_address_{};
   std::vector<std::optional<Origin>> origins_{};  // by number

@@ -5,10 +5,7 @@
 namespace pgtide {
 
 Remainder::Remainder(std::shared_ptr<const Predicate> predicate, Remainders& listed_in)
-    : predicate_(std::move(predicate)),
-      listed_in_(&listed_in),
-      charge_(listed_in.memory_, MemoryKind::subscriptions,
-              sizeof(Remainder) + predicate_->bytes()) {}
+    : predicate_(std::move(predicate)), listed_in_(&listed_in) {}
 
 Visible Remainder::decide(EventRows& rows) {
   std::uint64_t all = Scratch::unlimited;
@@ -35,11 +32,25 @@ std::optional<Visible> Remainder::decide(EventRows& rows, std::uint64_t& steps_l
 }
 
 Remainder::~Remainder() {
-  if (listed_in_ != nullptr) listed_in_->by_text_.erase(this);
+  if (listed_in_ != nullptr) listed_in_->forget(*this);
 }
 
 Remainders::~Remainders() {
-  for (Remainder* held : by_text_) held->listed_in_ = nullptr;
+  for (Remainder* held : by_text_) {
+    if (memory_ != nullptr) memory_->take(MemoryKind::subscriptions, held->bytes());
+    held->listed_in_ = nullptr;
+  }
+}
+
+// What each takes is not kept: it is the same when it goes.
+void Remainders::add(Remainder& made) {
+  by_text_.insert(&made);
+  if (memory_ != nullptr) memory_->add(MemoryKind::subscriptions, made.bytes());
+}
+
+void Remainders::forget(Remainder& gone) {
+  by_text_.erase(&gone);
+  if (memory_ != nullptr) memory_->take(MemoryKind::subscriptions, gone.bytes());
 }
 
 RemainderPointer Remainders::share(std::shared_ptr<const Predicate> predicate) {
@@ -47,7 +58,7 @@ RemainderPointer Remainders::share(std::shared_ptr<const Predicate> predicate) {
   const auto held = by_text_.find(std::string_view(predicate->text()));
   if (held != by_text_.end()) return *held;
   RemainderPointer made(new Remainder(Predicate::compacted(std::move(predicate)), *this));
-  by_text_.insert(made.get());
+  add(*made);
   return made;
 }
 

@@ -43,11 +43,12 @@ class Remainder
 
  private:
   friend class Remainders;
+  std::size_t bytes() const { return sizeof(Remainder) + predicate_->bytes(); }
+
   std::shared_ptr<const Predicate> predicate_;
   Remainders* listed_in_;  // null: they are no more
   std::uint64_t decided_ = 0;  // the number of the event that `visible_` speaks of
   Visible visible_{};
-  MemoryCharge charge_;
 };
 
 using RemainderPointer = boost::intrusive_ptr<Remainder>;
@@ -65,6 +66,8 @@ class Remainders {
 
  private:
   friend class Remainder;
+  void add(Remainder& made);
+  void forget(Remainder& gone);
   static std::string_view text_of(std::string_view text) { return text; }
   static std::string_view text_of(const Remainder* held) { return held->predicate().text(); }
   struct Hash : TextHash {

@@ -22,10 +22,6 @@ namespace {
 constexpr std::chrono::milliseconds memory_patience{5'000};
 // A longer message is paid for before it is read, be it a ping, and is refused without its `id`.
 constexpr std::size_t unpaid_bytes_max = 1'024;
-// What a subscription takes beside its filter, by the sizes of its seat, class and group and of
-// their places in the index, and how often its pattern stands there. An estimate, upwards.
-constexpr std::size_t subscription_bytes = 768;
-constexpr std::size_t pattern_copies = 4;
 // To an address a pattern without a filter is cheap: it takes a tenth of one with a filter.
 constexpr double origin_tokens_of_item = 0.1, origin_tokens_of_held = 0.5;
 // What an address would pay for a piece of a message, about: eight filters, or eighty patterns
@@ -85,7 +81,7 @@ Reply Broker::receive(ConnectionNumber number, std::string_view text, Clock::tim
   }
   auto parsed = parse_client_message(text, state.options.limits.subscriptions_per_connection);
   if (auto* fault = std::get_if<MessageFault>(&parsed)) {
-    request.rate_limited = !is_long && !connection.requests.take(now);
+    request.rate_limited = !is_long && !connection.requests.take(state.request_rate, now);
     request.id = std::move(fault->id);
     state.refuse(request, {.code = fault->code, .message = std::move(fault->message)});
     state.settle(request);
@@ -178,12 +174,12 @@ void Broker::State::answer(Request& request, const AuthMessage& message) {
 
 // Takes a token for the request, or refuses it.
 bool Broker::State::pay(Request& request) {
-  TokenBucket& bucket = request.connection.requests;
-  if (bucket.take(request.now)) return true;
+  Tokens& bucket = request.connection.requests;
+  if (bucket.take(request_rate, request.now)) return true;
   request.rate_limited = true;
   refuse(request, {.code = WireCode::rate_limited,
                    .message = "too many requests a second; wait, then send it again",
-                   .retry_after = bucket.wait()});
+                   .retry_after = bucket.wait(request_rate)});
   return false;
 }
 
@@ -204,16 +200,16 @@ bool Broker::State::pay(Request& request, const SubscribeItem& item) {
 }
 
 bool Broker::State::pay(Request& request, Price price, std::string_view pattern) {
-  TokenBucket& own = request.connection.work;
-  const OriginNumber origin = request.connection.origin;
-  const bool has_own = own.take(request.now, price.of_connection);
+  Tokens& own = request.connection.work;
+  const OriginNumber origin = origin_of(request.number);
+  const bool has_own = own.take(work_rate, request.now, price.of_connection);
   if (has_own && origins.take(origin, request.now, price.of_origin)) return true;
   ErrorReply error{.code = WireCode::rate_limited,
                    .message = "too many patterns and filters a second; wait, then send it again",
                    .pattern = std::string(pattern),
-                   .retry_after = own.wait(price.of_connection)};
+                   .retry_after = own.wait(work_rate, price.of_connection)};
   if (has_own) {
-    own.give_back(price.of_connection);
+    own.give_back(work_rate, price.of_connection);
     error.message = "too many patterns and filters a second from this address; wait, then send it "
                     "again";
     error.retry_after = origins.wait(origin, price.of_origin);
@@ -225,7 +221,7 @@ bool Broker::State::pay(Request& request, Price price, std::string_view pattern)
 
 // What the request's end means for those that may still come.
 void Broker::State::settle(Request& request) {
-  std::size_t& refusals = request.connection.refusals;
+  std::uint32_t& refusals = request.connection.refusals;
   if (!request.rate_limited) {
     refusals -= refusals > 0 ? 1 : 0;
   } else if (++refusals >= options.limits.refusals) {
@@ -322,6 +318,7 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
     return;
   }
   if (at == connection.subscriptions.size()) {
+    charge(wanted.subscription);
     connection.subscriptions.push_back(std::make_unique<Subscription>());
     ++subscription_count;
   }
@@ -329,8 +326,6 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
   index.leave(subscription.seat);
   subscription = std::move(wanted.subscription);
   index.join(subscription.seat, request.number, pattern, std::move(traits));
-  subscription.charge = {options.memory, MemoryKind::subscriptions,
-                         subscription_bytes + pattern_copies * item.pattern.size()};
   connection.told = moves;
   request.say(subscribed_message(request.id, item.pattern, sealer->seal(position)));
 }

@@ -49,29 +49,33 @@ void ScanBudget::begin(Time now) {
 }
 
 void ScanBudget::enter(ConnectionNumber number, OriginNumber origin) {
-  if (number >= payers_.size()) payers_.resize(number + 1);
-  payers_[number] = {.origin = origin};
+  if (number >= payers_.size()) {
+    payers_.resize(number + 1);
+    origins_.resize(number + 1);
+  }
+  origins_[number] = origin;
 }
 
 void ScanBudget::forget(ConnectionNumber number) {
-  const Payer& payer = payers_[number];
-  const bool counted = window_ > 1 && payer.taken.window == window_ && payer.taken.in_window > 0;
-  if (counted) ++party_of(payer.origin).gone;
-  payers_[number] = {};
+  const auto payer = std::move(payers_[number]);
+  const bool counted = payer != nullptr && window_ > 1 && payer->taken.window == window_ &&
+                       payer->taken.in_window > 0;
+  if (counted) ++party_of(payer->origin).gone;
   std::erase_if(ended_, [number](const Ended& one) { return one.connection == number; });
 }
 
 void ScanBudget::take_seat(ConnectionNumber number) {
-  Payer& payer = payers_[number];
-  if (payer.seats++ != 0) return;
-  Party& party = party_of(payer.origin);
+  std::unique_ptr<Payer>& payer = payers_[number];
+  if (payer == nullptr) payer = std::make_unique<Payer>(Payer{.origin = origins_[number]});
+  if (payer->seats++ != 0) return;
+  Party& party = party_of(payer->origin);
   if (party.payers++ != 0) return;
   ++paying_parties_;
   if (std::exchange(party.gone_in, 0) == window_) --gone_parties_;
 }
 
 void ScanBudget::leave_seat(ConnectionNumber number) {
-  Payer& payer = payers_[number];
+  Payer& payer = *payers_[number];
   if (--payer.seats != 0) return;
   Party& party = party_of(payer.origin);
   if (--party.payers != 0) return;
@@ -125,7 +129,7 @@ void ScanBudget::end(const DeliveryClass::Member& member, Shortage why) {
 
 std::optional<Visible> ScanBudget::decide_for(ConnectionNumber number, Remainder& rest,
                                               EventRows& rows) {
-  Payer& payer = payers_[number];
+  Payer& payer = *payers_[number];
   bring_up(payer.taken);
   for (;;) {
     const std::uint64_t own = rest_of(limits_.per_event, payer.taken.in_event);

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -43,7 +44,7 @@ class ScanBudget {
   // A connection has this number now; has it no longer. It holds no seats then.
   void enter(ConnectionNumber number, OriginNumber origin);
   void forget(ConnectionNumber number);
-  OriginNumber origin_of(ConnectionNumber number) const { return payers_[number].origin; }
+  OriginNumber origin_of(ConnectionNumber number) const { return origins_[number]; }
   // It holds one more seat, or one less, of a class whose filter is asked.
   void take_seat(ConnectionNumber number);
   void leave_seat(ConnectionNumber number);
@@ -62,7 +63,7 @@ class ScanBudget {
     std::uint64_t event = 0, window = 0;
     std::uint64_t in_event = 0, in_window = 0;
   };
-  struct Payer {  // a connection
+  struct Payer {  // a connection that holds a seat, or held one
     OriginNumber origin = 0;
     std::size_t seats = 0;
     Taken taken{};
@@ -94,7 +95,8 @@ class ScanBudget {
   bool make_room(Shortage by);
 
   const ScanLimits limits_;
-  std::vector<Payer> payers_{};   // by connection number
+  std::vector<OriginNumber> origins_{};            // by connection number
+  std::vector<std::unique_ptr<Payer>> payers_{};  // the same; null: it has paid for nothing
   std::vector<Party> parties_{};  // by origin number
   std::size_t paying_parties_ = 0;
   std::size_t gone_parties_ = 0;  // in this window

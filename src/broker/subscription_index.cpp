@@ -12,7 +12,7 @@ namespace {
 
 void sit_down(Seat& seat, DeliveryClass& in, ConnectionNumber connection) {
   PGTIDE_ASSERT(seat.in == nullptr);
-  seat = {&in, in.members.size()};
+  seat = {&in, static_cast<std::uint32_t>(in.members.size())};
   in.members.push_back({connection, &seat});
 }
 

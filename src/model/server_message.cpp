@@ -1,10 +1,13 @@
 #include "model/server_message.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
-// These messages are rare, so they are built by a JSON library; a client's `id` is JSON text
-// already and is spliced in as it came.
+// What a client is told at its start is built by a JSON library. The others, of which clients may
+// make as many as they ask for, are put together as text: by a library each takes a third of what
+// a whole request does. A client's `id` is JSON text already and is spliced in as it came.
 namespace pgtide {
 namespace {
 
@@ -14,12 +17,35 @@ std::string print(const ordered_json& message) {
   return message.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-// `message` is a non-empty object.
-std::string print_with_id(const ordered_json& message, std::string_view id) {
-  std::string text = print(message);
-  if (!id.empty()) text.insert(text.size() - 1, ",\"id\":" + std::string(id));
-  return text;
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
 }
+
+// A message of this type, member by member.
+class MessageText {
+ public:
+  explicit MessageText(std::string_view type) {
+    text_.reserve(128);
+    text_.append(R"({"type":")").append(type).append("\"");
+  }
+  // `name` needs no escapes.
+  MessageText& add(std::string_view name, std::string_view value) {
+    return add_json(name, json_string(value));
+  }
+  MessageText& add_json(std::string_view name, std::string_view value) {
+    text_.append(",\"").append(name).append("\":").append(value);
+    return *this;
+  }
+  std::string finish(std::string_view id = {}) {
+    if (!id.empty()) add_json("id", id);
+    text_ += '}';
+    return std::move(text_);
+  }
+
+ private:
+  std::string text_{};
+};
 
 ordered_json user_of(const Principal* user) {
   if (user == nullptr) return nullptr;
@@ -62,41 +88,45 @@ std::string connected_message(const Greeting& greeting) {
 
 std::string subscribed_message(std::string_view id, std::string_view pattern,
                                std::string_view cursor) {
-  return print_with_id({{"type", "subscribed"}, {"pattern", pattern}, {"cursor", cursor}}, id);
+  return MessageText("subscribed").add("pattern", pattern).add("cursor", cursor).finish(id);
 }
 
 std::string unsubscribed_message(std::string_view id, std::string_view pattern,
                                  std::size_t removed) {
-  return print_with_id({{"type", "unsubscribed"}, {"pattern", pattern}, {"removed", removed}}, id);
+  return MessageText("unsubscribed")
+      .add("pattern", pattern)
+      .add_json("removed", std::to_string(removed))
+      .finish(id);
 }
 
 std::string authenticated_message(std::string_view id, const Identity& identity) {
-  return print_with_id({{"type", "authenticated"},
-                        {"user", user_of(&identity.principal)},
-                        {"expires_at", time_of(identity.expires_at)}},
-                       id);
+  return MessageText("authenticated")
+      .add_json("user", json_user(&identity.principal))
+      .add_json("expires_at", json_time(identity.expires_at))
+      .finish(id);
 }
 
-std::string pong_message(std::string_view id) { return print_with_id({{"type", "pong"}}, id); }
+std::string pong_message(std::string_view id) { return MessageText("pong").finish(id); }
 
 std::string position_message(std::string_view cursor) {
-  return print({{"type", "position"}, {"cursor", cursor}});
+  return MessageText("position").add("cursor", cursor).finish();
 }
 
 std::string resync_message(std::string_view pattern, ResyncReason reason) {
-  ordered_json message{{"type", "resync_required"}};
-  if (!pattern.empty()) message["pattern"] = pattern;
-  message["reason"] = to_string(reason);
-  return print(message);
+  MessageText message("resync_required");
+  if (!pattern.empty()) message.add("pattern", pattern);
+  return message.add("reason", to_string(reason)).finish();
 }
 
 std::string error_message(const ErrorReply& reply) {
-  ordered_json message{
-      {"type", "error"}, {"code", to_string(reply.code)}, {"message", reply.message}};
-  if (reply.pattern) message["pattern"] = *reply.pattern;
-  if (reply.retry_after) message["retry_after_ms"] = reply.retry_after->count();
-  if (reply.position) message["position"] = *reply.position;
-  return print_with_id(message, reply.id);
+  MessageText message("error");
+  message.add("code", to_string(reply.code)).add("message", reply.message);
+  if (reply.pattern) message.add("pattern", *reply.pattern);
+  if (reply.retry_after) {
+    message.add_json("retry_after_ms", std::to_string(reply.retry_after->count()));
+  }
+  if (reply.position) message.add_json("position", std::to_string(*reply.position));
+  return message.finish(reply.id);
 }
 
 std::string json_user(const Principal* user) { return print(user_of(user)); }
@@ -105,6 +135,11 @@ std::string json_time(const std::optional<std::chrono::system_clock::time_point>
   return print(time_of(time));
 }
 
-std::string json_string(std::string_view text) { return print(ordered_json(text)); }
+std::string json_string(std::string_view text) {
+  if (!is_plain(text)) return print(ordered_json(text));
+  std::string quoted;
+  quoted.reserve(text.size() + 2);
+  return quoted.append("\"").append(text).append("\"");
+}
 
 }  // namespace pgtide

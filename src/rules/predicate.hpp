@@ -48,6 +48,14 @@ class Predicate {
 
   // It can hold only for a record that has at least one of these; empty: no index serves it.
   std::vector<IndexTerm> terms() const { return terms_.unpacked(); }
+  // Calls `each` with the dimension and the key of each of them.
+  template <class Each>
+  void for_each_term(Each&& each) const {
+    terms_.for_each([&each](const IndexDimension& dimension, std::string_view key) {
+      each(dimension, key);
+      return true;
+    });
+  }
   bool has_terms() const { return !terms_.empty(); }
   // About how much memory it takes.
   std::size_t bytes() const;
