@@ -21,8 +21,8 @@ class CatalogLoader {
   // Lets the database look at the next watched tables (trigger, key, columns, files), log what
   // clients must know of them, and keep what is wrong, which each bridge's next load() carries.
   // Where there are more than a few hundred it takes several calls to look at all. By the leader.
-  // Throws CaptureFault (unavailable) where it takes longer than `time_max`, or waits for a lock for
-  // a tenth of it: then the next looks are at fewer tables.
+  // Throws CaptureFault (unavailable) where it takes longer than `time_max`, or waits for a lock
+  // for a tenth of it: then the next looks are at fewer tables.
   void look(DatabaseSession& session, std::chrono::milliseconds time_max);
   // There is a catalog to go on with.
   bool has_loaded() const { return loaded_; }

@@ -81,7 +81,8 @@ std::shared_ptr<const Catalog> SourceContext::load_catalog(
   } catch (const pqxx::sql_error& error) {
     const std::string passed = limit.passed_by(error);
     if (passed.empty() || stopping()) throw;
-    catalog_fault_ = "to read the catalog of what is watched " + passed + "; it is tried again later";
+    catalog_fault_ =
+        "to read the catalog of what is watched " + passed + "; it is tried again later";
     if (!catalogs.has_loaded()) throw CaptureFault(ErrorKind::unavailable, catalog_fault_);
     return nullptr;
   }

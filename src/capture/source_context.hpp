@@ -39,8 +39,8 @@ class SourceContext {
   // Any other thread: asks for a refresh, and waits so long for it. False where it did not come.
   bool await_refresh(std::chrono::milliseconds time_max);
 
-  // Where the source stands while it is connected. With `fault` it says why the catalog could not be
-  // read, where that is so.
+  // Where the source stands while it is connected. With `fault` it says why the catalog could not
+  // be read, where that is so.
   void stand(bool leader, const std::string& fault);
 
   // Loads the catalog and tells the sink if it has changed. Where that takes too long and there is
