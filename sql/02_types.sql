@@ -21,10 +21,12 @@ set search_path = pg_catalog, pg_temp;
 -- upgrade, and nothing here is anybody else's to build on.
 drop function if exists pgtide.record_text(text, text[], oid[]) cascade;
 drop function if exists pgtide.key_text(text, text, oid) cascade;
+drop function if exists pgtide.names_objects(oid) cascade;
 
--- Whether the text of a value in the relation's rows hangs on quote_all_identifiers: that of
--- regclass and its kin does, however deep they lie.
-create or replace function pgtide.names_objects(relation oid) returns boolean
+-- What is set for a relation's capture function beside what is set for all: settings that the text
+-- of some types hangs on, however deep they lie in the row. That of money hangs on lc_monetary,
+-- that of regclass and its kin on quote_all_identifiers. Each costs every row of the table.
+create or replace function pgtide.print_settings(relation oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   with recursive made_of(kind) as (
     select a.atttypid from pg_attribute a
@@ -39,9 +41,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
        union all select a.atttypid from pg_attribute a
         where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
           and not a.attisdropped) p(kind))
-  select exists (select from made_of m join pg_type y on y.oid = m.kind
-                  where y.typnamespace = 'pg_catalog'::regnamespace
-                    and starts_with(y.typname, 'reg'))
+  select concat(case when bool_or(y.oid = 'money'::regtype) then 'set lc_monetary = ''C'' ' end,
+                case when bool_or(y.typnamespace = 'pg_catalog'::regnamespace
+                                  and starts_with(y.typname, 'reg'))
+                     then 'set quote_all_identifiers = off ' end)
+    from made_of m join pg_type y on y.oid = m.kind
 $$;
 
 -- The types from oid 16384 (the first that no initdb gives) on that the relation's rows may hold,
@@ -429,7 +433,7 @@ $$;
 create or replace function pgtide.written(
   relation oid, key text[], trusted oid[], r record, out id text, out doc json, out key_doc json)
 language plpgsql set search_path = pg_catalog, pg_temp set array_nulls = on
-set quote_all_identifiers = off set standard_conforming_strings = on as $$
+set quote_all_identifiers = off set standard_conforming_strings = on set lc_monetary = 'C' as $$
 declare
   sources record;
   types record;

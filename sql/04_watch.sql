@@ -232,22 +232,17 @@ set quote_all_identifiers = off as $$
 <<regenerate>>
 declare
   relation oid;
-  money boolean;
   shape text;
 begin
   select w.relation into relation from pgtide.collection w where w.id = c;
   -- Before the source is made: what is altered in between is seen by the next look.
   shape := pgtide.shape_of(relation);
-  select bool_or(a.atttypid in ('money'::regtype, 'money[]'::regtype)) into money
-    from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped;
   -- The settings make the text of a value independent of the writer's session.
   perform pgtide.as_owner(format('create or replace function pgtide.capture_%s() returns trigger '
     'language plpgsql security definer set search_path = pg_catalog, pg_temp '
     'set timezone = ''UTC'' set datestyle = ''ISO, MDY'' set intervalstyle = ''postgres'' '
     'set bytea_output = ''hex'' set extra_float_digits = 1 %s as %L',
-    c, concat(case when money then 'set lc_monetary = ''C'' ' end,
-              case when pgtide.names_objects(relation)
-                   then 'set quote_all_identifiers = off ' end,
+    c, concat(pgtide.print_settings(relation),
               case when not pgtide.is_trusted(relation, pgtide.trusted_types(relation))
                    then 'set array_nulls = on' end), pgtide.capture_source(c)),
     to_regprocedure(format('pgtide.capture_%s()', c)));
