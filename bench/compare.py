@@ -38,7 +38,8 @@ def main():
         for which in sorted(builds, reverse=turn % 2 == 1):
             commits[which], run = figures(builds[which], arguments.name, options)
             runs[which].append(run)
-            print(f"bench/compare.py: turn {turn + 1} of {arguments.turns}, {which}", file=sys.stderr)
+            print(f"bench/compare.py: turn {turn + 1} of {arguments.turns}, {which}",
+                  file=sys.stderr)
 
     print(f"{arguments.name} {' '.join(options)}, {arguments.turns} turns: "
           f"base {commits['base']}, new {commits['new']}")
