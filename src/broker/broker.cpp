@@ -50,6 +50,11 @@ std::string why_ended(ScanBudget::Shortage why) {
     return "who had this filter before you is gone, and it is one more that no index serves than "
            "your share of them" + mend;
   }
+  if (why == ScanBudget::Shortage::share) {
+    return "others have come who hold fewer filters that no index serves than their share, and "
+           "this was the latest of those that your address or connection held beyond its own" +
+           mend;
+  }
   const std::string of = why == ScanBudget::Shortage::event ? "one event" : "one second";
   return "all filters took what they may for " + of + ", and those of this connection more than "
          "their share of it" + mend;

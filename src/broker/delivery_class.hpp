@@ -2,6 +2,7 @@
 #include <boost/container/small_vector.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -63,7 +64,9 @@ struct DeliveryClass {
   std::uint32_t place = 0;       // in its group's list of open or narrowed ones
   boost::container::small_vector<Member, 1> members{};  // in no order
   std::uint32_t scan_place = 0;  // among those that no index serves
-  ConnectionNumber holder = 0;  // the member that it counts for, where scanned filters are counted
+  // The member that it counts for, where scanned filters are counted; nobody: it is about to end.
+  static constexpr ConnectionNumber nobody = std::numeric_limits<ConnectionNumber>::max();
+  ConnectionNumber holder = nobody;
 
   const Pattern& pattern() const;
   const std::string& text() const;    // the pattern's

@@ -30,6 +30,7 @@ class ScanBudget {
     event,   // what all may take for an event, and the connection's share of it
     second,  // the same of a second
     places,  // for filters that no index narrows (ScanQuota)
+    share,   // the same: somebody came who has fewer than his share of them
   };
   // A subscription whose filter must end; the seat is marked, and may be free by now.
   struct Ended {

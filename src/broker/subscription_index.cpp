@@ -64,18 +64,19 @@ void SubscriptionIndex::join(Seat& seat, ConnectionNumber connection, const Patt
   if (group == nullptr) group = std::make_unique<ClassGroup>(pattern, memory_);
   auto held = classes_.find(key_of(*group, traits));
   if (held == classes_.end()) {
-    if (is_scanned_filter(traits)) {
-      collections_[pattern.collection].scanned_filters.add(holder_of(connection));
-    }
     auto made = std::make_unique<DeliveryClass>();
-    made->holder = connection;
     made->traits = std::move(traits);
     group->add(*made);
     held = classes_.insert(std::move(made)).first;
   }
-  (*held)->unpaid = false;
-  sit_down(seat, **held, connection);
-  if (is_paid_for(**held)) budget_.take_seat(connection);
+  DeliveryClass& in = **held;
+  if (in.holder == DeliveryClass::nobody && is_scanned_filter(in.traits)) {
+    in.holder = connection;
+    collections_[pattern.collection].scanned_filters.add(holder_of(connection), in);
+  }
+  in.unpaid = false;
+  sit_down(seat, in, connection);
+  if (is_paid_for(in)) budget_.take_seat(connection);
 }
 
 void SubscriptionIndex::join_everyone(Seat& seat, ConnectionNumber connection) {
@@ -100,7 +101,7 @@ void SubscriptionIndex::pass_on(DeliveryClass& left, ConnectionNumber leaving) {
   if (left.holder != leaving) return;
   ScanQuota& quota = collections_.find(left.pattern().collection)->second.scanned_filters;
   const ScanQuota::Holder former = holder_of(leaving);
-  quota.remove(former);
+  quota.remove(former, left);
   if (left.members.empty()) return;
   const auto takes_it = [&](const DeliveryClass::Member& member) {
     const ScanQuota::Holder next = holder_of(member.connection);
@@ -110,7 +111,7 @@ void SubscriptionIndex::pass_on(DeliveryClass& left, ConnectionNumber leaving) {
   const auto end = left.members.end();
   const auto next = std::find_if(left.members.begin(), end, takes_it);
   left.holder = (next != end ? *next : left.members.front()).connection;
-  quota.add(holder_of(left.holder));
+  quota.add(holder_of(left.holder), left);
   if (next != end) return;
   for (const DeliveryClass::Member& member : left.members) {
     budget_.end(member, ScanBudget::Shortage::places);
@@ -123,19 +124,56 @@ bool SubscriptionIndex::is_in(const Seat& seat, const ClassTraits& traits) {
          held.matching == traits.matching && held.unindexed == traits.unindexed;
 }
 
-bool SubscriptionIndex::may_join(const Candidate& candidate) const {
+bool SubscriptionIndex::may_join(const Candidate& candidate) {
   const std::size_t max = budget_.limits().scanned_filters;
   if (!is_scanned_filter(candidate.traits)) return true;
   // One of the same pattern that is given up for it makes room.
   const DeliveryClass* left = candidate.leaving != nullptr ? candidate.leaving->in : nullptr;
   const bool makes_room =
-      left != nullptr && left->members.size() == 1 && is_scanned_filter(left->traits);
+      left != nullptr && left->members.size() == 1 && left->holder == candidate.connection;
   if (makes_room) return true;
   const auto node = collections_.find(candidate.pattern.collection);
   if (node == collections_.end()) return max > 0;
-  const ScanQuota& quota = node->second.scanned_filters;
-  return quota.has_room(holder_of(candidate.connection), max) ||
-         is_held(candidate.pattern, candidate.traits);
+  if (is_held(candidate.pattern, candidate.traits)) return true;
+  ScanQuota& quota = node->second.scanned_filters;
+  const ScanQuota::Holder holder = holder_of(candidate.connection);
+  return quota.has_room(holder, max) || reclaim(quota, holder);
+}
+
+// Is there a place for him, if need be one that somebody has beyond his share?
+bool SubscriptionIndex::reclaim(ScanQuota& quota, ScanQuota::Holder holder) {
+  const std::size_t max = budget_.limits().scanned_filters;
+  if (quota.is_short(holder, max) && !quota.is_full(max)) return true;
+  // One that others share may stay, and count for them: then the next is looked at.
+  constexpr int looks = 16;
+  for (int look = 0; look < looks; ++look) {
+    const std::vector<ScanQuota::Place> excess = quota.excess(holder, max);
+    if (excess.empty()) return false;
+    if (take_place(quota, excess.back())) return true;
+  }
+  return false;
+}
+
+// The filter ends for its members, unless one of another address has room for it in its share.
+bool SubscriptionIndex::take_place(ScanQuota& quota, const ScanQuota::Place& place) {
+  DeliveryClass& in = *place.in;
+  const ScanQuota::Holder former = holder_of(place.connection);
+  quota.remove(former, in);
+  const auto next = std::find_if(in.members.begin(), in.members.end(), [&](const auto& member) {
+    const ScanQuota::Holder other = holder_of(member.connection);
+    return other.origin != former.origin &&
+           quota.is_short(other, budget_.limits().scanned_filters);
+  });
+  if (next != in.members.end()) {
+    in.holder = next->connection;
+    quota.add(holder_of(in.holder), in);
+    return false;
+  }
+  in.holder = DeliveryClass::nobody;
+  for (const DeliveryClass::Member& member : in.members) {
+    budget_.end(member, ScanBudget::Shortage::share);
+  }
+  return true;
 }
 
 bool SubscriptionIndex::is_held(const Pattern& pattern, const ClassTraits& traits) const {
@@ -144,7 +182,9 @@ bool SubscriptionIndex::is_held(const Pattern& pattern, const ClassTraits& trait
   const bool whole = pattern.kind == Pattern::Kind::collection;
   const ClassGroup* group = whole ? node->second.whole.get() : nullptr;
   if (!whole && record != node->second.records.end()) group = record->second.get();
-  return group != nullptr && classes_.contains(key_of(*group, traits));
+  if (group == nullptr) return false;
+  const auto held = classes_.find(key_of(*group, traits));
+  return held != classes_.end() && (*held)->holder != DeliveryClass::nobody;
 }
 
 void SubscriptionIndex::find(EventRows& rows, std::vector<Match>& found) {

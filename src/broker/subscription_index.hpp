@@ -35,13 +35,14 @@ class SubscriptionIndex {
   void leave(Seat& seat);
   // False where it would be a class of its own with a client's filter that no index narrows, or
   // that has a regular expression, and the connection may hold no more of them in its collection.
+  // Somebody else's may have to end for it.
   struct Candidate {
     const Pattern& pattern;
     const ClassTraits& traits;
     ConnectionNumber connection = 0;
     const Seat* leaving = nullptr;  // that is given up for it; null: none
   };
-  bool may_join(const Candidate& candidate) const;
+  bool may_join(const Candidate& candidate);
   // Would it sit in the same class as now?
   static bool is_in(const Seat& seat, const ClassTraits& traits);
 
@@ -89,6 +90,8 @@ class SubscriptionIndex {
   }
   bool is_held(const Pattern& pattern, const ClassTraits& traits) const;
   void pass_on(DeliveryClass& left, ConnectionNumber leaving);
+  bool reclaim(ScanQuota& quota, ScanQuota::Holder holder);
+  bool take_place(ScanQuota& quota, const ScanQuota::Place& place);
   std::unique_ptr<ClassGroup>& group_of(const Pattern& pattern);
   void remove_class(DeliveryClass& gone);
   void remove_group(const Pattern& pattern);

@@ -40,6 +40,14 @@ GatewayCore::GatewayCore(boost::asio::io_context& io, Broker& shard_broker,
       relief(*this),
       messages(std::make_shared<MessageRoom>(*this)) {}
 
+// What somebody asks may end the filters of others, who are told at once.
+void GatewayCore::do_now(const std::function<void()>& call) {
+  call();
+  for (auto& notice : broker.take_ended()) {
+    if (auto* session = find(notice.connection)) session->send_reply(std::move(notice.frames));
+  }
+}
+
 void GatewayCore::after_events(std::function<void()> call) {
   ask(messages_asked_, std::move(call));
 }
@@ -54,7 +62,7 @@ void GatewayCore::http_after_events(std::function<void()> call) {
 
 void GatewayCore::ask(std::deque<std::function<void()>>& queue, std::function<void()> call) {
   const bool events_wait = options.events_wait && options.events_wait();
-  if (!answering_ && !events_wait) return call();
+  if (!answering_ && !events_wait) return do_now(call);
   wait_in(queue, std::move(call));
 }
 
@@ -75,7 +83,7 @@ void GatewayCore::answer_next() {
     http_was_last_ = http;
     const auto call = std::move(queue.front());
     queue.pop_front();
-    call();
+    do_now(call);
   }
   answering_ = !http_asked_.empty() || !messages_asked_.empty();
   if (answering_) answer_soon();

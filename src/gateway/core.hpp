@@ -93,6 +93,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   void end_all();
   void tell_drained();
   void ask(std::deque<std::function<void()>>& queue, std::function<void()> call);
+  void do_now(const std::function<void()>& call);
   void wait_in(std::deque<std::function<void()>>& queue, std::function<void()> call);
   void answer_soon();
   void answer_next();

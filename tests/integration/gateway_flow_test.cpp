@@ -352,6 +352,28 @@ TEST_CASE("gateway: who asks for much is answered in pieces, and others between 
   }
 }
 
+TEST_CASE("gateway: whose filter ends for somebody who comes later is told at once") {
+  RigOptions options;
+  options.limits.requests_per_second = 0;
+  options.limits.scanned_filters = 4;
+  Rig rig(options);  // where each port counts as an address
+  const auto hold = [](Client& client, int n) {
+    say(client, R"({"type":"subscribe","pattern":"posts.)" + std::to_string(n) +
+                    R"(","filter":"record.id > )" + std::to_string(n) + "\"}");
+    return next_type(client);
+  };
+  auto first = rig.connect();
+  auto second = rig.connect();
+  auto third = rig.connect();
+  for (Client* client : {&first, &second, &third}) CHECK(next_type(*client) == "connected");
+  for (int n = 1; n <= 2; ++n) CHECK(hold(first, n) == "subscribed");
+  for (int n = 3; n <= 4; ++n) CHECK(hold(second, n) == "subscribed");
+  CHECK(hold(third, 5) == "subscribed");
+  const auto told = next(first);
+  CHECK(told.at("code") == "filter_limit");
+  CHECK(told.at("pattern") == "posts.2");
+}
+
 TEST_CASE("gateway: a read takes a token per frame and per KiB, a quarter at least") {
   const ReadRate::Time begin{1'000s};
   struct {

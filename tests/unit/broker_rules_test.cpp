@@ -1,6 +1,10 @@
 // Who sees which rows and columns: rules by user, filters by client, and what becomes of both.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <map>
+#include <vector>
+
 #include "unit/broker_fixture.hpp"
 
 using namespace pgtide;
@@ -388,28 +392,102 @@ TEST_CASE("filter: at the limit one may be replaced by another by who alone hold
   CHECK(other.find("filter_limit") != std::string::npos);
 }
 
-TEST_CASE("filter: no address and no connection holds all places that no index serves") {
-  BrokerOptions options;
-  options.limits.scanned_filters = 30;
-  options.limits.requests_per_second = 0;
-  World world(docs_policy(docs_rule()), options);
+namespace {
+
+// Connections that ask for filters that no index serves, of which there may be 30.
+struct Takers {
+  World world;
+  std::map<std::string, std::vector<ConnectionNumber>> by_address{};
   int made = 0;
-  // So many of 20 as a connection of that address may hold.
-  const auto taken_by = [&](const std::string& address) {
-    const auto number = world.open(user("ann"), address);
-    for (int n = 0; n < 20; ++n) {
+
+  Takers() : world(docs_policy(docs_rule()), options()) {}
+  static BrokerOptions options() {
+    BrokerOptions made_options;
+    made_options.limits.scanned_filters = 30;
+    made_options.limits.requests_per_second = 0;
+    return made_options;
+  }
+  // Asks for 40; how many it then holds.
+  std::size_t ask(ConnectionNumber number) {
+    for (int n = 0; n < 40; ++n) {
       const std::string pattern = "docs." + std::to_string(n);
+      const auto held = world.patterns(number);
+      if (std::find(held.begin(), held.end(), pattern) != held.end()) continue;
       world.ask(number, subscribe_with(pattern, "record.team > " + std::to_string(++made)));
+      world.take(world.broker.take_ended());
     }
     return world.patterns(number).size();
-  };
-  CHECK(taken_by("a") == 10);
-  std::size_t others = 0;
-  for (int n = 0; n < 21; ++n) others += taken_by("a");
-  CHECK(others == 5);
-  CHECK(taken_by("b") == 5);
-  CHECK(taken_by("b") == 2);
-  CHECK(taken_by("c") == 3);
+  }
+  std::size_t come(const std::string& address) {
+    by_address[address].push_back(world.open(user("ann"), address));
+    return ask(by_address[address].back());
+  }
+  std::size_t held_by(const std::string& address) {
+    std::size_t held = 0;
+    for (const auto number : by_address[address]) held += world.patterns(number).size();
+    return held;
+  }
+  std::uint64_t ended() const { return world.broker.counters().filters_ended; }
+};
+
+}  // namespace
+
+TEST_CASE("filter: no address and no connection holds all places that no index serves") {
+  Takers takers;
+  CHECK(takers.come("a") == 15);
+  for (int n = 0; n < 21; ++n) takers.come("a");
+  CHECK(takers.held_by("a") == 15);
+  CHECK(takers.come("b") == 15);
+  CHECK(takers.come("b") == 7);  // of what its address has
+  CHECK(takers.held_by("b") == 15);
+  CHECK(takers.held_by("a") == 15);
+}
+
+TEST_CASE("filter: whoever comes late has its fair share of places, and nobody loses his") {
+  Takers takers;
+  for (int n = 1; n <= 10; ++n) {
+    const std::string address = "a" + std::to_string(n);
+    CHECK(takers.come(address) >= static_cast<std::size_t>(30 / std::max(n, 2)));
+    for (int other = 1; other <= n; ++other) {
+      CAPTURE(other);
+      const auto fair = static_cast<std::size_t>(30 / std::max(n, 2));
+      CHECK(takers.held_by("a" + std::to_string(other)) >= fair);
+    }
+  }
+  CHECK(takers.world.broker.subscription_count() == 30);
+  // Who lost one is told, and keeps its first ones.
+  const auto& first = takers.by_address["a1"].front();
+  CHECK(takers.world.patterns(first) == Lines{"docs.0", "docs.1", "docs.2"});
+  const Lines told = takers.world.taken(first);
+  REQUIRE_FALSE(told.empty());
+  CHECK(told.back().find(R"("code":"filter_limit")") != std::string::npos);
+  CHECK(told.back().find(R"("pattern":"docs.3")") != std::string::npos);
+}
+
+TEST_CASE("filter: however often all ask again, places do not go back and forth") {
+  Takers takers;
+  for (int n = 0; n < 7; ++n) takers.come("a" + std::to_string(n));
+  const std::uint64_t before = takers.ended();
+  CHECK(before > 0);
+  for (int round = 0; round < 5; ++round) {
+    for (const auto& [address, numbers] : takers.by_address) takers.ask(numbers.front());
+  }
+  CHECK(takers.ended() == before);
+}
+
+TEST_CASE("filter: one that others share stays when it is taken from who had it before") {
+  Takers takers;
+  takers.come("greedy");
+  const auto greedy = takers.by_address["greedy"].front();
+  // The latest of it is asked for by somebody else, too.
+  const Lines held = takers.world.patterns(greedy);
+  const std::string last = held.back();
+  const auto sharer = takers.world.open(user("ann"), "sharer");
+  const std::string filter = takers.world.broker.patterns(greedy).back().filter;
+  takers.world.ask(sharer, subscribe_with(last, filter));
+  for (int n = 0; n < 6; ++n) takers.come("a" + std::to_string(n));
+  CHECK(takers.world.patterns(sharer) == Lines{last});
+  CHECK(takers.held_by("a5") >= 3);
 }
 
 TEST_CASE("filter: who is within its share keeps a filter, whoever else shares it and leaves") {
