@@ -1,12 +1,11 @@
 #pragma once
 #include <array>
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "broker/memory_account.hpp"
-#include "model/text_map.hpp"
+#include "model/text_set.hpp"
 #include "rules/expression.hpp"
 
 namespace pgtide {
@@ -31,19 +30,8 @@ class FilterTexts {
   HeldFilterPointer hold(const Expression& filter);
 
  private:
-  static std::string_view text_of(std::string_view text) { return text; }
-  static std::string_view text_of(const HeldFilter* held) { return held->text; }
-  struct Hash : TextHash {
-    std::size_t operator()(const auto& one) const { return TextHash::operator()(text_of(one)); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    bool operator()(const auto& one, const auto& other) const {
-      return text_of(one) == text_of(other);
-    }
-  };
   MemoryAccount* memory_;  // null: none is kept
-  boost::unordered_flat_set<HeldFilter*, Hash, Equal> held_{};
+  TextSetOf<HeldFilter, &HeldFilter::text> held_{};
 };
 
 // The trees of filters, while very many are looked at that are often the same ones.

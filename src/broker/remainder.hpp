@@ -1,7 +1,6 @@
 #pragma once
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,7 +8,7 @@
 
 #include "broker/event_rows.hpp"
 #include "broker/memory_account.hpp"
-#include "model/text_map.hpp"
+#include "model/text_set.hpp"
 #include "rules/predicate.hpp"
 
 namespace pgtide {
@@ -33,6 +32,7 @@ class Remainder
   Remainder& operator=(const Remainder&) = delete;
 
   const Predicate& predicate() const { return *predicate_; }
+  const std::string& text() const { return predicate_->text(); }
   const std::shared_ptr<const Predicate>& shared_predicate() const { return predicate_; }
   // Both rows, as far as there are any.
   Visible decide(EventRows& rows);
@@ -68,19 +68,8 @@ class Remainders {
   friend class Remainder;
   void add(Remainder& made);
   void forget(Remainder& gone);
-  static std::string_view text_of(std::string_view text) { return text; }
-  static std::string_view text_of(const Remainder* held) { return held->predicate().text(); }
-  struct Hash : TextHash {
-    std::size_t operator()(const auto& one) const { return TextHash::operator()(text_of(one)); }
-  };
-  struct Equal {
-    using is_transparent = void;
-    bool operator()(const auto& one, const auto& other) const {
-      return text_of(one) == text_of(other);
-    }
-  };
   MemoryAccount* memory_;  // null: none is kept
-  boost::unordered_flat_set<Remainder*, Hash, Equal> by_text_{};
+  TextSetOf<Remainder, &Remainder::text> by_text_{};
 };
 
 }  // namespace pgtide
