@@ -24,6 +24,7 @@ namespace pgtide {
 namespace {
 
 constexpr std::size_t few_max = 4;
+constexpr std::size_t keys_kept = 256;  // of a row, for the next one's
 // Of an index: a table of Boost's for one dimension, and a key in it with who has it, in a table
 // that is half full. A long key lies beside it.
 constexpr std::size_t table_bytes = 800, place_bytes = 96, short_key_bytes = 15;
@@ -154,6 +155,14 @@ void NarrowedClasses::match_by_key(EventRows& rows, ScanBudget& budget,
     const Visible visible = hit.in->terms_suffice ? hit.visible : budget.decide(*hit.in, rows);
     if (visible.before || visible.after) found.push_back({hit.in, visible});
   }
+  keep_scratch();
+}
+
+// Not that of a row with a long list, once for each pattern that looks into it.
+void NarrowedClasses::keep_scratch() {
+  if (keys_.capacity() > keys_kept) std::vector<std::string>().swap(keys_);
+  if (hits_.capacity() > keys_kept) std::vector<Match>().swap(hits_);
+  scratch_charge_.set(keys_.capacity() * sizeof(std::string) + hits_.capacity() * sizeof(Match));
 }
 
 void NarrowedClasses::match_few(EventRows& rows, ScanBudget& budget, std::vector<Match>& found) {

@@ -56,7 +56,8 @@ class KeyHolders {
 class NarrowedClasses {
  public:
   explicit NarrowedClasses(MemoryAccount* memory)
-      : charge_(memory, MemoryKind::subscriptions, sizeof(NarrowedClasses)) {}
+      : charge_(memory, MemoryKind::subscriptions, sizeof(NarrowedClasses)),
+        scratch_charge_(memory, MemoryKind::subscriptions) {}
 
   void add(DeliveryClass& narrowed);
   void remove(DeliveryClass& narrowed);
@@ -75,6 +76,7 @@ class NarrowedClasses {
   void take_from_index(DeliveryClass& narrowed);
   void match_few(EventRows& rows, ScanBudget& budget, std::vector<Match>& found);
   void match_by_key(EventRows& rows, ScanBudget& budget, std::vector<Match>& found);
+  void keep_scratch();
   void look_up(const Dimension& dimension, EventRows& rows, bool Visible::*when);
 
   std::vector<DeliveryClass*> all_{};
@@ -85,6 +87,7 @@ class NarrowedClasses {
   std::vector<Match> hits_{};           // scratch of match_by_key()
   std::vector<std::string> keys_{};     // scratch of look_up()
   MemoryCharge charge_;                 // of this and the index
+  MemoryCharge scratch_charge_;         // what the last event has left in hits_ and keys_
 };
 
 // All classes of one pattern. Exists as long as there is one.

@@ -243,3 +243,31 @@ TEST_CASE("broker: where memory is short new subscriptions are refused, and held
   others.set(0);
   CHECK(world.ask(number, World::subscribe("posts.1"))[0].find("subscribed") != std::string::npos);
 }
+
+TEST_CASE("broker: what a row with a long list is looked up by is counted, and not kept") {
+  MemoryAccount memory(0);
+  Collection posts = posts_table();
+  using enum ColumnKind;
+  posts.types = {{number, json, "bigint"}, {list, text, "text[]"}, {text, json, "text"}};
+  World world(make_policy({public_rule("posts")}, {posts}),
+              {.limits = {.requests_per_second = 0}, .memory = &memory});
+  // An index, not a few that are looked at one by one.
+  for (int n = 0; n < 6; ++n) {
+    const std::string filter = "'t" + std::to_string(n) + "' in record.title";
+    world.say(world.open(), subscribe_filtered("posts.*", filter));
+  }
+  REQUIRE(world.broker.subscription_count() == 6);
+  const std::size_t before = memory.used(MemoryKind::subscriptions);
+  const auto deliver = [&](int elements) {
+    std::string tags;
+    for (int n = 0; n < elements; ++n) {
+      tags += (n == 0 ? "\"t" : ",\"t") + std::to_string(n) + "\"";
+    }
+    world.deliver({created("posts", "1", R"({"id":1,"title":[)" + tags + R"(],"email":"e"})")});
+    return memory.used(MemoryKind::subscriptions);
+  };
+  CHECK(deliver(100) >= before + 100 * sizeof(std::string));
+  CHECK(world.taken(0).size() == 3);  // connected, subscribed, and the row
+  CHECK(deliver(100'000) < before + 100'000);
+  CHECK(world.taken(0).size() == 1);
+}
