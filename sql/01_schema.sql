@@ -194,14 +194,31 @@ create table if not exists pgtide.collection (
   partitions oid[] not null default '{}',
   watched_at timestamptz not null default clock_timestamp()
 );
+-- How long whatever has to wait for a lock waits: pgtide.lock_patience, 30 s where it is not set.
+create or replace function pgtide.patience() returns interval
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval
+$$;
+
+-- Who has a lock on a relation, in one of the modes; null: in any.
+create or replace function pgtide.lock_holders(relation regclass, modes text[] default null)
+returns table (pid int, who text)
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select distinct a.pid, format('process %s (%s)', a.pid, a.application_name)
+    from pg_locks l join pg_stat_activity a on a.pid = l.pid
+   where l.relation = $1 and l.granted and l.pid <> pg_backend_pid()
+     and (modes is null or l.mode = any (modes))
+     and l.database = (select oid from pg_database where datname = current_database())
+   order by 1
+$$;
+
 -- Runs a statement that needs a lock on a relation of ours which a stranger may keep from us: with
 -- a short wait, again and again, for whoever reads the relation waits behind a lock that waits.
 create or replace function pgtide.alter_patiently(relation regclass, statement text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   before constant text := current_setting('lock_timeout');
-  patience constant interval :=
-    coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval;
+  patience constant interval := pgtide.patience();
 begin
   loop
     begin
@@ -214,12 +231,9 @@ begin
         raise exception '% stayed locked for %', relation, patience using errcode = '55P03',
           hint = coalesce((
             select format('It is held by %s. End it, and install again.',
-                          string_agg(distinct format('process %s (%s): SELECT '
-                            'pg_terminate_backend(%s);', a.pid, a.application_name, a.pid), ', '))
-              from pg_locks l join pg_stat_activity a on a.pid = l.pid
-             where l.relation = $1 and l.granted and l.pid <> pg_backend_pid()
-               and l.database = (select oid from pg_database where datname = current_database())),
-            'Install again later.');
+                          string_agg(format('%s: SELECT pg_terminate_backend(%s);', h.who, h.pid),
+                                     ', '))
+              from pgtide.lock_holders(relation) h), 'Install again later.');
       end if;
     end;
     perform pg_sleep(0.05 + random() * 0.2);

@@ -1,15 +1,7 @@
 -- Watching a table: what may be watched, the triggers, and the way back.
 set search_path = pg_catalog, pg_temp;
 
--- Who has a lock on the table: " (process 17, psql)".
-create or replace function pgtide.holders_of(relation regclass) returns text
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select coalesce(format(' (%s)', string_agg(distinct format('process %s, %s', a.pid,
-                                                             a.application_name), '; ')), '')
-    from pg_locks l join pg_stat_activity a on a.pid = l.pid
-   where l.relation = $1 and l.granted and l.pid <> pg_backend_pid()
-     and l.database = (select oid from pg_database where datname = current_database())
-$$;
+drop function if exists pgtide.holders_of(regclass) cascade;  -- lock_holders() now
 
 -- Takes the lock that CREATE TRIGGER needs with a short wait, again and again, for a waiting lock
 -- makes every later writer of the table wait behind it.
@@ -17,8 +9,7 @@ create or replace function pgtide.lock_patiently(tables regclass[], mode text) r
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   before constant text := current_setting('lock_timeout');
-  patience constant interval :=
-    coalesce(current_setting('pgtide.lock_patience', true), '30s')::interval;
+  patience constant interval := pgtide.patience();
   t regclass;
 begin
   loop
@@ -33,7 +24,7 @@ begin
       if clock_timestamp() > now() + patience then
         raise exception 'table % stayed locked for %', t, patience using errcode = '55P03',
           hint = format('A long transaction or a VACUUM holds it%s. Try again later.',
-                        pgtide.holders_of(t));
+                        (select ': ' || string_agg(h.who, ', ') from pgtide.lock_holders(t) h));
       end if;
     end;
     perform pg_sleep(0.05 + random() * 0.2);

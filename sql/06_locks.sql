@@ -19,12 +19,11 @@ end $$;
 create or replace function pgtide.holders_of_turn(older_than interval default '0')
 returns table (pid int, who text)
 language sql volatile set search_path = pg_catalog, pg_temp as $$
-  select distinct a.pid, format('process %s (%s)', a.pid, a.application_name)
-    from pg_locks l join pg_stat_activity a on a.pid = l.pid
-   where l.relation = 'pgtide.turn'::regclass and l.granted and l.pid <> pg_backend_pid()
-     and l.mode in ('RowShareLock', 'ExclusiveLock', 'AccessExclusiveLock')
-     and l.database = (select oid from pg_database where datname = current_database())
-     and not exists (select from pg_locks w where w.pid = l.pid and not w.granted)
+  select h.pid, h.who
+    from pgtide.lock_holders('pgtide.turn',
+                             '{RowShareLock,ExclusiveLock,AccessExclusiveLock}') h
+    join pg_stat_activity a on a.pid = h.pid
+   where not exists (select from pg_locks w where w.pid = h.pid and not w.granted)
      and a.xact_start <= clock_timestamp() - older_than
 $$;
 
@@ -33,8 +32,7 @@ create or replace function pgtide.take_watch_turn() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   before constant text := current_setting('lock_timeout');
-  patience constant interval :=
-    coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval;
+  patience constant interval := pgtide.patience();
 begin
   begin
     perform set_config('lock_timeout',

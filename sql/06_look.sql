@@ -250,6 +250,10 @@ begin
         look.wrong := format('the function of table %I.%I cannot be written: %s',
                              was.table_schema, was.table_name, sqlerrm);
         look.mend := pgtide.watch_command(was);
+        -- Followers read it there. No news for subscribers: what has changed is told when the
+        -- function is written.
+        update pgtide.collection w set reported = look.wrong || '; run: ' || look.mend
+         where w.id = was.id and w.reported is distinct from look.wrong || '; run: ' || look.mend;
       end;
     end if;
     -- These are not kept: a stranger would have clients read anew, as often as it likes.
@@ -260,8 +264,7 @@ begin
       select format('what has changed of it cannot be kept: %s has had the turn to watch, unwatch '
                     'or install for more than %s', h.who, p.patience),
              format('SELECT pg_terminate_backend(%s);', h.pid) into look.wrong, look.mend
-        from (select coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')
-                     ::interval) p(patience), pgtide.holders_of_turn(p.patience) h limit 1;
+        from pgtide.patience() p(patience), pgtide.holders_of_turn(p.patience) h limit 1;
     end if;
     if look.wrong is not null then
       look.collection := was.id;
@@ -325,17 +328,17 @@ begin
 end $$;
 
 -- Are there committed changes that no tick has? With a leader at work, for a few milliseconds only.
-create or replace function pgtide.lacks_tick() returns boolean
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  select exists (
-    select from pgtide.log l, (select snapshot from pgtide.tick order by n desc limit 1) t
-     where l.xid >= pg_snapshot_xmax(t.snapshot)) or exists (
-    select from pgtide.log l
-     where l.xid = any (array(
-       select x from (select snapshot from pgtide.tick order by n desc limit 1) t,
-              pg_snapshot_xip(t.snapshot) x
-        where pg_visible_in_snapshot(x, pg_current_snapshot()))))
-$$;
+-- `searched`: a snapshot in which there were none; null: the last tick's.
+drop function if exists pgtide.lacks_tick() cascade;
+create or replace function pgtide.lacks_tick(searched pg_snapshot default null) returns boolean
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  searched := coalesce(searched, (select snapshot from pgtide.tick order by n desc limit 1));
+  return exists (select from pgtide.log l where l.xid >= pg_snapshot_xmax(searched))
+      or exists (select from pgtide.log l where l.xid = any (array(
+                   select x from pg_snapshot_xip(searched) x
+                    where pg_visible_in_snapshot(x, pg_current_snapshot()))));
+end $$;
 
 -- What is wrong with the database as a whole, each with its mend.
 create or replace function pgtide.database_faults() returns table (wrong text, mend text)

@@ -96,12 +96,8 @@ std::string stored_tick_statement() {
 }
 
 std::string unticked_statement() {
-  return "with late as materialized (select array(select x from pg_snapshot_xip($1::pg_snapshot) x "
-         "where pg_visible_in_snapshot(x, pg_current_snapshot())) as xids) "
-         "select pg_current_snapshot()::text, exists (select from (" +
-         from_logs("1", "xid >= pg_snapshot_xmax($1::pg_snapshot)") + " union all " +
-         from_logs("1", "xid = any((select xids from late)::xid8[])") +
-         ") found), (extract(epoch from clock_timestamp()) * 1000000)::bigint";
+  return "select pg_current_snapshot()::text, pgtide.lacks_tick($1::pg_snapshot), "
+         "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
 }
 
 std::string extent_statement() {

@@ -13,6 +13,8 @@ bool says(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+bool says_first(const std::string& text, const std::string& part) { return text.find(part) == 0; }
+
 // Locks what the query names as a stranger can: the call fails, its lock stays.
 void lock_as_stranger(Session& session, Database& database, const std::string& which) {
   session.run("begin");
@@ -106,6 +108,37 @@ TEST_CASE("locks: a look that cannot keep what it saw for long names the one tha
   member.run("rollback");
   CHECK(village.looks().empty());
   CHECK(village.database.value("select columns from pgtide.collection") == "{id,title,body}");
+}
+
+TEST_CASE("locks: a function that cannot be written anew is told to every bridge till it can be") {
+  Village village;
+  village.database.run("alter function pgtide.regenerate(int) rename to regenerated");
+  village.database.run("create function pgtide.regenerate(c int) returns void language plpgsql as "
+                       "'begin raise ''not today''; end'; "
+                       "alter table posts add column body text");
+  const std::string says = "the function of table public.posts cannot be written: not today; run: "
+                           "pgtide watch public.posts";
+  CHECK(says_first(village.looks(), says));
+  const std::string reported = "select reported from pgtide.collection";
+  CHECK(village.database.value(reported) == says);
+  CHECK(says_first(village.looks(), says));
+  CHECK(village.database.value("select columns from pgtide.collection") == "{id,title}");
+  CHECK(village.database.value("select count(*) from pgtide.log where action = 's'") == "0");
+  village.database.run("drop function pgtide.regenerate(int); "
+                       "alter function pgtide.regenerated(int) rename to regenerate");
+  CHECK(village.looks().empty());
+  CHECK(village.database.value("select reported is null from pgtide.collection") == "t");
+  CHECK(village.database.value("select columns from pgtide.collection") == "{id,title,body}");
+  CHECK(village.database.value("select count(*) from pgtide.log where action = 's'") == "1");
+}
+
+TEST_CASE("locks: who has set pgtide.lock_patience for one transaction has it as usual after it") {
+  Village village;
+  village.database.run("create table late (id int primary key)");
+  village.database.run("alter database " + village.database.name() + " reset pgtide.lock_patience");
+  Session fresh(village.database.url());
+  fresh.run("begin; set local pgtide.lock_patience = '1s'; commit");
+  CHECK(fresh.attempt("select pgtide.watch('late')").message == "");
 }
 
 TEST_CASE("locks: a lock on a log that is to be emptied, its index alone too, holds up no reader") {
