@@ -68,8 +68,11 @@ struct Config {
     double frames_per_second = 50;
     double http_requests_per_second = 20;
     double http_requests_per_second_per_address = 200;  // 0: no limit
+    double http_requests_per_second_in_all = 1'000;     // 0: no limit
     std::size_t connections = 10'000;
     std::size_t connections_per_address = 0;  // 0: no limit
+    double connections_per_second = 1'000;    // 0: no limit
+    double connections_per_second_per_address = 500;  // 0: no limit
     std::size_t message_bytes = 65'536;
     std::size_t scanned_filters_per_collection = 1'000;
     std::uint64_t filter_steps_per_event = 10'000;

@@ -116,8 +116,8 @@ bool holds(const KeyRing& ring, const TokenHeader& header, const std::string& fi
 
 Error not_computed() {
   return {ErrorKind::unavailable,
-          "too many wrong tokens came from this address, and this one is not known from before: "
-          "try again in a second"};
+          "too many wrong tokens came, from this address or from many, and this one is not known "
+          "from before: try again in a second"};
 }
 
 std::string from_hex(const std::string& digits) {

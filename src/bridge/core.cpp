@@ -29,6 +29,9 @@ namespace {
 constexpr std::chrono::seconds drain_limit{10};           // PROTOCOL 7
 constexpr std::chrono::seconds catalog_patience{2};
 constexpr double request_burst_seconds = 5;  // what an address may ask for at once
+// How many connections an address may open at once: those of a large office after a restart.
+constexpr double arrival_burst_seconds = 20;
+constexpr std::chrono::seconds probe_interval{1};  // of an address, past what all may ask for
 constexpr std::size_t broadcast_bytes_max = 16 * 1'048'576;  // past it HTTP is told to come back
 
 std::int64_t now_us() {
@@ -61,8 +64,15 @@ BridgeCore::BridgeCore(Config config, MakeSource make_source)
       make_source_(std::move(make_source)),
       memory_(memory_limit(config_.limits.memory_bytes, read_machine_memory())),
       limiter_(config_.limits.connections, config_.limits.connections_per_address),
-      requests_(config_.limits.http_requests_per_second_per_address,
-                config_.limits.http_requests_per_second_per_address * request_burst_seconds),
+      requests_({config_.limits.http_requests_per_second_per_address,
+                 config_.limits.http_requests_per_second_per_address * request_burst_seconds},
+                {config_.limits.http_requests_per_second_in_all,
+                 config_.limits.http_requests_per_second_in_all},
+                probe_interval),
+      arrivals_(config_.limits.connections_per_second_per_address,
+                config_.limits.connections_per_second_per_address * arrival_burst_seconds),
+      upgrades_(config_.limits.connections_per_second_per_address,
+                config_.limits.connections_per_second_per_address * arrival_burst_seconds),
       broadcaster_(config_.database.url),
       broadcast_thread_(std::make_unique<boost::asio::thread_pool>(1)) {}
 
@@ -143,7 +153,7 @@ Result<void> BridgeCore::listen() {
 void BridgeCore::start_accepting() {
   const auto begin = [this](Acceptor& acceptor, Entrance entrance) {
     const auto take = [this, entrance](int native_socket) { receive(native_socket, entrance); };
-    acceptor.start(take, [this] { note_shortage(); });
+    acceptor.start(take, [this] { note_shortage(); }, config_.limits.connections_per_second);
   };
   begin(*acceptor_, admin_acceptor_ ? Entrance::clients : Entrance::everyone);
   if (admin_acceptor_) begin(*admin_acceptor_, Entrance::operators);

@@ -13,6 +13,7 @@
 #include "bridge/policy_keeper.hpp"
 #include "bridge/seldom.hpp"
 #include "bridge/shard.hpp"
+#include "bridge/shared_budget.hpp"
 #include "broker/memory_account.hpp"
 #include "capture/broadcaster.hpp"
 #include "capture/change_source.hpp"
@@ -91,6 +92,7 @@ class BridgeCore : private ChangeSink, private Operator {
   void start_accepting();
   void note_shortage();
   void receive(int native_socket, Entrance entrance);
+  bool comes_too_often(const std::string& address, AddressBudget& budget);
   Shard& deal();
   void make_room(std::size_t per_shard);
   void stop_accepting();
@@ -109,9 +111,12 @@ class BridgeCore : private ChangeSink, private Operator {
   std::string admin_address_;
   MemoryAccount memory_;  // of all shards, which it outlives
   ConnectionLimiter limiter_;
-  AddressBudget requests_;  // of HTTP
+  SharedBudget requests_;   // of HTTP
+  AddressBudget arrivals_;  // sockets
+  AddressBudget upgrades_;  // where a proxy's sockets are many clients'
   Seldom says_full_;
   Seldom says_full_address_;
+  Seldom says_often_;
   Seldom says_short_of_memory_;
   Seldom says_shortage_;
   std::atomic<std::uint64_t> accept_pauses_ = 0;

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "auth/authenticator.hpp"
-#include "bridge/address_budget.hpp"
 #include "bridge/policy_keeper.hpp"
+#include "bridge/shared_budget.hpp"
 #include "gateway/gatekeeper.hpp"
 
 namespace pgtide {
@@ -19,8 +19,11 @@ namespace pgtide {
 // thread. `policies` outlives it.
 //
 // A token of a public key makes us compute a signature before it is known to be wrong (25 us of
-// RSA, 600 us of P-384), so an address may waste 50 ms at once and 50 ms a second, 5 % of a core.
-// Past it no signature is computed for it, but that locks out no user who was let in before (the
+// RSA, 600 us of P-384), so an address may waste 50 ms at once and 50 ms a second, 5 % of a core,
+// and all addresses together no more than that; past the sum, one signature of each address that
+// has wasted none for ten seconds, and for all of these as much again: who comes for the first time
+// in the midst of a crowd's attack has a token that is known to nobody yet. Past it no signature
+// is computed, but that locks out no user who was let in before (the
 // token is known), nor tokens of a secret nor API keys, which are never counted: they cost less
 // than the request that brings them. What is not a JWT, names no key of ours or has a signature of
 // another length was never computed, and is not counted either. (Rejected: a count of refusals.
@@ -36,11 +39,12 @@ class Doorkeeper final : public Gatekeeper {
   bool administers(const Principal* user) const override;
 
  private:
-  static constexpr double wasted_ms_per_second = 50, wasted_ms_burst = 50;
+  static constexpr SharedBudget::Rate wasted_ms_rate{50, 50};
+  static constexpr std::chrono::seconds newcomer_interval{10};
 
   std::shared_ptr<const Authenticator> authenticator_;
   const PolicyKeeper& policies_;
-  mutable AddressBudget wasted_ms_{wasted_ms_per_second, wasted_ms_burst};
+  mutable SharedBudget wasted_ms_{wasted_ms_rate, wasted_ms_rate, newcomer_interval};
 };
 
 // Looks every second whether a key's file is another than before, where there are files at all, and

@@ -266,7 +266,8 @@ std::string to_prometheus(const BridgeFigures& figures) {
                "Times that no connection was accepted for want of descriptors or memory.",
                figures.accept_pauses);
   page.counter("pgtide_sockets_refused_total",
-               "Accepted sockets that were closed unread: past the limits and their spare part.",
+               "Accepted sockets that were closed unread: past the limits and their spare part, or "
+               "past the rate of their address.",
                figures.sockets_refused);
   if (figures.memory != nullptr) add_memory(page, *figures.memory);
   add_events(page, sum);

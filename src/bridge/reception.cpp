@@ -20,7 +20,13 @@ constexpr std::size_t ended_in_shortage = 16;  // of each shard, in a tenth of a
 // address alone is past its limit nobody gives way: others would pay for it.
 void BridgeCore::receive(int native_socket, Entrance entrance) {
   const std::string peer = find_peer(native_socket);
-  auto arrival = limiter_.enter(entrance, trusted_proxies_.trusts(peer) ? "" : peer);
+  const bool is_proxy = trusted_proxies_.trusts(peer);
+  if (entrance != Entrance::operators && !is_proxy && comes_too_often(peer, arrivals_)) {
+    ++sockets_refused_;
+    ::close(native_socket);
+    return;
+  }
+  auto arrival = limiter_.enter(entrance, is_proxy ? "" : peer);
   if ((!arrival || arrival->spare) && limiter_.is_full()) make_room(1);
   if (!arrival) {
     ++sockets_refused_;
@@ -28,6 +34,23 @@ void BridgeCore::receive(int native_socket, Entrance entrance) {
     return;
   }
   deal().adopt(native_socket, std::move(*arrival));
+}
+
+// Counts it when not.
+bool BridgeCore::comes_too_often(const std::string& address, AddressBudget& budget) {
+  const auto now = std::chrono::steady_clock::now();
+  if (budget.has_left(address, now)) {
+    budget.spend(address, now, 1);
+    return false;
+  }
+  if (says_often_.due()) {
+    spdlog::warn(
+        "{} opens more than the {} connections a second of "
+        "limits.connections_per_second_per_address: further ones are refused; raise it where many "
+        "clients share an address, or name their proxy in server.trusted_proxies",
+        address, config_.limits.connections_per_second_per_address);
+  }
+  return true;
 }
 
 // Not in turn: strangers would fill one shard and leave the others to those they know.
@@ -73,6 +96,9 @@ Operator::Admission BridgeCore::admit(const std::string& address) {
           memory_.used(), memory_.bytes_max());
     }
     return Admission::short_of_memory;
+  }
+  if (limiter_.is_open() && comes_too_often(address, upgrades_)) {
+    return Admission::too_often_from_address;
   }
   const Admission admission = limiter_.admit(address);
   if (admission == Admission::too_many && says_full_.due()) {

@@ -173,6 +173,11 @@ std::vector<KeyEntry> rate_and_count_limits() {
                 "limit."},
                [](Config& c) -> double& { return c.limits.http_requests_per_second_per_address; },
                {0, 1e6}),
+      rate_key({"limits.http_requests_per_second_in_all",
+                "The same from all of them together; past it each address is answered once a "
+                "second still, up to as much again; 0: no limit."},
+               [](Config& c) -> double& { return c.limits.http_requests_per_second_in_all; },
+               {0, 1e6}),
       count_key(
           {"limits.connections",
            "Connections at a time, and sockets before they are one; the next is refused with HTTP "
@@ -182,6 +187,16 @@ std::vector<KeyEntry> rate_and_count_limits() {
                  "The same from one IPv4 address, or one /64 of IPv6; 0: no limit."},
                 [](Config& c) -> std::size_t& { return c.limits.connections_per_address; },
                 {0, count_max}),
+      rate_key({"limits.connections_per_second",
+                "Sockets accepted per second; further ones wait in the system's queue; 0: no "
+                "limit."},
+               [](Config& c) -> double& { return c.limits.connections_per_second; }, {0, 1e6}),
+      rate_key({"limits.connections_per_second_per_address",
+                "Of them, those from one IPv4 address, or one /64 of IPv6, with a burst of twenty "
+                "seconds' worth; further ones are closed unread, and upgrades that come through a "
+                "trusted proxy answered 429; 0: no limit."},
+               [](Config& c) -> double& { return c.limits.connections_per_second_per_address; },
+               {0, 1e6}),
   };
 }
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -17,15 +18,20 @@
 #include <sstream>
 #include <utility>
 
+#include "broker/token_bucket.hpp"
+
 namespace pgtide {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // How long no socket is accepted when the system has none to give.
 constexpr std::chrono::milliseconds pause_when_out_of_descriptors{100};
-// Accepted in one turn, so that a storm of connections leaves the thread to others.
+// Accepted in one turn, so that a storm of connections leaves the thread to others; and what may be
+// saved up of a second's.
 constexpr int accepted_per_turn = 16;
 
 Error cannot_listen(const std::string& where, const boost::system::error_code& error) {
@@ -80,8 +86,10 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
 
   void accept_some() {
     for (int i = 0; i < accepted_per_turn && acceptor.is_open(); ++i) {
+      if (!tokens.take(rate, Clock::now())) return accept_later(tokens.wait(rate));
       const int native = ::accept4(acceptor.native_handle(), nullptr, nullptr,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (native < 0) tokens.give_back(rate, 1);
       if (native < 0 && errno == EAGAIN) break;
       if (native < 0 && is_out_of_descriptors(errno)) {
         if (is_anyone_waiting()) return wait_for_descriptors();
@@ -103,7 +111,11 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
 
   void wait_for_descriptors() {
     if (on_shortage) on_shortage();
-    pause.expires_after(pause_when_out_of_descriptors);
+    accept_later(pause_when_out_of_descriptors);
+  }
+
+  void accept_later(std::chrono::milliseconds wait) {
+    pause.expires_after(wait);
     pause.async_wait([self = shared_from_this()](boost::system::error_code error) {
       if (!error && self->acceptor.is_open()) self->accept_some();
     });
@@ -112,6 +124,8 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
   tcp::acceptor acceptor;
   asio::steady_timer pause;
   tcp::endpoint endpoint{};
+  TokenRate rate{0, 0};
+  Tokens tokens{rate, {}};
   std::function<void(int)> take{};
   std::function<void()> on_shortage{};
 };
@@ -142,7 +156,10 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(asio::io_context& context,
 Acceptor::Acceptor(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Acceptor::~Acceptor() { stop(); }
 
-void Acceptor::start(std::function<void(int)> take, std::function<void()> on_shortage) {
+void Acceptor::start(std::function<void(int)> take, std::function<void()> on_shortage,
+                     double per_second) {
+  state_->rate = {per_second, std::min<double>(per_second, accepted_per_turn)};
+  state_->tokens = {state_->rate, Clock::now()};
   state_->take = std::move(take);
   state_->on_shortage = std::move(on_shortage);
   state_->wait();

@@ -29,9 +29,12 @@ class Acceptor {
                                                   const std::string& host, std::uint16_t port);
   ~Acceptor();
 
-  // `take` gets each accepted native socket and owns it. `on_shortage` is called each time that the
-  // system has no descriptor or no memory for one.
-  void start(std::function<void(int)> take, std::function<void()> on_shortage = {});
+  // `take` gets each accepted native socket and owns it: at most so many a second (0: no limit),
+  // and a few at a time, so that whoever else the thread serves has his turn between them. Further
+  // ones wait in the system's queue, in the order in which they came. `on_shortage` is called each
+  // time that the system has no descriptor or no memory for one.
+  void start(std::function<void(int)> take, std::function<void()> on_shortage = {},
+             double per_second = 0);
   void stop();
   std::uint16_t port() const;   // the real one where 0 was asked for
   std::string address() const;  // "127.0.0.1:8080", "[::1]:8080"

@@ -20,6 +20,8 @@ HttpReply make_admission_reply(Operator::Admission admission) {
   switch (admission) {
     case Operator::Admission::too_many_from_address:
       return make_busy("too_many_connections", "too many connections from this address");
+    case Operator::Admission::too_often_from_address:
+      return make_rate_reply(std::chrono::seconds(1));
     case Operator::Admission::short_of_memory:
       return make_busy("server_busy", "the server is short of memory: try again");
     case Operator::Admission::starting:

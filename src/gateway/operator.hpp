@@ -62,6 +62,7 @@ class Operator {
     admitted,
     too_many,
     too_many_from_address,
+    too_often_from_address,
     short_of_memory,
     starting
   };

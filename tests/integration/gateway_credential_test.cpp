@@ -151,10 +151,18 @@ TEST_CASE("gateway: what others of an address ask for takes its requests, but no
   const std::string upgrade =
       "GET /realtime/subscribe HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
       "Connection: Upgrade\r\n" + afar + "\r\n";
+  rig.op.requests_left = 2;
   socket.send(upgrade + upgrade);
   const std::string answers = socket.read_to_end();
   CHECK(answers.starts_with("HTTP/1.1 426"));
   CHECK(answers.find("HTTP/1.1 429", 1) != std::string::npos);
+  rig.op.requests_left = 0;  // one that is not in order is a request like others
+  RawSocket wrong(rig);
+  wrong.send(upgrade);
+  CHECK(wrong.read_head().starts_with("HTTP/1.1 429"));
+  RawSocket often(rig);
+  rig.op.admission = Operator::Admission::too_often_from_address;
+  CHECK(often.shake_hands(afar).starts_with("HTTP/1.1 429"));
 }
 
 TEST_CASE("gateway: the first place that has a credential is the one that counts") {

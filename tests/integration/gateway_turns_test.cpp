@@ -48,7 +48,34 @@ std::string order_of(std::size_t messages, std::size_t requests) {
   return order;
 }
 
+// How many of three that wait when the listener begins are accepted in its first turn.
+std::size_t count_accepted(double per_second) {
+  boost::asio::io_context context{1};
+  auto acceptor = Acceptor::listen(context, "127.0.0.1", 0);
+  REQUIRE(acceptor.ok());
+  std::vector<int> callers;
+  for (int n = 0; n < 3; ++n) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons((*acceptor)->port());
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    callers.push_back(::socket(AF_INET, SOCK_STREAM, 0));
+    REQUIRE(::connect(callers.back(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+  }
+  std::size_t accepted = 0;
+  (*acceptor)->start([&accepted](int native) { ++accepted; ::close(native); }, {}, per_second);
+  context.run_one();  // they are all there
+  for (const int caller : callers) ::close(caller);
+  return accepted;
+}
+
 }  // namespace
+
+TEST_CASE("gateway: what comes past the rate of connections waits in the system's queue") {
+  CHECK(count_accepted(0) == 3);
+  CHECK(count_accepted(1e6) == 3);
+  CHECK(count_accepted(0.001) == 1);
+}
 
 TEST_CASE("gateway: messages and HTTP are done by turns, whichever has the crowd") {
   const std::string among_messages = order_of(20, 2);

@@ -138,6 +138,8 @@ struct CrowdedHall {
     (void)crowd_size(0);
     arguments.insert(arguments.end(),
                      {"--limits.connections", "30000", "--limits.connections-per-address", "30000",
+                      "--limits.connections-per-second", "0",
+                      "--limits.connections-per-second-per-address", "0",
                       "--limits.memory-bytes", std::to_string(limit_bytes)});
     serving.emplace(stage, "port", arguments);
     healthy.emplace(serving->address(), healthy_readers);

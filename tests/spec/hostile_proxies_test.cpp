@@ -1,3 +1,4 @@
+#include "support/frame_shape.hpp"
 #include "support/serving.hpp"
 
 // Who stands between the program and its clients, and what a request says of its way: proxies,
