@@ -41,6 +41,7 @@ class Session : public Guest {
   virtual std::uint64_t events_sent() const = 0;  // with those that wait
   virtual std::size_t backlog_bytes() const = 0;  // of events
   virtual Wire& wire() = 0;
+  virtual bool has_unread() const = 0;  // bytes of the peer's that were not looked at yet
   // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
   // not long.
   virtual void close(CloseCode code, std::string_view reason) = 0;

@@ -21,6 +21,9 @@ class IncomingMessage {
       : idle_bytes_(idle_bytes), held_(memory, MemoryKind::connections, idle_bytes) {}
 
   bool needs_room() const { return size_ >= first_bytes + further_bytes; }
+  // Bytes of it have come that took() was not told of: they wait for their turn here.
+  bool in_hand() const { return in_hand_; }
+  void came() { in_hand_ = true; }
   // Where the next bytes of it go, until took().
   boost::asio::mutable_buffer where() {
     if (size_ == 0) return boost::asio::buffer(first_);
@@ -29,6 +32,7 @@ class IncomingMessage {
     return boost::asio::buffer(text_) + size_;
   }
   void took(std::size_t bytes) {
+    in_hand_ = false;
     if (size_ == 0) text_.assign(first_.data(), bytes);
     size_ += bytes;
   }
@@ -46,6 +50,7 @@ class IncomingMessage {
   std::array<char, first_bytes> first_{};
   std::string text_{};  // what has been read of it, and where more of it goes
   std::size_t size_ = 0;
+  bool in_hand_ = false;
   std::size_t idle_bytes_;
   MemoryCharge held_;
 };

@@ -71,8 +71,8 @@ void MessageRoom::cut_off_stalled(SteadyTime now) {
   const auto patience = time_for_message(core_.options);
   std::vector<Session*> stalled;
   for (const auto& [session, since] : held_since_) {
-    // What has come and was not read is no fault of the client's.
-    if (now - since > patience && !session->wire().has_input()) stalled.push_back(session);
+    // What has come and was not looked at is no fault of the client's.
+    if (now - since > patience && !session->has_unread()) stalled.push_back(session);
   }
   for (Session* session : stalled) session->cut_off();
 }

@@ -52,6 +52,7 @@ class WebSocketSession final : public Session,
   std::uint64_t events_sent() const override { return wire_.events_sent(); }
   std::size_t backlog_bytes() const override { return wire_.backlog_bytes(); }
   Wire& wire() override { return wire_; }
+  bool has_unread() const override { return message_.in_hand() || wire_.has_input(); }
   void close(CloseCode code, std::string_view reason) override;
   void cut_off() override;
   void drain(SteadyTime until) override;
@@ -69,7 +70,7 @@ class WebSocketSession final : public Session,
   enum class Stage { accepting, live, closing, ended };
 
   std::shared_ptr<WebSocketSession> self() { return shared_from_this(); }
-  void arm(SteadyTime due);
+  void arm(SteadyTime due) { core_->deadlines->arm(self(), due); }
   void on_accepted(ErrorCode error);
   void join();
   const ConnectionRecord& record() const { return core_->broker.record(*number_); }
@@ -135,10 +136,6 @@ void WebSocketSession::start(const Handshake& handshake) {
                        [session = self()](ErrorCode error) { session->on_accepted(error); });
 }
 
-void WebSocketSession::arm(SteadyTime due) {
-  core_->deadlines->arm(self(), due);
-}
-
 void WebSocketSession::on_accepted(ErrorCode error) {
   if (stage_ != Stage::accepting) return;
   if (error) {
@@ -191,6 +188,7 @@ void WebSocketSession::read_next() {
   }
   const auto where = message_.where();
   stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
+    session->message_.came();
     session->core_->after_events([session, error, bytes] { session->on_read(error, bytes); });
   });
 }

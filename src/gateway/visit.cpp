@@ -1,5 +1,6 @@
 #include "gateway/visit.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <utility>
@@ -49,9 +50,11 @@ void Visit::within(std::chrono::milliseconds time) {
 }
 
 void Visit::on_deadline(SteadyTime now) {
-  if (ended_ || deadline_ == SteadyTime::max()) return;
+  if (ended_) return;
   if (now >= deadline_) return expire();
-  core_->deadlines->arm(self(), deadline_);
+  if (now >= linger_due_) linger();
+  const SteadyTime next = std::min(deadline_, linger_due_);
+  if (next != SteadyTime::max()) core_->deadlines->arm(self(), next);
 }
 
 // A client that rests between two requests has done nothing wrong.

@@ -1,5 +1,5 @@
 #pragma once
-#include <array>
+#include <chrono>
 #include <optional>
 
 #include "broker/token_bucket.hpp"
@@ -51,6 +51,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   void write(HttpReply reply);
   void on_written(ErrorCode error, bool keep_alive);
   void linger();
+  void drop_input();
 
   std::shared_ptr<GatewayCore> core_;
   Socket socket_;
@@ -60,13 +61,13 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   HeadReader head_;
   MemoryCharge held_;
   TokenBucket bucket_;  // of its requests
-  std::array<char, 2048> ignored_{};
   SteadyTime deadline_ = SteadyTime::max();
+  SteadyTime linger_due_ = SteadyTime::max();  // when input is dropped again
   std::uint64_t ticket_ = 0;  // of its rest
   std::size_t requests_ = 0;  // answered
   std::size_t lingered_ = 0;  // bytes that came after the last answer
   std::optional<HttpReply> refusal_{};  // that waits for its time
-  bool lingers_ = false;      // reads what nobody looks at
+  bool lingers_ = false;      // waits for input that nobody looks at
   bool idle_ = false;         // waits for a request
   bool in_hand_ = false;      // bytes of it have come and wait for their turn
   bool of_operator_ = false;  // was asked by one: it stays when room is made

@@ -1,5 +1,8 @@
+#include <sys/socket.h>
+
 #include <boost/asio/post.hpp>
 #include <boost/beast/http/write.hpp>
+#include <cerrno>
 #include <utility>
 
 #include "gateway/broadcast_body.hpp"
@@ -18,6 +21,7 @@ namespace {
 // How long a client that was refused may go on sending before it is cut off, and how much.
 constexpr std::chrono::milliseconds linger_time{2'000};
 constexpr std::size_t linger_bytes_max = 1'048'576;
+constexpr std::chrono::milliseconds linger_pause{50};
 // How long a refused one waits for its 429: a crowd could else come back for it at once.
 constexpr std::chrono::milliseconds refusal_delay{1'000};
 
@@ -118,18 +122,31 @@ void Visit::on_written(ErrorCode error, bool keep_alive) {
   linger();
 }
 
-// Reads on to see the peer's end, while a 429 waits and after the last answer: closing with unread
-// bytes would reset the connection, and the answer with it.
+// Drops what still comes and looks for the peer's end, while a 429 waits and after the last answer:
+// closing with unread bytes would reset the connection, and the answer with it. What comes gathers
+// for a while each time, and is dropped where it lies: a crowd that sends for all its lines give
+// would else be read for nothing.
 void Visit::linger() {
+  linger_due_ = SteadyTime::max();
   if (std::exchange(lingers_, true)) return;
-  socket_.async_read_some(asio::buffer(ignored_), [visit = self()](ErrorCode error,
-                                                                     std::size_t bytes) {
-    if (visit->ended_) return;
+  socket_.async_wait(Socket::wait_read, [visit = self()](ErrorCode error) {
     visit->lingers_ = false;
-    visit->lingered_ += bytes;
-    if (error || visit->lingered_ > linger_bytes_max) return visit->end();
-    visit->linger();
+    if (visit->ended_) return;
+    if (error) return visit->end();
+    visit->drop_input();
   });
+}
+
+void Visit::drop_input() {
+  // TCP copies nothing of what is asked for so (tcp(7)).
+  const ssize_t got = ::recv(socket_.native_handle(), nullptr, linger_bytes_max,
+                             MSG_TRUNC | MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return linger();
+  if (got <= 0) return end();
+  lingered_ += static_cast<std::size_t>(got);
+  if (lingered_ > linger_bytes_max) return end();
+  linger_due_ = std::chrono::steady_clock::now() + linger_pause;
+  core_->deadlines->arm(self(), linger_due_);
 }
 
 }  // namespace pgtide

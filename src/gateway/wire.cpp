@@ -35,6 +35,7 @@ Wire::Wire(Socket socket, std::string leftover, WireLimits limits, Traffic& traf
       outbox_(limits.backlog_bytes),
       gate_(socket_.get_executor()),
       rate_(limits.frames_per_second, Clock::now()),
+      leftover_charge_(limits.memory, MemoryKind::connections, leftover_.capacity()),
       queue_charge_(limits.memory, MemoryKind::backlogs),
       reply_charge_(limits.memory, MemoryKind::replies),
       backlog_entry_(limits.memory != nullptr ? &limits.memory->backlog_sizes() : nullptr),

@@ -150,6 +150,7 @@ class Wire {
   std::uint64_t events_given_ = 0;   // those that were dropped as well
   std::size_t counted_backlog_ = 0;  // what account() has told `traffic_`
   std::size_t counted_dropped_ = 0;
+  MemoryCharge leftover_charge_;
   MemoryCharge queue_charge_;
   MemoryCharge reply_charge_;
   SizeEntry backlog_entry_;

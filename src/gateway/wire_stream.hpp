@@ -64,7 +64,10 @@ struct Wire::ReadOperation {
     const auto bytes = boost::asio::buffer_copy(buffers, boost::asio::buffer(wire.leftover_));
     count(bytes);
     wire.leftover_.erase(0, bytes);
-    if (wire.leftover_.empty()) wire.leftover_.shrink_to_fit();
+    if (wire.leftover_.empty()) {
+      wire.leftover_.shrink_to_fit();
+      wire.leftover_charge_.set(0);
+    }
     return bytes;
   }
 

@@ -256,3 +256,55 @@ TEST_CASE("gateway: who begins long messages and rests is cut off where others w
   CHECK(memory.steps(MemoryStep::client_cut_off) == room);
   CHECK(rig.connections() == 1);
 }
+
+TEST_CASE("gateway: a long message that has come is not cut off for what it waits here") {
+  MemoryAccount memory(account_bytes);
+  RigOptions options = within(memory);
+  options.gateway.frames_per_second = 0;
+  options.gateway.handshake_timeout = 500ms;
+  options.gateway.events_wait = [] { return true; };
+  Rig rig(options);
+  const std::size_t room = account_bytes / 8 / options.gateway.message_bytes;
+  const std::string whole = long_message(22'000);
+  auto begun = begin_messages(rig, room, std::string_view(whole).substr(0, 20'000));
+  eventually_equals([&] { return memory.used(MemoryKind::messages); },
+                    room * options.gateway.message_bytes);
+  auto waiting = begin_messages(rig, 1, whole);
+  for (int turn = 0; turn < 100; ++turn) rig.on_shard([] {});  // until it waits for room
+  // The shard is busy for longer than a message may take, and the rest of one comes meanwhile.
+  std::promise<void> busy, over;
+  boost::asio::post(rig.context, [&busy, wanted = over.get_future().share()] {
+    busy.set_value();
+    wanted.wait();
+  });
+  busy.get_future().wait();
+  const auto until = std::chrono::steady_clock::now() + 2 * options.gateway.handshake_timeout;
+  begun.front().send(std::string_view(whole).substr(20'000));
+  while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  over.set_value();
+  CHECK(begun.front().read_frame().payload.find("error") != std::string::npos);
+  CHECK(waiting.front().read_frame().payload.find("error") != std::string::npos);
+  CHECK(memory.steps(MemoryStep::client_cut_off) == room - 1);
+}
+
+TEST_CASE("gateway: what was read past a handshake counts as memory while it waits") {
+  MemoryAccount memory(account_bytes);
+  RigOptions options = within(memory);
+  options.gateway.frames_per_second = 0.01;
+  Rig rig(options);
+  RawSocket socket(rig);
+  std::string pings;
+  while (pings.size() < 6'000) pings += masked(0x89, std::string(100, 'x'));
+  std::promise<void> sent;  // so that it is read at once
+  boost::asio::post(rig.context, [wanted = sent.get_future().share()] { wanted.wait(); });
+  socket.send("GET /realtime/subscribe HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+              "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+              "Sec-WebSocket-Version: 13\r\nX-Padding: " + std::string(9'000, 'x') + "\r\n\r\n" +
+              pings);
+  sent.set_value();
+  REQUIRE(socket.read_head().starts_with("HTTP/1.1 101"));
+  REQUIRE(socket.read_frame().opcode == text_opcode);
+  constexpr std::size_t connection_bytes = 8'192, of_the_rest = 1'000;
+  CHECK(rig.on_shard([&] { return memory.used(MemoryKind::connections); }) >
+        connection_bytes + of_the_rest);
+}
