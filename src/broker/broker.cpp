@@ -268,6 +268,10 @@ const ConnectionRecord& Broker::record(ConnectionNumber number) const {
   return state_->at(number).record;
 }
 
+OriginNumber Broker::origin_of(ConnectionNumber number) const {
+  return state_->origin_of(number);
+}
+
 std::optional<ConnectionNumber> Broker::find(std::string_view id) const {
   for (std::size_t i = 0; i < state_->connections.size(); ++i) {
     const auto& connection = state_->connections[i];

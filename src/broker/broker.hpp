@@ -24,6 +24,8 @@ namespace pgtide {
 
 // One WebSocket, by the broker's number for it. Numbers are small, dense and reused after close().
 using ConnectionNumber = std::uint32_t;
+// An address that connections come from (origins.hpp).
+using OriginNumber = std::uint32_t;
 
 struct BrokerOptions {
   BrokerLimits limits{};
@@ -172,6 +174,7 @@ class Broker {
   std::size_t connection_count() const;
   std::size_t subscription_count() const;
   const ConnectionRecord& record(ConnectionNumber number) const;
+  OriginNumber origin_of(ConnectionNumber number) const;
   // By its UUID; looks at every connection, for an administrator's rare wish.
   std::optional<ConnectionNumber> find(std::string_view id) const;
   // In the order of subscription.

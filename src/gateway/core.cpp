@@ -48,26 +48,26 @@ void GatewayCore::do_now(const std::function<void()>& call) {
   }
 }
 
-void GatewayCore::after_events(std::function<void()> call) {
-  ask(messages_asked_, std::move(call));
+void GatewayCore::after_events(OriginNumber origin, std::function<void()> call) {
+  ask(messages_asked_, origin, std::move(call));
 }
 
-void GatewayCore::in_turn(std::function<void()> call) {
-  wait_in(messages_asked_, std::move(call));
+void GatewayCore::in_turn(OriginNumber origin, std::function<void()> call) {
+  wait_in(messages_asked_, origin, std::move(call));
 }
 
 void GatewayCore::http_after_events(std::function<void()> call) {
-  ask(http_asked_, std::move(call));
+  ask(http_asked_, OriginNumber{}, std::move(call));
 }
 
-void GatewayCore::ask(std::deque<std::function<void()>>& queue, std::function<void()> call) {
+void GatewayCore::ask(Turns& turns, OriginNumber origin, std::function<void()> call) {
   const bool events_wait = options.events_wait && options.events_wait();
   if (!answering_ && !events_wait) return do_now(call);
-  wait_in(queue, std::move(call));
+  wait_in(turns, origin, std::move(call));
 }
 
-void GatewayCore::wait_in(std::deque<std::function<void()>>& queue, std::function<void()> call) {
-  queue.push_back(std::move(call));
+void GatewayCore::wait_in(Turns& turns, OriginNumber origin, std::function<void()> call) {
+  turns.push(origin, std::move(call));
   if (!std::exchange(answering_, true)) answer_soon();
 }
 
@@ -78,12 +78,10 @@ void GatewayCore::answer_soon() {
 void GatewayCore::answer_next() {
   const bool both = !http_asked_.empty() && !messages_asked_.empty();
   const bool http = both ? !http_was_last_ : !http_asked_.empty();
-  auto& queue = http ? http_asked_ : messages_asked_;
-  if (!queue.empty()) {  // else stopped
+  Turns& turns = http ? http_asked_ : messages_asked_;
+  if (!turns.empty()) {  // else stopped
     http_was_last_ = http;
-    const auto call = std::move(queue.front());
-    queue.pop_front();
-    do_now(call);
+    do_now(turns.pop());
   }
   answering_ = !http_asked_.empty() || !messages_asked_.empty();
   if (answering_) answer_soon();

@@ -1,7 +1,6 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "gateway/message_room.hpp"
 #include "gateway/relief.hpp"
 #include "gateway/traffic.hpp"
+#include "gateway/turns.hpp"
 #include "gateway/wire.hpp"
 
 namespace pgtide {
@@ -70,9 +70,10 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   void stop();
   // Calls it; in its turn where events or others wait. What a crowd asks at one time is done one
   // thing after the other, and events go before each: who only listens waits for one of them.
-  void after_events(std::function<void()> call);
+  // Things of one address (Broker::origin_of()) count as one: addresses take turns.
+  void after_events(OriginNumber origin, std::function<void()> call);
   // The same, and never at once: the next piece of what is being done.
-  void in_turn(std::function<void()> call);
+  void in_turn(OriginNumber origin, std::function<void()> call);
   // The same of HTTP, which has a queue of its own: the two are asked by turns, so that a crowd of
   // either holds up its own kind, and the other by one thing each time.
   void http_after_events(std::function<void()> call);
@@ -93,14 +94,14 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
  private:
   void end_all();
   void tell_drained();
-  void ask(std::deque<std::function<void()>>& queue, std::function<void()> call);
+  void ask(Turns& turns, OriginNumber origin, std::function<void()> call);
   void do_now(const std::function<void()>& call);
-  void wait_in(std::deque<std::function<void()>>& queue, std::function<void()> call);
+  void wait_in(Turns& turns, OriginNumber origin, std::function<void()> call);
   void answer_soon();
   void answer_next();
 
-  std::deque<std::function<void()>> messages_asked_{};  // and not yet begun
-  std::deque<std::function<void()>> http_asked_{};
+  Turns messages_asked_{};
+  Turns http_asked_{};  // all of one origin
   bool http_was_last_ = false;
   bool answering_ = false;  // one of them is being done, or will be
   std::unordered_map<Guest*, std::shared_ptr<Guest>> guests_;

@@ -93,6 +93,7 @@ class WebSocketSession final : public Session,
   std::string remote_address_;
   std::string address_;
   std::optional<ConnectionNumber> number_{};
+  OriginNumber origin_ = 0;
   Heartbeat heartbeat_;
   CredentialClock credential_clock_{};
   Stage stage_ = Stage::accepting;
@@ -171,13 +172,13 @@ void WebSocketSession::join() {
   }
   auto opened = core_->broker.open(std::move(record), now);
   number_ = opened.number;
+  origin_ = core_->broker.origin_of(opened.number);
   core_->seat(opened.number, *this);
   core_->log.opened(core_->broker.record(opened.number));
   ++core_->traffic.counters.connections_opened;
   wire_.send_reply(std::move(opened.frames));
   heartbeat_.start(now);
   note_credential();
-  arm_live();
   if (core_->draining) close(CloseCode::going_away, "the server restarts");
 }
 
@@ -189,7 +190,8 @@ void WebSocketSession::read_next() {
   const auto where = message_.where();
   stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
     session->message_.came();
-    session->core_->after_events([session, error, bytes] { session->on_read(error, bytes); });
+    session->core_->after_events(session->origin_,
+                                 [session, error, bytes] { session->on_read(error, bytes); });
   });
 }
 
@@ -209,11 +211,10 @@ void WebSocketSession::on_read(ErrorCode error, std::size_t bytes) {
 // A message that asks for much is answered in pieces, and nothing is read until it is.
 void WebSocketSession::read_or_go_on() {
   if (!unfinished_ || stage_ != Stage::live) return read_next();
-  core_->in_turn([session = self()] {
-    if (session->stage_ == Stage::live) {
-      auto& broker = session->core_->broker;
-      session->answer(broker.go_on(*session->number_, std::chrono::steady_clock::now()));
-    }
+  core_->in_turn(origin_, [session = self()] {
+    auto& broker = session->core_->broker;
+    const auto now = std::chrono::steady_clock::now();
+    if (session->stage_ == Stage::live) session->answer(broker.go_on(*session->number_, now));
     session->read_or_go_on();
   });
 }
@@ -227,10 +228,7 @@ void WebSocketSession::answer(Reply reply) {
   unfinished_ = reply.unfinished;
   core_->log.answered(record(), message_.text().size(), reply.frames);
   wire_.send_reply(std::move(reply.frames));
-  if (reply.authenticated) {
-    note_credential();
-    arm_live();
-  }
+  if (reply.authenticated) note_credential();
   if (reply.close) close(*reply.close, "too many refused requests");
 }
 
@@ -238,11 +236,13 @@ void WebSocketSession::answer(Reply reply) {
 void WebSocketSession::note_credential() {
   const auto now = std::chrono::steady_clock::now();
   if (!record().user && core_->options.auth_required) {
-    return credential_clock_.await(now + core_->options.handshake_timeout);
+    credential_clock_.await(now + core_->options.handshake_timeout);
+    return arm_live();
   }
   std::optional<SteadyTime> ends;
   if (const auto at = record().expires_at) ends = now + (*at - std::chrono::system_clock::now());
   credential_clock_.accept(ends, core_->options.leeway);
+  arm_live();
 }
 
 // False where the connection ends.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "gateway/turns.hpp"
 #include "gateway_rig.hpp"
 
 // In which order what clients ask is done, where much is asked at a time.
@@ -84,6 +85,31 @@ TEST_CASE("gateway: messages and HTTP are done by turns, whichever has the crowd
   const std::string among_requests = order_of(2, 20);
   CAPTURE(among_requests);
   CHECK(among_requests.rfind('m') < 5);
+}
+
+TEST_CASE("gateway: addresses take turns, however many connections and pieces one has") {
+  Turns turns;
+  std::string done;
+  const auto ask = [&](OriginNumber origin, char what) {
+    turns.push(origin, [&done, what] { done += what; });
+  };
+  const auto next_turn = [&] { turns.pop()(); };
+  for (const char what : {'a', 'b', 'c', 'd'}) ask(1, what);
+  next_turn();
+  ask(2, 'x');
+  ask(3, 'p');
+  ask(3, 'q');
+  next_turn();
+  ask(1, 'e');
+  ask(2, 'y');
+  while (!turns.empty()) next_turn();
+  CHECK(done == "abxpcyqde");
+  ask(1, 'f');
+  turns.clear();
+  CHECK(turns.empty());
+  ask(1, 'g');
+  next_turn();
+  CHECK(done.back() == 'g');
 }
 
 }  // namespace pgtide::test
