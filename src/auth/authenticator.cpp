@@ -108,7 +108,7 @@ bool is_candidate(const NamedKey& named, const TokenHeader& header) {
 }
 
 // Is there still that key, for such a token?
-bool holds(const KeyRing& ring, const TokenHeader& header, const std::string& fingerprint) {
+bool holds(const KeyRing& ring, const TokenHeader& header, KeyPrint fingerprint) {
   return std::any_of(ring.keys.begin(), ring.keys.end(), [&](const NamedKey& named) {
     return is_candidate(named, header) && named.key.fingerprint() == fingerprint;
   });
@@ -150,11 +150,11 @@ std::string api_key_faults(const std::vector<Config::ApiKey>& keys) {
   return faults;
 }
 
-std::string fingerprint_of(const std::string& hash, const Config::ApiKey& key) {
+KeyPrint fingerprint_of(const std::string& hash, const Config::ApiKey& key) {
   nlohmann::json roles = key.roles;
   const std::string text = nlohmann::json{key.name, std::move(roles)}.dump(
       -1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return sha256("API key " + hash + text);
+  return print_of("API key " + hash + text);
 }
 
 }  // namespace
@@ -163,9 +163,8 @@ Authenticator::Authenticator(const Config::Auth& auth)
     : jwt_(auth.jwt), stamps_(stamp_files(auth.jwt)) {}
 
 // The right key may come late among many: who has more than a few of one kind names them by kid.
-Result<std::string> Authenticator::check_signature(const TokenParts& parts,
-                                                   const TokenHeader& header, const KeyRing& ring,
-                                                   Effort& effort) const {
+Result<KeyPrint> Authenticator::check_signature(const TokenParts& parts, const TokenHeader& header,
+                                                const KeyRing& ring, Effort& effort) const {
   const auto signature = decode_base64url(parts.signature);
   if (!signature) return no_jwt();
   const bool is_cheap = header.algorithm->family == KeyFamily::secret;
@@ -229,7 +228,7 @@ Result<Identity> Authenticator::verify_token(std::string_view token,
   if (!header_text || !payload) return no_jwt();
   const auto header = read_header(*header_text, *ring, jwt_.typ);
   if (!header) return header.error();
-  auto key = check_signature(*parts, *header, *ring, effort);
+  const auto key = check_signature(*parts, *header, *ring, effort);
   if (!key) return key.error();
   auto identity = read_claims(*payload, jwt_, now);
   if (!identity) return identity;
@@ -237,7 +236,7 @@ Result<Identity> Authenticator::verify_token(std::string_view token,
     return denied("the token's " + jwt_.id_claim +
                   " is the name of an API key of this server, for which no token speaks");
   }
-  identity->key = std::move(*key);
+  identity->key = *key;
   return identity;
 }
 
@@ -256,7 +255,7 @@ Result<Identity> Authenticator::verify_key(std::string_view key) const {
   return Identity{found->second.principal, std::nullopt, found->second.fingerprint};
 }
 
-bool Authenticator::still_accepts(const Principal& principal, std::string_view key) const {
+bool Authenticator::still_accepts(const Principal& principal, KeyPrint key) const {
   const auto api_keys = api_keys_.load();
   if (std::any_of(api_keys->begin(), api_keys->end(),
                   [key](const auto& each) { return each.second.fingerprint == key; })) {

@@ -64,7 +64,7 @@ class Authenticator {
 
   // Would the credential by which `identity` was proven still be accepted, as far as keys go? Not
   // where its key was taken out, or its user's name is an API key's by now.
-  bool still_accepts(const Principal& principal, std::string_view key) const;
+  bool still_accepts(const Principal& principal, KeyPrint key) const;
 
   // Reads the files of auth.jwt anew where one is another than before, or where the last reading
   // failed: true where the keys are new ones. On an error (invalid) the old keys stay.
@@ -83,15 +83,15 @@ class Authenticator {
  private:
   struct ApiKey {
     Principal principal;
-    std::string fingerprint;  // of hash, name and roles
+    KeyPrint fingerprint;  // of hash, name and roles
   };
   using ApiKeys = std::map<std::string, ApiKey>;  // by their hashes, 32 bytes
   using Text = std::shared_ptr<const std::string>;
   explicit Authenticator(const Config::Auth& auth);
   static std::shared_ptr<const ApiKeys> make_api_keys(const std::vector<Config::ApiKey>& listed);
   bool is_api_key_name(std::string_view name) const;
-  // The fingerprint of the key that has signed it.
-  Result<std::string> check_signature(const TokenParts& parts, const TokenHeader& header,
+  // The key that has signed it.
+  Result<KeyPrint> check_signature(const TokenParts& parts, const TokenHeader& header,
                                       const KeyRing& ring, Effort& effort) const;
 
   const Config::Jwt jwt_;

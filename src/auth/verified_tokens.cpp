@@ -27,22 +27,22 @@ std::string VerifiedTokens::digest_of(std::string_view token) const {
   return sign_with_secret(algorithm, key_, token);
 }
 
-std::optional<std::string> VerifiedTokens::find(const std::string& digest) {
+std::optional<KeyPrint> VerifiedTokens::find(const std::string& digest) {
   const std::lock_guard lock(mutex_);
   if (const auto young = young_.find(digest); young != young_.end()) return young->second;
   const auto old = old_.find(digest);
   if (old == old_.end()) return std::nullopt;
-  std::string fingerprint = old->second;
+  const KeyPrint fingerprint = old->second;
   put(digest, fingerprint);
   return fingerprint;
 }
 
-void VerifiedTokens::note(const std::string& digest, const std::string& fingerprint) {
+void VerifiedTokens::note(const std::string& digest, KeyPrint fingerprint) {
   const std::lock_guard lock(mutex_);
   put(digest, fingerprint);
 }
 
-void VerifiedTokens::put(const std::string& digest, const std::string& fingerprint) {
+void VerifiedTokens::put(const std::string& digest, KeyPrint fingerprint) {
   if (young_.size() >= generation_max) old_ = std::exchange(young_, {});
   young_.insert_or_assign(digest, fingerprint);
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "model/identity.hpp"
 #include "model/text_map.hpp"
 
 namespace pgtide {
@@ -20,13 +21,13 @@ class VerifiedTokens {
 
   // What a token is known by here.
   std::string digest_of(std::string_view token) const;
-  // The fingerprint of the key that had signed it.
-  std::optional<std::string> find(const std::string& digest);
-  void note(const std::string& digest, const std::string& fingerprint);
+  // The key that had signed it.
+  std::optional<KeyPrint> find(const std::string& digest);
+  void note(const std::string& digest, KeyPrint fingerprint);
 
  private:
-  using Generation = TextMap<std::string>;
-  void put(const std::string& digest, const std::string& fingerprint);
+  using Generation = TextMap<KeyPrint>;
+  void put(const std::string& digest, KeyPrint fingerprint);
 
   const std::string key_;
   std::mutex mutex_;

@@ -12,6 +12,7 @@
 #include <openssl/x509.h>
 
 #include <array>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -107,7 +108,7 @@ Result<VerifyingKey> VerifyingKey::from_secret(std::string secret) {
         "`openssl rand -hex 32`");
   }
   VerifyingKey made;
-  made.fingerprint_ = sha256("secret " + secret);
+  made.fingerprint_ = print_of("secret " + secret);
   made.secret_ = std::move(secret);
   return made;
 }
@@ -128,7 +129,7 @@ Result<VerifyingKey> VerifyingKey::from_public(PublicKey key) {
   } else {
     return unusable("a kind of key that no accepted algorithm uses");
   }
-  made.fingerprint_ = sha256("public " + to_der(key.get()));
+  made.fingerprint_ = print_of("public " + to_der(key.get()));
   made.signature_bytes_ = static_cast<std::size_t>(EVP_PKEY_get_size(key.get()));
   made.cost_ = cost_of(made.family_, EVP_PKEY_get_bits(key.get()));
   made.public_ = std::move(key);
@@ -204,6 +205,13 @@ std::string sha256(std::string_view bytes) {
       EVP_Digest(bytes.data(), bytes.size(), made.data(), &size, EVP_sha256(), nullptr);
   PGTIDE_ASSERT(done == 1);
   return {reinterpret_cast<const char*>(made.data()), size};
+}
+
+KeyPrint print_of(std::string_view key) {
+  KeyPrint print = 0;
+  const std::string digest = sha256(key);
+  std::memcpy(&print, digest.data(), sizeof print);
+  return print;
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "auth/algorithm.hpp"
+#include "model/identity.hpp"
 #include "pgtide/result.hpp"
 
 typedef struct evp_pkey_st EVP_PKEY;
@@ -29,8 +30,8 @@ class VerifyingKey {
   static Result<VerifyingKey> from_pem(const std::string& text);
 
   KeyFamily family() const { return family_; }
-  // 32 bytes that are the same for the same key, however it is written, and for no other.
-  const std::string& fingerprint() const { return fingerprint_; }
+  // The same for the same key, however it is written, and for no other.
+  KeyPrint fingerprint() const { return fingerprint_; }
   // Is it of the algorithm's family, and on its curve?
   bool fits(const Algorithm& algorithm) const;
   // Can a signature of it have so many bytes? Known without computing anything.
@@ -46,7 +47,7 @@ class VerifyingKey {
                          std::string_view signature) const;
 
   KeyFamily family_ = KeyFamily::secret;
-  std::string fingerprint_{};
+  KeyPrint fingerprint_ = 0;
   std::string secret_{};
   std::string curve_{};
   PublicKey public_{};
@@ -60,6 +61,8 @@ std::string sign_with_secret(const Algorithm& algorithm, std::string_view secret
 
 // 32 bytes.
 std::string sha256(std::string_view bytes);
+// The first eight bytes of it.
+KeyPrint print_of(std::string_view key);
 // Takes as long for equal texts as for others of the same size.
 bool equal_in_constant_time(std::string_view a, std::string_view b);
 

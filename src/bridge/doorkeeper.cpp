@@ -25,7 +25,7 @@ Result<Identity> Doorkeeper::by_key(std::string_view key, std::string_view) cons
   return authenticator_->verify_key(key);
 }
 
-bool Doorkeeper::still_accepts(const Principal& user, std::string_view key) const {
+bool Doorkeeper::still_accepts(const Principal& user, KeyPrint key) const {
   return authenticator_->still_accepts(user, key);
 }
 

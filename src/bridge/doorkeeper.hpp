@@ -35,7 +35,7 @@ class Doorkeeper final : public Gatekeeper {
 
   Result<Identity> by_token(std::string_view token, std::string_view address) const override;
   Result<Identity> by_key(std::string_view key, std::string_view address) const override;
-  bool still_accepts(const Principal& user, std::string_view key) const override;
+  bool still_accepts(const Principal& user, KeyPrint key) const override;
   bool administers(const Principal* user) const override;
 
  private:

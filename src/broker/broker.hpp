@@ -65,7 +65,7 @@ struct ConnectionRecord {
   std::string remote_address{};
   std::chrono::system_clock::time_point connected_at{};
   std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
-  std::string credential_key{};  // Identity::key of it
+  KeyPrint credential_key = 0;  // Identity::key of it
 };
 
 // A pattern that a connection holds.

@@ -212,7 +212,7 @@ std::string Broker::State::change_user(ConnectionNumber number, Identity identit
   Connection& connection = at(number);
   connection.record.user = std::move(identity.principal);
   connection.record.expires_at = identity.expires_at;
-  connection.record.credential_key = std::move(identity.key);
+  connection.record.credential_key = identity.key;
   Change change{*policy, *policy};
   return decide_anew(number, change);
 }

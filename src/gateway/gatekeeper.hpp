@@ -16,7 +16,7 @@ class Gatekeeper {
   virtual Result<Identity> by_token(std::string_view token, std::string_view address) const = 0;
   virtual Result<Identity> by_key(std::string_view key, std::string_view address) const = 0;
   // Is a credential that was accepted before, with the key that it named, worth something still?
-  virtual bool still_accepts(const Principal& user, std::string_view key) const = 0;
+  virtual bool still_accepts(const Principal& user, KeyPrint key) const = 0;
   // May this user (null: anonymous) subscribe to everything, and so run the server?
   virtual bool administers(const Principal* user) const = 0;
 };

@@ -167,7 +167,7 @@ void WebSocketSession::join() {
   if (identity_) {
     record.user = std::move(identity_->principal);
     record.expires_at = identity_->expires_at;
-    record.credential_key = std::move(identity_->key);
+    record.credential_key = identity_->key;
     identity_.reset();
   }
   auto opened = core_->broker.open(std::move(record), now);

@@ -449,11 +449,11 @@ TEST_CASE("auth: tokens that came back least recently are forgotten, half of the
   const auto digest = [&](std::size_t n) { return tokens.digest_of(std::to_string(n)); };
   CHECK(digest(1) != VerifiedTokens().digest_of("1"));  // each program has a key of its own
   CHECK(!tokens.find(digest(0)));
-  tokens.note(digest(0), "of the first");
-  tokens.note(digest(1), "of the second");
+  tokens.note(digest(0), 10);
+  tokens.note(digest(1), 11);
   for (std::size_t n = 2; n < 4 * VerifiedTokens::generation_max; ++n) {
-    tokens.note(digest(n), "x");
-    if (n % 1'000 == 0) CHECK(tokens.find(digest(0)) == "of the first");
+    tokens.note(digest(n), 12);
+    if (n % 1'000 == 0) CHECK(tokens.find(digest(0)) == KeyPrint{10});
   }
   CHECK(!tokens.find(digest(1)));
 }

@@ -24,7 +24,7 @@ class TestGatekeeper final : public Gatekeeper {
     if (key != "secret") return Error{ErrorKind::denied, "it is wrong"};
     return Identity{{.id = "backend"}, std::nullopt};
   }
-  bool still_accepts(const Principal&, std::string_view) const override { return true; }
+  bool still_accepts(const Principal&, KeyPrint) const override { return true; }
   bool administers(const Principal* user) const override {
     return user != nullptr && user->id == "backend";
   }

@@ -19,7 +19,7 @@ class OneKeeper final : public Gatekeeper {
   Result<Identity> by_key(std::string_view key, std::string_view) const override {
     return whose(key);
   }
-  bool still_accepts(const Principal&, std::string_view) const override { return true; }
+  bool still_accepts(const Principal&, KeyPrint) const override { return true; }
   bool administers(const Principal* user) const override { return user != nullptr; }
 
  private:
