@@ -7,9 +7,11 @@
 
 namespace pgtide {
 
-BatchReader::Pages::Pages(SourceContext& context)
+BatchReader::Pages::Pages(SourceContext& context, const DatabaseSession& main)
     : session(make_connection_string(context.options.url), context.board.queries()),
-      cancellable(context, session) {}
+      cancellable(context, session) {
+  session.trust(main.guard());
+}
 
 bool BatchReader::deliver_fresh(const Tick& tick, const pqxx::result& rows) {
   context_.feed.open(tick);
@@ -51,7 +53,7 @@ bool BatchReader::deliver(const Tick& tick, const pqxx::result& rows) {
 
 bool BatchReader::deliver_pages(const Tick& tick, std::uint64_t after) {
   if (pages_ == nullptr) {
-    pages_ = std::make_unique<Pages>(context_);
+    pages_ = std::make_unique<Pages>(context_, main_);
     pager_ = std::make_unique<Pager>(pages_->session);
   }
   paged_ = true;

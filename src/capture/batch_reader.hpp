@@ -23,7 +23,7 @@ class BatchReader {
 
  private:
   struct Pages {
-    explicit Pages(SourceContext& context);
+    Pages(SourceContext& context, const DatabaseSession& main);
     DatabaseSession session;
     SourceContext::Cancellable cancellable;
   };

@@ -31,8 +31,9 @@ struct Broadcaster::State {
   std::atomic<std::uint64_t> queries = 0;
   std::unique_ptr<DatabaseSession> session;
 
-  Result<void> commit(const std::string& sql, const std::vector<std::string>& values);
+  Result<void> commit(const std::string& function, const std::vector<std::string>& values);
   void connect();
+  void call(const std::string& function, const std::string& arguments);
 };
 
 // A connection that was lost while it lay idle is found out before anything is sent: afterwards
@@ -47,19 +48,36 @@ void Broadcaster::State::connect() {
     }
   }
   auto made = std::make_unique<DatabaseSession>(make_connection_string(url), queries);
-  refuse_foreign_api(made->run(schema_owner_sql)[0]);
+  const auto found = made->run(schema_owner_sql)[0];
+  refuse_foreign_api(found);
+  made->trust(api_guard(found));
   session = std::move(made);
 }
 
-Result<void> Broadcaster::State::commit(const std::string& sql,
+// Where the schema was made anew since the connection was: once more, over another one. Nothing was
+// committed then.
+void Broadcaster::State::call(const std::string& function, const std::string& arguments) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    connect();
+    try {
+      session->run("select pgtide_api." + function + "(" + arguments + ")");
+      return;
+    } catch (const CaptureFault&) {
+      session.reset();
+      if (attempt == 1) throw;
+    }
+  }
+}
+
+Result<void> Broadcaster::State::commit(const std::string& function,
                                         const std::vector<std::string>& values) {
   const std::lock_guard lock(mutex);
   try {
     connect();
-    if (values.size() == 1)
-      session->run_with(sql, values[0]);
-    else
-      session->run_with(sql, values[0], values[1]);
+    std::string arguments;
+    for (const std::string& value : values)
+      arguments.append(arguments.empty() ? "" : "::text, ").append(session->quote(value));
+    call(function, arguments + "::json");
     return {};
   } catch (const pqxx::sql_error& error) {
     const std::string state = sqlstate_of(error);
@@ -90,13 +108,12 @@ Result<void> Broadcaster::broadcast(std::string_view collection, std::string_vie
                                          "' is no name of a collection: letters, digits and _, at "
                                          "most 63, not beginning with a digit"};
   if (Result<void> valid = check(json); !valid) return valid;
-  return state_->commit("select pgtide_api.broadcast($1::text, $2::json)",
-                        {std::string(collection), std::string(json)});
+  return state_->commit("broadcast", {std::string(collection), std::string(json)});
 }
 
 Result<void> Broadcaster::broadcast_all(std::string_view json) {
   if (Result<void> valid = check(json); !valid) return valid;
-  return state_->commit("select pgtide_api.broadcast_all($1::json)", {std::string(json)});
+  return state_->commit("broadcast_all", {std::string(json)});
 }
 
 }  // namespace pgtide

@@ -1,6 +1,7 @@
 #include "capture/database_session.hpp"
 
 #include "capture/fault.hpp"
+#include "capture/schema_owner.hpp"
 
 namespace pgtide {
 namespace {
@@ -82,10 +83,35 @@ void DatabaseSession::refuse_pooler() {
                          "and notifications; give the server's own address in database.url");
 }
 
+// BEGIN must be the first in its message, and what sets something calls nothing.
 pqxx::result DatabaseSession::run(const std::string& sql) {
+  const bool calls = sql.starts_with("select ") || sql.starts_with("insert ");
+  if (!guard_.empty() && calls) return guarded(guard_ + "; " + sql);
   ++queries_;
   pqxx::nontransaction work(*connection_);
   return work.exec(sql);
+}
+
+pqxx::result DatabaseSession::guarded(const std::string& sql) {
+  try {
+    if (!replaced_) {
+      ++queries_;
+      stood_at_ = std::chrono::steady_clock::now();
+      pqxx::nontransaction work(*connection_);
+      return work.exec(sql);
+    }
+  } catch (const pqxx::sql_error& error) {
+    if (std::string_view(error.what()).find(replaced_mark) == std::string_view::npos) throw;
+    replaced_ = true;
+  }
+  throw CaptureFault(ErrorKind::unavailable,
+                     "the schema was dropped, or made anew, while this connection used it");
+}
+
+void DatabaseSession::stand_guard() {
+  constexpr std::chrono::milliseconds enough{5};
+  if (guard_.empty()) return;
+  if (replaced_ || std::chrono::steady_clock::now() - stood_at_ > enough) guarded(guard_);
 }
 
 void DatabaseSession::prepare(const std::string& name, const std::string& sql) {

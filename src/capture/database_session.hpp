@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <pqxx/pqxx>
@@ -27,18 +28,29 @@ class DatabaseSession {
   DatabaseSession(const std::string& connection_string, std::atomic<std::uint64_t>& queries);
   ~DatabaseSession();
 
+  // From here on every statement is kept from running once the schema that it calls has been
+  // replaced: see schema_guard(). One that is prepared, or has parameters, is sent after the guard
+  // and not with it, and without it where one was sent in the last 5 ms: to drop a schema takes
+  // longer, and a statement that comes meanwhile waits for its lock.
+  void trust(std::string guard) { guard_ = std::move(guard); }
+  const std::string& guard() const { return guard_; }
+
+  // Several statements separated by semicolons are one transaction.
   pqxx::result run(const std::string& sql);
+  std::string quote(const std::string& text) const { return connection_->quote(text); }
 
   // The first one of a name counts.
   void prepare(const std::string& name, const std::string& sql);
   template <class... Parameters>
   pqxx::result run_prepared(const std::string& name, const Parameters&... parameters) {
+    stand_guard();
     ++queries_;
     pqxx::nontransaction work(*connection_);
     return work.exec_prepared(name, parameters...);
   }
   template <class... Parameters>
   pqxx::result run_with(const std::string& sql, const Parameters&... parameters) {
+    stand_guard();
     ++queries_;
     pqxx::nontransaction work(*connection_);
     return work.exec_params(sql, parameters...);
@@ -57,10 +69,15 @@ class DatabaseSession {
   class Receiver;
   void settle();
   void refuse_pooler();
+  void stand_guard();
+  pqxx::result guarded(const std::string& sql);
 
   std::atomic<std::uint64_t>& queries_;
   std::unique_ptr<pqxx::connection> connection_;
   std::set<std::string> prepared_;
+  std::string guard_;
+  bool replaced_ = false;  // the guard has failed once
+  std::chrono::steady_clock::time_point stood_at_{};
   std::vector<Notice> notices_;
   std::vector<std::unique_ptr<Receiver>> receivers_;
 };

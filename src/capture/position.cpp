@@ -93,7 +93,9 @@ std::optional<Progress> find_progress(DatabaseSession& session, const History& h
 }  // namespace
 
 void require_schema(DatabaseSession& session) {
-  const std::string database = require_trusted_owner(session.run(schema_owner_sql)[0]);
+  const auto found = session.run(schema_owner_sql)[0];
+  const std::string database = require_trusted_owner(found);
+  session.trust(schema_guard(found));
   const auto meta = session.run("select schema_version from pgtide.meta");
   if (meta.empty())
     throw CaptureFault(ErrorKind::not_found, "table pgtide.meta is empty; run: pgtide install");

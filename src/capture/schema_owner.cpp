@@ -12,7 +12,8 @@ namespace {
 
 struct Column {
   enum Index : int {
-    database, exists, is_member, role, owner, grant, is_foreign, is_super, other_api_owner
+    database, exists, is_member, role, owner, grant, is_foreign, is_super, other_api_owner,
+    number, owner_number, api_number, api_owner_number
   };
 };
 
@@ -28,6 +29,12 @@ std::string option_value(const std::string& text) {
     value += c;
   }
   return value;
+}
+
+std::string guard_of(const char* name, const std::string& number, const std::string& owner) {
+  return std::string("select cast(case when exists (select from pg_namespace where nspname = '") +
+         name + "' and oid = " + number + " and nspowner = " + owner + ") then 'int4' else '" +
+         replaced_mark + "' end as regtype)";
 }
 
 void refuse_foreign_owner(const pqxx::row& found) {
@@ -69,10 +76,12 @@ const char* const schema_owner_sql =
     "and (current_setting('pgtide.owner', true) is distinct from o.rolname::text "
     "or kept.names && '{pgtide.owner}')), su.rolsuper, "
     "(select p.rolname from pg_namespace api join pg_roles p on p.oid = api.nspowner "
-    "where api.nspname = 'pgtide_api' and api.nspowner is distinct from n.nspowner) "
+    "where api.nspname = 'pgtide_api' and api.nspowner is distinct from n.nspowner), "
+    "n.oid, n.nspowner, a.oid, a.nspowner "
     "from pg_roles me join pg_roles su on su.rolname = session_user "
     "left join pg_namespace n on n.nspname = 'pgtide' "
     "left join pg_roles o on o.oid = n.nspowner "
+    "left join pg_namespace a on a.nspname = 'pgtide_api' "
     "cross join lateral (select coalesce(array_agg(lower(split_part(setting, '=', 1))), '{}') "
     "from pg_db_role_setting s, unnest(s.setconfig) c(setting) "
     "where s.setdatabase in (0, (select d.oid from pg_database d "
@@ -87,6 +96,21 @@ void refuse_foreign_api(const pqxx::row& found) {
                            ", not to the owner of schema pgtide, and its code would run with your "
                            "rights; have that schema renamed, then run: pgtide install");
   refuse_foreign_owner(found);
+}
+
+std::string api_guard(const pqxx::row& found) {
+  if (found[Column::number].is_null() || found[Column::api_number].is_null())
+    throw CaptureFault(ErrorKind::not_found, "database " + text_in(found, Column::database) +
+                                                 " has no " +
+                                                 (found[Column::number].is_null() ? "pgtide"
+                                                                                  : "pgtide_api") +
+                                                 " schema; run: pgtide install");
+  return guard_of("pgtide_api", text_in(found, Column::api_number),
+                  text_in(found, Column::api_owner_number));
+}
+
+std::string schema_guard(const pqxx::row& found) {
+  return guard_of("pgtide", text_in(found, Column::number), text_in(found, Column::owner_number));
 }
 
 bool has_trusted_schema(const pqxx::row& found) {

@@ -2,6 +2,10 @@
 #include <doctest/doctest.h>
 
 #include "capture/broadcaster.hpp"
+#include "capture/connection_string.hpp"
+#include "capture/database_session.hpp"
+#include "capture/fault.hpp"
+#include "capture/position.hpp"
 #include "support/installed_database.hpp"
 
 using namespace pgtide;
@@ -205,4 +209,55 @@ TEST_CASE("api: who owns a partition that was detached, and may broadcast, forge
   session.run("insert into low values (1); delete from low");
   session.run("truncate low");
   CHECK(count_of_log(database) == "0");
+}
+
+// Its code would run as it is planned, too: a function in SQL is put in the call's place then.
+TEST_CASE("api: over a connection from before uninstall nobody calls a schema made since then") {
+  const Role maker;
+  InstalledDatabase database;
+  database.run("grant create on database " + database.name() + " to " + maker.name());
+  Broadcaster broadcaster(database.url());
+  REQUIRE(broadcaster.broadcast_all("1").ok());
+  std::atomic<std::uint64_t> queries = 0;
+  DatabaseSession bridge(make_connection_string(database.url()), queries);
+  require_installed(bridge);
+  bridge.prepare("horizon", "select horizon from pgtide.meta");
+  bridge.run_prepared("horizon");
+  REQUIRE(uninstall(database.url()).ok());
+  Session other = database.session(maker.name());
+  other.run("create schema traps; grant usage on schema traps to public; "
+            "create sequence traps.called; grant all on sequence traps.called to public; "
+            "create function traps.note() returns bigint language plpgsql immutable as "
+            "'begin return nextval(''traps.called''); end'");
+  for (const char* schema : {"pgtide", "pgtide_api"}) {
+    const std::string name = schema;
+    other.run("create schema " + name + "; grant usage on schema " + name + " to public; "
+              "create view " + name + ".meta as select traps.note() as horizon; "
+              "grant select on " + name + ".meta to public; "
+              "create function " + name + ".broadcast_all(json) returns bigint language sql as "
+              "'select traps.note()'");
+  }
+  const auto sent = broadcaster.broadcast_all("1");
+  CHECK_FALSE(sent.ok());
+  const std::string says = sent.ok() ? "" : sent.error().message;
+  CHECK_MESSAGE(says.find("belongs to role " + maker.name()) != std::string::npos, says);
+  CHECK_THROWS_AS(bridge.run_prepared("horizon"), CaptureFault);
+  CHECK_THROWS_AS(bridge.run_prepared("horizon"), CaptureFault);
+  CHECK_THROWS_AS(bridge.run("select pgtide.broadcast_all('1')"), CaptureFault);
+  CHECK(database.value("select is_called from traps.called") == "f");
+}
+
+TEST_CASE("api: after uninstall and install, custom events are committed again") {
+  InstalledDatabase database;
+  Broadcaster broadcaster(database.url());
+  REQUIRE(broadcaster.broadcast("news", R"({"it's": "a \\\"word\\\""})").ok());
+  CHECK(database.value("select new_row->>'it''s' from pgtide.log") == "a \\\"word\\\"");
+  REQUIRE(uninstall(database.url()).ok());
+  const auto sent = broadcaster.broadcast_all("1");
+  REQUIRE_FALSE(sent.ok());
+  CHECK(sent.error().message.find("has no pgtide schema; run: pgtide install") !=
+        std::string::npos);
+  install_in(database);
+  CHECK(broadcaster.broadcast_all("1").ok());
+  CHECK(count_of_log(database) == "1");
 }
