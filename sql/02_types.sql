@@ -26,27 +26,53 @@ drop function if exists pgtide.names_objects(oid) cascade;
 -- What is set for a relation's capture function beside what is set for all: settings that the text
 -- of some types hangs on, however deep they lie in the row. That of money hangs on lc_monetary,
 -- that of regclass and its kin on quote_all_identifiers. Each costs every row of the table.
+-- They are looked for no further than reachable_types() looks: past that they are set, all of them.
 create or replace function pgtide.print_settings(relation oid) returns text
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  with recursive made_of(kind) as (
-    select a.atttypid from pg_attribute a
-     where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
-    union
-    select p.kind from made_of m join pg_type y on y.oid = m.kind
-     cross join lateral (
-       select y.typelem where y.typoutput = 'array_out'::regproc
-       union all select y.typbasetype where y.typtype = 'd'
-       union all select r.rngsubtype from pg_range r
-        where y.oid in (r.rngtypid, (to_json(r) ->> 'rngmultitypid')::oid)
-       union all select a.atttypid from pg_attribute a
-        where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
-          and not a.attisdropped) p(kind))
-  select concat(case when bool_or(y.oid = 'money'::regtype) then 'set lc_monetary = ''C'' ' end,
-                case when bool_or(y.typnamespace = 'pg_catalog'::regnamespace
-                                  and starts_with(y.typname, 'reg'))
-                     then 'set quote_all_identifiers = off ' end)
-    from made_of m join pg_type y on y.oid = m.kind
-$$;
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  level oid[] := array(select distinct a.atttypid from pg_attribute a
+                        where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped);
+  seen oid[] := level;
+  ranges oid[];
+  room bigint := 2000;
+  of_money boolean := false;
+  of_names boolean := false;
+begin
+  for depth in 1..100 loop
+    exit when level = '{}';
+    room := room - cardinality(level) - coalesce((
+      select sum(c.relnatts) from unnest(level) n
+        join pg_type y on y.oid = n and y.typtype = 'c' join pg_class c on c.oid = y.typrelid), 0);
+    exit when room < 0;
+    select of_money or coalesce(bool_or(y.oid = 'money'::regtype), false),
+           of_names or coalesce(bool_or(y.typnamespace = 'pg_catalog'::regnamespace
+                                        and starts_with(y.typname, 'reg')), false),
+           -- A multirange depends on its range; those that are built in hold none of these types.
+           array_agg(coalesce((select d.refobjid from pg_depend d
+                                where y.typtype = 'm' and d.classid = 'pg_type'::regclass
+                                  and d.objid = y.oid and d.deptype = 'i' limit 1), y.oid))
+             filter (where y.typtype in ('r', 'm'))
+      into of_money, of_names, ranges
+      from pg_type y where y.oid = any (level);
+    level := array(
+      select distinct m.kind from pg_type y cross join lateral (
+               select y.typelem where y.typoutput = 'array_out'::regproc
+               union all select y.typbasetype where y.typtype = 'd'
+               union all select a.atttypid from pg_attribute a
+                where y.typtype = 'c' and a.attrelid = y.typrelid and a.attnum > 0
+                  and not a.attisdropped) m(kind)
+       where y.oid = any (level) and m.kind <> all (seen));
+    if ranges is not null then
+      level := array(select n from unnest(level) n union
+                     select r.rngsubtype from pg_range r
+                      where r.rngtypid = any (ranges) and r.rngsubtype <> all (seen));
+    end if;
+    seen := seen || level;
+  end loop;
+  return concat(case when of_money or level <> '{}' then 'set lc_monetary = ''C'' ' end,
+                case when of_names or level <> '{}' then 'set quote_all_identifiers = off ' end);
+end $$;
 
 -- The types from oid 16384 (the first that no initdb gives) on that the relation's rows may hold,
 -- each with the type that holds it and what is known of it alone. Each type is looked into once.

@@ -136,3 +136,35 @@ TEST_CASE("settings: lc_monetary and quote_all_identifiers are set where a row m
   CHECK(database.value("select 'lc_monetary=C' = any(proconfig) from pg_proc where oid = "
                        "'pgtide.written'::regproc") == "t");
 }
+
+// Whoever owns a watched table gives it any type, and everybody may make types.
+TEST_CASE("settings: types are looked into no further than reachable_types does, and then all set") {
+  InstalledDatabase database;
+  std::string ranges, columns;
+  for (int i = 0; i < 700; ++i)
+    ranges += "create type r" + std::to_string(i) + " as range (subtype = int4); ";
+  for (int i = 0; i < 1400; ++i)
+    columns += (i == 0 ? "c" : ", c") + std::to_string(i) + " r" + std::to_string(i % 700);
+  database.run(ranges + "create type wide as (" + columns + "); create table t (id int primary "
+               "key, c wide); create table plain (id int4 primary key, t text, a text[])");
+  CHECK(database.value("select pgtide.print_settings('t'::regclass)") ==
+        "set lc_monetary = 'C' set quote_all_identifiers = off ");
+  // What others make costs no table anything.
+  Session session = database.session();
+  session.run("begin");
+  CHECK(session.value("select pgtide.print_settings('plain'::regclass)") == "");
+  CHECK(session.value("select seq_scan from pg_stat_xact_sys_tables where relname = 'pg_range'")
+            .value_or("none") == "0");
+}
+
+TEST_CASE("settings: a multirange, of PostgreSQL 14, is looked into as its range is") {
+  InstalledDatabase database;
+  if (Session(database.url()).server_version() < 140'000) return;
+  database.run("create type span as range (subtype = money); create table t (id int primary key, "
+               "c span_multirange[], i int4multirange)");
+  database.run("create type few as range (subtype = money, multirange_type_name = lots)");
+  database.run("create table u (id int primary key, c lots)");
+  for (const char* table_name : {"t", "u"})
+    CHECK(database.value(std::string("select pgtide.print_settings('") + table_name +
+                         "'::regclass)") == "set lc_monetary = 'C' ");
+}
