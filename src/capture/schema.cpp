@@ -107,6 +107,10 @@ Error failure(const std::string& context) {
     const std::string state = sqlstate_of(error);
     if (state.empty()) return {ErrorKind::unavailable, error.what(), context};
     const std::string text = one_line(sentence_of(error.what()));
+    if (text.find(replaced_mark) != std::string::npos)
+      return {ErrorKind::conflict,
+              "schema pgtide was dropped, or made by somebody else, at this moment; run it again",
+              context};
     return {kind_of(state), text + mend_for(state, text), context};
   } catch (...) {
     Error error = current_failure();
@@ -164,16 +168,40 @@ std::string array_of(const std::vector<std::string>& names) {
   return text + "}";
 }
 
-// Throws where there is a schema whose owner's code must not be called. False: there is none.
-bool check_owner(pqxx::connection& connection) {
-  pqxx::nontransaction look(connection);
-  return has_trusted_schema(look.exec(schema_owner_sql)[0]);
+// Calls what is in schema pgtide: each statement goes with the guard that the check returned, in one
+// message, or somebody might make another schema pgtide between the check and the call.
+class Caller {
+ public:
+  // Throws where there is no schema, or one whose owner's code must not be called.
+  explicit Caller(pqxx::connection& connection) : connection_(connection) {
+    pqxx::nontransaction look(connection);
+    const pqxx::result found = look.exec(schema_owner_sql);
+    require_trusted_owner(found[0]);
+    guard_ = schema_guard(found[0]);
+  }
+
+  // A transaction of its own.
+  pqxx::result call(const std::string& statement) const {
+    pqxx::nontransaction work(connection_);
+    return work.exec(guard_ + "; " + statement);
+  }
+  std::string quote(const std::string& text) const { return connection_.quote(text); }
+
+ private:
+  pqxx::connection& connection_;
+  std::string guard_;
+};
+
+void unwatch_all(const Caller& caller) {
+  const pqxx::result names = caller.call("select name from pgtide.collection order by id");
+  for (const auto& row : names)
+    caller.call("select pgtide.forget(" + caller.quote(row[0].c_str()) + "::text)");
 }
 
-void unwatch_all(pqxx::connection& connection) {
+// Nothing is installed where a schema is missing, or has no table meta.
+bool is_installed(pqxx::connection& connection) {
   pqxx::nontransaction look(connection);
-  const pqxx::result names = look.exec("select name from pgtide.collection order by id");
-  for (const auto& row : names) look.exec_params("select pgtide.forget($1::text)", row[0].c_str());
+  return has_trusted_schema(look.exec(schema_owner_sql)[0]);
 }
 
 }  // namespace
@@ -195,44 +223,39 @@ Result<void> install(const std::string& url, const InstallOptions& options) {
 Result<void> uninstall(const std::string& url, const WarningSink& warn) {
   return with_connection(url, "pgtide uninstall", [&](pqxx::connection& connection) {
     const WarningReceiver receiver(connection, warn);
-    if (!check_owner(connection))
+    if (!is_installed(connection))
       throw CaptureFault(ErrorKind::not_found, std::string("nothing is installed in database ") +
                                                    connection.dbname());
-    unwatch_all(connection);
-    pqxx::work transaction(connection);
-    transaction.exec("select pgtide.uninstall()");
-    transaction.commit();
+    const Caller caller(connection);
+    unwatch_all(caller);
+    caller.call("select pgtide.uninstall()");
   });
 }
 
 Result<std::string> watch(const std::string& url, const WatchOptions& options) {
   return with_connection(url, "pgtide watch " + options.table, [&](pqxx::connection& connection) {
-    check_owner(connection);
+    const Caller caller(connection);
     const std::string table =
         resolve(connection, "select $1::pg_catalog.regclass::pg_catalog.oid", options.table);
-    pqxx::work transaction(connection);
-    const pqxx::result answer = transaction.exec_params(
-        "select pgtide.watch($1::oid::regclass, nullif($2::text, ''), "
-        "nullif($3::text, '{}')::text[], $4::bool, $5::bool)",
-        table, options.collection, array_of(options.key), options.ignore_rls,
-        options.old_rows);
-    transaction.commit();
+    const auto is = [](bool given) { return given ? "true" : "false"; };
+    const pqxx::result answer = caller.call(
+        "select pgtide.watch(" + table + "::oid::regclass, nullif(" +
+        caller.quote(options.collection) + "::text, ''), nullif(" +
+        caller.quote(array_of(options.key)) + "::text, '{}')::text[], " + is(options.ignore_rls) +
+        ", " + is(options.old_rows) + ")");
     return std::string(answer[0][0].c_str());
   });
 }
 
 Result<void> unwatch(const std::string& url, const std::string& table) {
   return with_connection(url, "pgtide unwatch " + table, [&](pqxx::connection& connection) {
-    check_owner(connection);
+    const Caller caller(connection);
     const std::string relation =
         resolve(connection, "select pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid",
                 table);
-    pqxx::work transaction(connection);
-    transaction.exec_params(
-        "select case when exists (select from pgtide.collection where relation = $1::oid)"
-        " then pgtide.unwatch($1::oid::regclass) else pgtide.forget($2::text) end",
-        relation, table);
-    transaction.commit();
+    caller.call("select case when exists (select from pgtide.collection where relation = " +
+                relation + "::oid) then pgtide.unwatch(" + relation +
+                "::oid::regclass) else pgtide.forget(" + caller.quote(table) + "::text) end");
   });
 }
 

@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <sstream>
+#include <thread>
 
 #include "capture/schema.hpp"
 #include "capture/sql_files.hpp"
@@ -305,4 +307,38 @@ TEST_CASE("rights: nobody but the installer reads the log, and PUBLIC may call n
             .sqlstate == "42501");
   database.run("grant execute on function pgtide_api.broadcast(text, json) to " + stranger.name());
   CHECK(session.attempt("select pgtide_api.broadcast('a', '{}')").ok());
+}
+
+// The stranger makes and drops a schema for as long as the commands look whether there is one.
+TEST_CASE("rights: where nothing is installed, no command calls a schema that appears meanwhile") {
+  const Role maker;
+  Database database;
+  database.run("create table posts (id int primary key); create sequence called; grant all on "
+               "sequence called to public; grant create on database " + database.name() + " to " +
+               maker.name());
+  const std::string nothing = "not_found: database " + database.name() +
+                              " has no pgtide schema; run: pgtide install";
+  const auto watched = watch(database.url(), {.table = "posts"});
+  REQUIRE_FALSE(watched.ok());
+  CHECK(watched.error().message == nothing.substr(nothing.find(' ') + 1));
+  CHECK(text_of(unwatch(database.url(), "posts")) == nothing);
+  std::atomic<bool> done = false;
+  std::thread stranger([&, url = database.url(maker.name())] {
+    Session session(url);
+    while (!done) {
+      session.attempt("create schema pgtide; create table pgtide.collection (relation oid); "
+                      "create function pgtide.watch(regclass, text, text[], boolean, boolean) "
+                      "returns text language sql as 'select nextval(''public.called'')::text'; "
+                      "create function pgtide.forget(text) returns void language sql as "
+                      "'select nextval(''public.called'')'");
+      session.attempt("drop schema pgtide cascade");
+    }
+  });
+  for (int i = 0; i < 150; ++i) {
+    CHECK_FALSE(watch(database.url(), {.table = "posts"}).ok());
+    CHECK_FALSE(unwatch(database.url(), "posts").ok());
+  }
+  done = true;
+  stranger.join();
+  CHECK(database.value("select is_called from called") == "f");
 }
