@@ -168,8 +168,8 @@ std::string array_of(const std::vector<std::string>& names) {
   return text + "}";
 }
 
-// Calls what is in schema pgtide: each statement goes with the guard that the check returned, in one
-// message, or somebody might make another schema pgtide between the check and the call.
+// Calls what is in schema pgtide: each statement goes with the guard that the check returned, in
+// one message, or somebody might make another schema pgtide between the check and the call.
 class Caller {
  public:
   // Throws where there is no schema, or one whose owner's code must not be called.

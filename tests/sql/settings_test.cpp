@@ -138,7 +138,7 @@ TEST_CASE("settings: lc_monetary and quote_all_identifiers are set where a row m
 }
 
 // Whoever owns a watched table gives it any type, and everybody may make types.
-TEST_CASE("settings: types are looked into no further than reachable_types does, and then all set") {
+TEST_CASE("settings: types are looked into no further than 2,000 of them, and then all are set") {
   InstalledDatabase database;
   std::string ranges, columns;
   for (int i = 0; i < 700; ++i)
