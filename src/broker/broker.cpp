@@ -148,9 +148,11 @@ Broker::Opened Broker::open(ConnectionRecord record, Clock::time_point now) {
   if (connection->admitted(state.options)) {
     state.index.join_everyone(connection->everyone, opened.number);
   }
-  append_text_frame(opened.frames, connected_message({connection->record.id, connection->user(),
-                                                      state.options.heartbeat_interval,
-                                                      connection->record.expires_at}));
+  Greeting greeting{connection->record.id, connection->user(), state.options.heartbeat_interval};
+  if (connection->record.expires_at != ConnectionRecord::never) {
+    greeting.expires_at = connection->record.expires_at;
+  }
+  append_text_frame(opened.frames, connected_message(greeting));
   state.connections[opened.number] = std::move(connection);
   ++state.connection_count;
   return opened;

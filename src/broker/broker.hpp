@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/broker_limits.hpp"
+#include "broker/connection_record.hpp"
 #include "broker/run.hpp"
 #include "model/batch.hpp"
 #include "model/cursor_sealer.hpp"
@@ -56,16 +57,6 @@ struct Reply {
 struct Delivery {
   ConnectionNumber connection = 0;
   SharedRun run{};
-};
-
-// A connection's record (SPECIFICATION, "Connection metadata storage").
-struct ConnectionRecord {
-  std::string id{};  // a UUID, made by the caller
-  std::optional<Principal> user{};
-  std::string remote_address{};
-  std::chrono::system_clock::time_point connected_at{};
-  std::optional<std::chrono::system_clock::time_point> expires_at{};  // of the user's credential
-  KeyPrint credential_key = 0;  // Identity::key of it
 };
 
 // A pattern that a connection holds.

@@ -210,9 +210,7 @@ std::optional<ErrorReply> Broker::State::fault_of(Standing& standing, const Patt
 // The same for one connection whose user is another now; the frames to send.
 std::string Broker::State::change_user(ConnectionNumber number, Identity identity) {
   Connection& connection = at(number);
-  connection.record.user = std::move(identity.principal);
-  connection.record.expires_at = identity.expires_at;
-  connection.record.credential_key = identity.key;
+  connection.record.take(std::move(identity));
   Change change{*policy, *policy};
   return decide_anew(number, change);
 }

@@ -165,9 +165,7 @@ void WebSocketSession::join() {
                           .remote_address = std::move(remote_address_),
                           .connected_at = std::chrono::system_clock::now()};
   if (identity_) {
-    record.user = std::move(identity_->principal);
-    record.expires_at = identity_->expires_at;
-    record.credential_key = identity_->key;
+    record.take(std::move(*identity_));
     identity_.reset();
   }
   auto opened = core_->broker.open(std::move(record), now);
@@ -240,7 +238,9 @@ void WebSocketSession::note_credential() {
     return arm_live();
   }
   std::optional<SteadyTime> ends;
-  if (const auto at = record().expires_at) ends = now + (*at - std::chrono::system_clock::now());
+  if (record().expires_at != ConnectionRecord::never) {
+    ends = now + (record().expires_at - std::chrono::system_clock::now());
+  }
   credential_clock_.accept(ends, core_->options.leeway);
   arm_live();
 }

@@ -66,7 +66,7 @@ TEST_CASE("broker: auth changes the user, and what is refused changes nothing") 
   CHECK(payloads(reply.frames) ==
         Lines{R"({"type":"authenticated","user":{"id":"bob","roles":[]},"expires_at":null,)"
               R"("id":1})"});
-  CHECK(!world.broker.record(number).expires_at);
+  CHECK(world.broker.record(number).expires_at == ConnectionRecord::never);
 }
 
 TEST_CASE("broker: without a verifier no token is known") {
