@@ -212,8 +212,49 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
    order by 1
 $$;
 
--- Runs a statement that needs a lock on a relation of ours which a stranger may keep from us: with
--- a short wait, again and again, for whoever reads the relation waits behind a lock that waits.
+-- A text as a literal of SQL that means the text still when it is pasted from a terminal: what
+-- cannot be seen there, and whatever is not ASCII, is escaped.
+create or replace function pgtide.visible_literal(word text) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when word !~ '[^ -~]' then quote_literal(word) else concat('E''', (
+    select string_agg(case
+             when c in ('''', chr(92)) then c || c
+             when c !~ '[^ -~]' then c
+             when ascii(c) < 128 then format('%sx%s', chr(92), lpad(to_hex(ascii(c)), 2, '0'))
+             when getdatabaseencoding() = 'UTF8'
+               then format('%sU%s', chr(92), lpad(to_hex(ascii(c)), 8, '0'))
+             else c end, '' order by n)
+      from generate_series(1, length(word)) n, substr(word, n, 1) c), '''') end
+$$;
+
+-- Who has written a row of the catalog anew and not ended: that of a relation or its partitions, of
+-- our schemas, or of a function there. Any right on an object suffices for that: GRANT of a right
+-- that one may not give only warns. DDL waits for it.
+create or replace function pgtide.row_holders(relation regclass default null)
+returns table (who text, mend text)
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select distinct
+         coalesce(format('process %s (%s) of role %I', a.pid, a.application_name, a.usename),
+                  format('prepared transaction %s of role %I', pgtide.visible_literal(x.gid),
+                         x.owner)),
+         coalesce(format('SELECT pg_terminate_backend(%s);', a.pid),
+                  format('ROLLBACK PREPARED %s;', pgtide.visible_literal(x.gid)))
+    from (select c.xmax from pg_class c
+           where c.oid = $1 or c.oid in (select t.relid from pg_partition_tree($1) t)
+          union all
+          select n.xmax from pg_namespace n where n.nspname in ('pgtide', 'pgtide_api')
+          union all
+          select p.xmax from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+           where n.nspname in ('pgtide', 'pgtide_api')) r(writer)
+    join pg_locks l on l.locktype = 'transactionid' and l.granted and l.transactionid = r.writer
+    left join pg_stat_activity a on a.pid = l.pid
+    left join pg_prepared_xacts x on l.pid is null and x.transaction = l.transactionid
+   where l.pid is distinct from pg_backend_pid() and (a.pid is not null or x.gid is not null)
+$$;
+
+-- Runs a statement that needs a lock on a relation, or to write rows of the catalog, which a
+-- stranger may keep from us: with a short wait, again and again, for whoever uses the relation
+-- waits behind a lock that waits, or that we have. What the statement has locked is free between.
 create or replace function pgtide.alter_patiently(relation regclass, statement text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -226,14 +267,21 @@ begin
       execute statement;
       perform set_config('lock_timeout', before, true);
       return;
-    exception when lock_not_available then
+    exception when lock_not_available or deadlock_detected or internal_error then
+      -- Rows of the catalog are not waited for twice: "tuple concurrently updated".
+      if sqlstate = 'XX000' and not starts_with(sqlerrm, 'tuple concurrently ')
+         or sqlerrm like '% stayed locked for %' then
+        raise;
+      end if;
       if clock_timestamp() > now() + patience then
         raise exception '% stayed locked for %', relation, patience using errcode = '55P03',
           hint = coalesce((
-            select format('It is held by %s. End it, and install again.',
-                          string_agg(format('%s: SELECT pg_terminate_backend(%s);', h.who, h.pid),
-                                     ', '))
-              from pgtide.lock_holders(relation) h), 'Install again later.');
+            select format('It is held by %s End it, and try again.',
+                          string_agg(format('%s: %s', h.who, h.mend), ' '))
+              from (select r.who, r.mend from pgtide.row_holders(relation) r
+                    union
+                    select l.who, format('SELECT pg_terminate_backend(%s);', l.pid)
+                      from pgtide.lock_holders(relation) l) h), 'Try again later.');
       end if;
     end;
     perform pg_sleep(0.05 + random() * 0.2);

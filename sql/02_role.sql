@@ -181,26 +181,31 @@ begin
   end loop;
 end $$;
 
--- Runs a statement as the owner of a function, where that is the capture role: the installer may
--- become it and does not inherit from it (PostgreSQL 16). To write a function anew its owner needs
--- CREATE on the schema; it has it for this statement only.
+-- Runs a statement as the owner of a function, where that is a capture role that the installer may
+-- become and does not inherit from (PostgreSQL 16). To write a function anew its owner needs CREATE
+-- on the schema; it has it for this statement only, and on no other schema: whoever may use
+-- pgtide_api may hold its row of the catalog, and keep waiting who writes it.
 create or replace function pgtide.as_owner(statement text, function regprocedure) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   before constant text := current_setting('role');
-  role constant name := (select m.capture_role from pgtide.meta m);
+  role name;
+  schema name;
 begin
-  if function is null or role is null
-     or role is distinct from (select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner
-                                where p.oid = function) then
+  select r.rolname, n.nspname into role, schema
+    from pg_proc p join pg_roles r on r.oid = p.proowner
+    join pg_namespace n on n.oid = p.pronamespace
+   where p.oid = function;
+  if role is null or pg_has_role(current_user, role, 'USAGE')
+     or not pg_has_role(current_user, role, 'MEMBER') then
     execute statement;
     return;
   end if;
-  execute format('grant usage, create on schema pgtide, pgtide_api to %I', role);
+  execute format('grant usage, create on schema %I to %I', schema, role);
   perform set_config('role', role, true);
   execute statement;
   perform set_config('role', before, true);
-  execute format('revoke create on schema pgtide, pgtide_api from %I', role);
+  execute format('revoke create on schema %I from %I', schema, role);
 end $$;
 
 -- The log is read by the role that installed, and by its members. Default privileges may have given
@@ -209,11 +214,22 @@ create or replace function pgtide.grant_rights() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   role name := (select capture_role from pgtide.meta);
+  schema name;
 begin
   perform pgtide.take_from_others();
   if role is null then return; end if;
-  execute format('grant usage on schema pgtide, pgtide_api to %I', role);
-  execute format('revoke create on schema pgtide, pgtide_api from %I', role);
+  foreach schema in array '{pgtide,pgtide_api}'::name[] loop
+    -- Nothing that is so already: who may use a schema may hold its row of the catalog.
+    if not exists (select from pg_namespace n cross join lateral aclexplode(n.nspacl) a
+                    where n.nspname = schema
+                      and a.grantee = (select oid from pg_roles where rolname = role)
+                      and a.privilege_type = 'USAGE') then
+      execute format('grant usage on schema %I to %I', schema, role);
+    end if;
+    if has_schema_privilege(role, schema, 'CREATE') then
+      execute format('revoke create on schema %I from %I', schema, role);
+    end if;
+  end loop;
   execute format('revoke all on all tables in schema pgtide from %I', role);
   execute format('revoke all on all sequences in schema pgtide from %I', role);
   execute format('grant insert, select (xid, record_hash, old_tid) '
@@ -238,15 +254,17 @@ declare
     select r.rolname from pg_namespace n join pg_roles r on r.oid = n.nspowner
      where n.nspname = 'pgtide');
   role constant name := coalesce(capture_role, installer);
+  schema constant name := (select n.nspname from pg_proc p join pg_namespace n
+                             on n.oid = p.pronamespace where p.oid = function);
 begin
   if (select proowner from pg_proc where oid = function)
      is distinct from (select oid from pg_roles where rolname = role) then
     if capture_role is not null then
-      execute format('grant create on schema pgtide, pgtide_api to %I', capture_role);
+      execute format('grant create on schema %I to %I', schema, capture_role);
     end if;
     execute format('alter function %s owner to %I', function, role);
     if capture_role is not null then
-      execute format('revoke create on schema pgtide, pgtide_api from %I', capture_role);
+      execute format('revoke create on schema %I from %I', schema, capture_role);
     end if;
   end if;
   if not has_function_privilege(installer, function, 'EXECUTE') then

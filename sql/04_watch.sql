@@ -314,6 +314,45 @@ language sql set search_path = pg_catalog, pg_temp as $$
   select pgtide.append(c, 's'::"char", null::text, 0, null::tid, null::tid, null::json, null::json)
 $$;
 
+-- Records a collection as it is to be, and writes its functions; its number. `w.key` is null where
+-- none was given. Unless `anew`, what is written for the table as it is now stays.
+create or replace function pgtide.write_functions(w pgtide.collection, anew boolean) returns int
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  was pgtide.collection;
+  is_now pgtide.collection;
+begin
+  select * into was from pgtide.collection c where c.id = w.id;
+  w.id := pgtide.record_collection(w.relation, w.name, pgtide.check_key(w.relation, w.key),
+                                   w.key is not null, w.ignore_rls, w.old_rows, w.id);
+  select * into is_now from pgtide.collection c where c.id = w.id;
+  if anew or cardinality(pgtide.functions_of(w.id)) < 2
+     or row(was.relation, was.key, was.old_rows, was.shape)
+        is distinct from row(is_now.relation, is_now.key, is_now.old_rows,
+                             pgtide.shape_of(w.relation)) then
+    perform pgtide.regenerate(w.id);
+  end if;
+  return w.id;
+end $$;
+
+-- The part of watch() that has the table's lock, in which writers wait: so what can be done before
+-- is done before (`w` has a number then), and who calls this sees to it that it waits for nothing.
+create or replace function pgtide.take_up(w pgtide.collection) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  was oid := (select c.relation from pgtide.collection c where c.id = w.id);
+begin
+  if was <> w.relation then
+    perform pgtide.drop_functions(pgtide.functions_of(w.id));
+    perform pgtide.write_functions(w, true);
+  end if;
+  execute format('lock table %s in share row exclusive mode', w.relation::regclass);
+  perform pgtide.write_functions(w, false);  -- again, if somebody has altered the table since
+  perform pgtide.put_triggers(w.id, w.relation);
+  update pgtide.collection c set guard = pgtide.guard_of(c.id, c.relation), reported = null
+   where c.id = w.id;
+end $$;
+
 create or replace function pgtide.watch(
   relation regclass, collection text default null, key text[] default null,
   ignore_rls boolean default false, old_rows boolean default true) returns text
@@ -321,8 +360,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
   was pgtide.collection;
-  c int;
-  cols int2[];
+  is_now pgtide.collection;
   other text;
 begin
   perform pgtide.check_table(relation, ignore_rls);
@@ -351,24 +389,23 @@ begin
        select from pg_index where indrelid = relation and indisprimary and indimmediate) then
     key := was.key;
   end if;
-  perform pgtide.lock_patiently(array[relation], 'share row exclusive');
-  cols := pgtide.check_key(relation, key);
-  if was.relation <> relation then
-    perform pgtide.drop_functions(pgtide.functions_of(was.id));
+  is_now.id := was.id;
+  is_now.name := collection;
+  is_now.relation := relation;
+  is_now.key := key;
+  is_now.ignore_rls := ignore_rls;
+  is_now.old_rows := old_rows;
+  if was.id is null or was.relation = relation then
+    is_now.id := pgtide.write_functions(is_now, true);
   end if;
-  c := pgtide.record_collection(relation, collection, cols, key is not null, ignore_rls, old_rows,
-                                was.id);
-  perform pgtide.regenerate(c);
-  perform pgtide.put_triggers(c, relation);
-  update pgtide.collection w set guard = pgtide.guard_of(c, w.relation), reported = null
-   where w.id = c;
+  perform pgtide.alter_patiently(relation, format('select pgtide.take_up(%L)', is_now));
   if was.id is not null and (
        select row(w.name, w.relation, w.key, w.columns, w.old_rows, w.filenode, w.filenodes,
                   w.guard, w.shape)
                 is distinct from row(was.name, was.relation, was.key, was.columns, was.old_rows,
                                      was.filenode, was.filenodes, was.guard, was.shape)
-         from pgtide.collection w where w.id = c) then
-    perform pgtide.mark_changed(c);
+         from pgtide.collection w where w.id = was.id) then
+    perform pgtide.mark_changed(was.id);
   end if;
   perform pgtide.tell('pgtide_catalog', '');  -- the bridges read anew what is watched
   return collection;

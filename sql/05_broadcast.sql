@@ -11,6 +11,7 @@ do $$
 declare
   f text;
   who text;
+  role constant name := (select m.capture_role from pgtide.meta m);
 begin
   if to_regprocedure('pgtide_api.broadcast_all(json)') is not null then return; end if;
   for who in select coalesce(quote_ident(g.rolname), 'public')
@@ -21,6 +22,9 @@ begin
   end loop;
   foreach f in array '{"broadcast(text,json)",broadcast_all(json)}'::text[] loop
     continue when to_regprocedure('pgtide.' || f) is null;
+    if role is not null then
+      execute format('grant create on schema pgtide_api to %I', role);  -- grant_rights() revokes it
+    end if;
     perform pgtide.as_owner(format('alter function pgtide.%s set schema pgtide_api', f),
                             ('pgtide.' || f)::regprocedure);
     for who in select quote_ident(g.rolname)
@@ -39,7 +43,8 @@ begin
   end loop;
 end $$;
 
--- Written anew they are by the capture role, where that has them already (pgtide.as_owner).
+-- Written anew they are by the capture role, where that has them already and who installs does not
+-- inherit from it (pgtide.as_owner).
 do $$
 declare
   role constant name := (select m.capture_role from pgtide.meta m);
@@ -47,7 +52,8 @@ begin
   perform set_config('pgtide.made_now', case
     when to_regprocedure('pgtide_api.broadcast_all(json)') is null then 'on' else 'off' end, false);
   if role = (select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner
-              where p.oid = to_regprocedure('pgtide_api.broadcast_all(json)')) then
+              where p.oid = to_regprocedure('pgtide_api.broadcast_all(json)'))
+     and not pg_has_role(current_user, role, 'USAGE') then
     execute format('grant usage, create on schema pgtide_api to %I', role);
     perform set_config('role', role, false);
   end if;

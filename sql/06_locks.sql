@@ -102,10 +102,11 @@ begin
     end if;
     continue when cardinality(h.tables) = 0;
     wrong := format('%s of role %I holds a lock on %s of schema pgtide',
-                    coalesce('process ' || h.pid, format('prepared transaction %L', h.gid)),
+                    coalesce('process ' || h.pid,
+                             'prepared transaction ' || pgtide.visible_literal(h.gid)),
                     h.rolname, array_to_string(h.tables, ', '));
     mend := case when h.gid is null then format('SELECT pg_terminate_backend(%s);', h.pid)
-                 else format('ROLLBACK PREPARED %L;', h.gid) end;
+                 else format('ROLLBACK PREPARED %s;', pgtide.visible_literal(h.gid)) end;
     return next;
   end loop;
 end $$;

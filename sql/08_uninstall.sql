@@ -34,7 +34,10 @@ begin
   exception when lock_not_available then
     raise exception 'something in schema pgtide stayed locked for 5 s' using errcode = '55P03',
       hint = coalesce((select format('%s: %s', f.wrong, f.mend) from pgtide.foreign_locks() f
-                        limit 1), 'See pg_locks and pg_stat_activity, and try again later.');
+                        limit 1),
+                      (select format('It is held by %s: %s', r.who, r.mend)
+                         from pgtide.row_holders() r limit 1),
+                      'See pg_locks and pg_stat_activity, and try again later.');
   end;
   -- The role stays while another database of the cluster uses it.
   if role is not null and not exists (

@@ -198,6 +198,46 @@ void unwatch_all(const Caller& caller) {
     caller.call("select pgtide.forget(" + caller.quote(row[0].c_str()) + "::text)");
 }
 
+// Whoever may use schema pgtide_api, or call what is in it, may hold its rows of the catalog, by a
+// GRANT in a transaction that stays open. Null: nobody does.
+constexpr const char* row_holders_sql =
+    "select string_agg(distinct coalesce("
+    "format('process %s (%s) of role %I: SELECT pg_terminate_backend(%s);', a.pid,"
+    " a.application_name, a.usename, a.pid),"
+    " format('a prepared transaction: ROLLBACK PREPARED %L;', x.gid)), ' ') "
+    "from (select n.xmax from pg_namespace n where n.nspname in ('pgtide', 'pgtide_api') "
+    "union all select p.xmax from pg_proc p join pg_namespace n on n.oid = p.pronamespace "
+    "where n.nspname in ('pgtide', 'pgtide_api')) r(writer) "
+    "join pg_locks l on l.locktype = 'transactionid' and l.granted "
+    "and l.transactionid = r.writer "
+    "left join pg_stat_activity a on a.pid = l.pid "
+    "left join pg_prepared_xacts x on l.pid is null and x.transaction = l.transactionid";
+
+// Runs the files in one transaction; where a lock was waited for in vain, says who has it.
+void run_files(pqxx::connection& connection, const InstallOptions& options) {
+  const auto on = [](bool given) { return given ? "on" : "off"; };
+  std::string waited;
+  try {
+    pqxx::work transaction(connection);
+    set_for_transaction(transaction, "pgtide.force", on(options.force));
+    set_for_transaction(transaction, "pgtide.force_logged_sequences",
+                        on(options.force_logged_sequences));
+    set_for_transaction(transaction, "pgtide.owner", options.owner);
+    for (const EmbeddedFile& file : sql_files()) transaction.exec(file.text);
+    transaction.commit();
+    return;
+  } catch (const pqxx::sql_error& error) {
+    waited = sentence_of(error.what());
+    if (!waited.starts_with("canceling statement due to lock timeout")) throw;
+  }
+  pqxx::nontransaction look(connection);
+  const pqxx::result holders = look.exec(row_holders_sql);
+  const std::string mend = holders[0][0].is_null() ? mend_for("55P03", waited)
+                                                   : std::string("; it is held by ") +
+                                                         holders[0][0].c_str();
+  throw CaptureFault(ErrorKind::unavailable, waited + mend);
+}
+
 // Nothing is installed where a schema is missing, or has no table meta.
 bool is_installed(pqxx::connection& connection) {
   pqxx::nontransaction look(connection);
@@ -209,14 +249,7 @@ bool is_installed(pqxx::connection& connection) {
 Result<void> install(const std::string& url, const InstallOptions& options) {
   return with_connection(url, "pgtide install", [&](pqxx::connection& connection) {
     const WarningReceiver receiver(connection, options.warn);
-    pqxx::work transaction(connection);
-    const auto on = [](bool given) { return given ? "on" : "off"; };
-    set_for_transaction(transaction, "pgtide.force", on(options.force));
-    set_for_transaction(transaction, "pgtide.force_logged_sequences",
-                        on(options.force_logged_sequences));
-    set_for_transaction(transaction, "pgtide.owner", options.owner);
-    for (const EmbeddedFile& file : sql_files()) transaction.exec(file.text);
-    transaction.commit();
+    run_files(connection, options);
   });
 }
 

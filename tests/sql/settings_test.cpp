@@ -8,7 +8,7 @@ using namespace pgtide::test;
 
 namespace {
 
-const std::string table = R"(
+const std::string odd_types = R"(
     create type mood as enum ('sad', 'gay'); create domain price as money;
     create type span as range (subtype = money);
     create type inner_pair as (m money, r regclass, f float8, b bytea);
@@ -74,7 +74,7 @@ TEST_CASE("settings: whatever a writer may set, the log holds the same rows and 
       CAPTURE(altered);
       InstalledDatabase database;
       database.run("create extension hstore");
-      database.run(table);
+      database.run(odd_types);
       if (!trusted)
         database.run("alter type mood owner to " + owner.name() + "; alter type pair owner to " +
                      owner.name());
