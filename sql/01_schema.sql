@@ -234,11 +234,12 @@ create or replace function pgtide.row_holders(relation regclass default null)
 returns table (who text, mend text)
 language sql volatile set search_path = pg_catalog, pg_temp as $$
   select distinct
-         coalesce(format('process %s (%s) of role %I', a.pid, a.application_name, a.usename),
-                  format('prepared transaction %s of role %I', pgtide.visible_literal(x.gid),
-                         x.owner)),
-         coalesce(format('SELECT pg_terminate_backend(%s);', a.pid),
-                  format('ROLLBACK PREPARED %s;', pgtide.visible_literal(x.gid)))
+         case when a.pid is not null
+                then format('process %s (%s) of role %I', a.pid, a.application_name, a.usename)
+              else format('prepared transaction %s of role %I', pgtide.visible_literal(x.gid),
+                          x.owner) end,
+         case when a.pid is not null then format('SELECT pg_terminate_backend(%s);', a.pid)
+              else format('ROLLBACK PREPARED %s;', pgtide.visible_literal(x.gid)) end
     from (select c.xmax from pg_class c
            where c.oid = $1 or c.oid in (select t.relid from pg_partition_tree($1) t)
           union all

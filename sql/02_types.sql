@@ -162,14 +162,15 @@ begin
   return (select w.trusted from pgtide.types_within(relation) w);
 end $$;
 
--- Whether a row of the relation holds trusted types alone.
+-- Whether a row of the relation holds trusted types alone, and nothing that a trigger sees as NULL
+-- whatever it is: a virtual column (PostgreSQL 18).
 create or replace function pgtide.is_trusted(relation oid, trusted oid[]) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   return not exists (
     select from pg_attribute a
      where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
-       and a.atttypid >= 16384 and a.atttypid <> all (trusted));
+       and (a.atttypid >= 16384 and a.atttypid <> all (trusted) or a.attgenerated = 'v'));
 end $$;
 
 -- What the text of a capture function rests on, to see that it is out of date: names and types of
@@ -302,7 +303,8 @@ begin
                  count(*) filter (where t.atttypid >= 16384 and t.atttypid <> all (trusted))
                    over () as strange
             from pg_attribute t
-           where t.attrelid = relation and t.attnum > 0 and not t.attisdropped) a,
+           where t.attrelid = relation and t.attnum > 0 and not t.attisdropped
+             and t.attgenerated <> 'v') a,
          pgtide.value_source(format('%s.%I', variable, a.attname), a.atttypid, trusted, 1,
                              greatest(1000, 400000 / greatest(20, a.strange))::int) v;
   return coalesce(source, '''{}''::json');

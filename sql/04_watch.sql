@@ -81,9 +81,20 @@ begin
   elsif exists (select from pgtide.partitions_below(c.oid) p
                   join pgtide.collection w on w.relation = p) then
     why := 'has a partition that is watched by itself: unwatch that first';
-  elsif exists (select from pgtide.partitions_below(c.oid) p join pg_class k on k.oid = p
-                 where k.relkind = 'f') then
-    why := 'has a foreign table as a partition';
+  else
+    select p into other from pgtide.partitions_below(c.oid) p join pg_class k on k.oid = p
+     where k.relkind = 'f' limit 1;
+    if found then
+      why := 'has a foreign table as a partition';
+      return;
+    end if;
+    select p into other from pgtide.partitions_below(c.oid) p join pg_class k on k.oid = p
+     where k.relkind = 'r' and k.relpersistence = 'u' limit 1;
+    if found then
+      why := format('has a partition that is unlogged, %s: a crash empties it and tells nobody',
+                    other::regclass);
+      mend := format('ALTER TABLE %s SET LOGGED;', other::regclass);
+    end if;
   end if;
 end $$;
 
@@ -128,6 +139,7 @@ declare
   i pg_index;
   cols int2[];
   bad text;
+  unproven name;
 begin
   if key is null then
     select x.* into i from pg_index x where x.indrelid = relation and x.indisprimary;
@@ -154,11 +166,18 @@ begin
     raise exception 'table % has no column %', relation, coalesce(bad, '(none given)')
       using errcode = '42703';
   end if;
-  select string_agg(quote_ident(attname), ', ') into bad from pg_attribute
-   where attrelid = relation and attnum = any (cols) and not attnotnull;
+  -- PostgreSQL 18 has NOT NULL that holds for new rows alone.
+  select string_agg(quote_ident(a.attname), ', '), min(k.conname) into bad, unproven
+    from pg_attribute a
+    left join pg_constraint k on k.conrelid = a.attrelid and k.contype = 'n'
+                             and k.conkey = array[a.attnum] and not k.convalidated
+   where a.attrelid = relation and a.attnum = any (cols)
+     and (not a.attnotnull or k.oid is not null);
   if bad is not null then
     raise exception 'column % of % may be null: it cannot be part of the key', bad, relation
-      using errcode = '42809', hint = 'ALTER TABLE ... ALTER COLUMN ... SET NOT NULL.';
+      using errcode = '42809', hint = case when unproven is null
+        then 'ALTER TABLE ... ALTER COLUMN ... SET NOT NULL.'
+        else format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', relation, unproven) end;
   end if;
   if not exists (
     select from pg_index x
@@ -173,10 +192,11 @@ begin
   return cols;
 end $$;
 
+-- Without those that triggers do not see (PostgreSQL 18: GENERATED ... VIRTUAL).
 create or replace function pgtide.columns_of(relation oid) returns text[]
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(array_agg(attname::text order by attnum), '{}') from pg_attribute
-   where attrelid = relation and attnum > 0 and not attisdropped
+   where attrelid = relation and attnum > 0 and not attisdropped and attgenerated <> 'v'
 $$;
 
 -- The triggers of a collection as they stand, those of its partitions too, to find out later that

@@ -12,7 +12,8 @@ namespace pgtide {
 namespace {
 
 // Arrays travel as one element per row: (collection, which array, place). The columns are those of
-// this moment; what pgtide.collection says of them is as old as the last look.
+// this moment; what pgtide.collection says of them is as old as the last look. Virtual columns are
+// left out, as from the log (sql/02_types.sql, row_source): no rule may decide on them.
 constexpr const char* collections_sql =
     "select id, name, table_schema || '.' || table_name, old_rows, "
     "concat_ws('; also: ', reported, beside) "
@@ -20,7 +21,8 @@ constexpr const char* collections_sql =
 constexpr const char* names_sql =
     "select id, 0, n, c from pgtide.collection, unnest(key) with ordinality as k(c, n) union all "
     "select id, 1, attnum, attname from pgtide.collection join pg_attribute "
-    "on attrelid = relation and attnum > 0 and not attisdropped order by 1, 2, 3";
+    "on attrelid = relation and attnum > 0 and not attisdropped and attgenerated <> 'v' "
+    "order by 1, 2, 3";
 
 // What to_json makes of a type, by its own rules (json.c): six types are numbers, and a type of an
 // extension may bring a cast to json of its own. Domains count as what they are made of.

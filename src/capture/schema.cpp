@@ -201,17 +201,18 @@ void unwatch_all(const Caller& caller) {
 // Whoever may use schema pgtide_api, or call what is in it, may hold its rows of the catalog, by a
 // GRANT in a transaction that stays open. Null: nobody does.
 constexpr const char* row_holders_sql =
-    "select string_agg(distinct coalesce("
+    "select string_agg(distinct case when a.pid is not null then "
     "format('process %s (%s) of role %I: SELECT pg_terminate_backend(%s);', a.pid,"
-    " a.application_name, a.usename, a.pid),"
-    " format('a prepared transaction: ROLLBACK PREPARED %L;', x.gid)), ' ') "
+    " a.application_name, a.usename, a.pid) "
+    "else format('a prepared transaction: ROLLBACK PREPARED %L;', x.gid) end, ' ') "
     "from (select n.xmax from pg_namespace n where n.nspname in ('pgtide', 'pgtide_api') "
     "union all select p.xmax from pg_proc p join pg_namespace n on n.oid = p.pronamespace "
     "where n.nspname in ('pgtide', 'pgtide_api')) r(writer) "
     "join pg_locks l on l.locktype = 'transactionid' and l.granted "
     "and l.transactionid = r.writer "
     "left join pg_stat_activity a on a.pid = l.pid "
-    "left join pg_prepared_xacts x on l.pid is null and x.transaction = l.transactionid";
+    "left join pg_prepared_xacts x on l.pid is null and x.transaction = l.transactionid "
+    "where a.pid is not null or x.gid is not null";
 
 // Runs the files in one transaction; where a lock was waited for in vain, says who has it.
 void run_files(pqxx::connection& connection, const InstallOptions& options) {

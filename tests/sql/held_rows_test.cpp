@@ -130,3 +130,30 @@ TEST_CASE("held rows: install and uninstall that one of them keeps waiting name 
     CHECK(install(market.database.url(), {}).ok());
   }
 }
+
+TEST_CASE("held rows: a prepared transaction that holds one is named, with what ends it") {
+  PrivatePostgres server = make_cluster({"max_prepared_transactions=10"});
+  Role app("", server);
+  InstalledDatabase database("", server);
+  database.run("alter database " + database.name() + " set pgtide.lock_patience = '300ms'");
+  database.run("create table pay (id int primary key); grant select on pay to " + app.name() +
+               "; grant usage on schema pgtide_api to " + app.name() +
+               "; grant execute on function pgtide_api.broadcast_all(json) to " + app.name());
+  Session holder(server.url(database.name(), app.name()));
+  holder.run("begin; grant select on pay to " + app.name());
+  holder.run("prepare transaction 'table'");
+  const auto refused = watch(database.url(), {.table = "pay"});
+  REQUIRE_FALSE(refused.ok());
+  CHECK_MESSAGE(tells(refused.error().message, "ROLLBACK PREPARED 'table';"),
+                refused.error().message);
+  database.run("rollback prepared 'table'");
+  holder.run("begin; grant execute on function pgtide_api.broadcast_all(json) to " + app.name());
+  holder.run("prepare transaction 'function'");
+  for (const auto& ended : {install(database.url(), {}), uninstall(database.url())}) {
+    REQUIRE_FALSE(ended.ok());
+    CHECK_MESSAGE(tells(ended.error().message, "ROLLBACK PREPARED 'function';"),
+                  ended.error().message);
+  }
+  database.run("rollback prepared 'function'");
+  CHECK(watch(database.url(), {.table = "pay"}).ok());
+}

@@ -1,6 +1,7 @@
 // What a role that may only connect can lock: any relation, in ROW EXCLUSIVE mode, by its number.
 #include <doctest/doctest.h>
 
+#include "model/wording.hpp"
 #include "support/eventually.hpp"
 #include "support/installed_database.hpp"
 
@@ -196,6 +197,23 @@ TEST_CASE("locks: uninstall that a stranger's lock keeps waiting ends, and names
   const auto refused = uninstall(village.database.url());
   REQUIRE_FALSE(refused.ok());
   CHECK_MESSAGE(says(refused.error().message, "pg_terminate_backend"), refused.error().message);
+}
+
+TEST_CASE("locks: a prepared transaction is ended by what is told of it, whatever its name") {
+  PrivatePostgres server = make_cluster({"max_prepared_transactions=10"});
+  Role stranger("", server);
+  InstalledDatabase database("", server);
+  for (const char* name : {R"(E'x\'; drop schema pgtide; --\n\x07y')", R"(E'a\\b\'')",
+                           R"(E'\u202eevol\u0085')", "'plain'"}) {
+    CAPTURE(std::string(name));
+    Session thief(server.url(database.name(), stranger.name()));
+    lock_as_stranger(thief, database, "c.oid = 'pgtide.tick0'::regclass");
+    thief.run("prepare transaction " + std::string(name));
+    const std::string mend = *database.value("select mend from pgtide.foreign_locks()");
+    CHECK_MESSAGE(one_line(mend) == mend, mend);
+    database.run(mend);
+    CHECK(database.value("select pgtide.status() -> 'faults'") == "[]");
+  }
 }
 
 TEST_CASE("locks: a prepared transaction of a stranger that keeps a lock is named with its end") {

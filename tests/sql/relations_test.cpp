@@ -325,6 +325,25 @@ TEST_CASE("look: what watch refuses is found and told when it comes later, with 
   }
 }
 
+TEST_CASE("look: an unlogged partition is refused by watch, and found and told with its mend") {
+  InstalledDatabase database;
+  database.run(parted + "alter table low set unlogged");
+  const auto refused = watch(database.url(), {.table = "parts"});
+  REQUIRE_FALSE(refused.ok());
+  CHECK_MESSAGE(refused.error().message.find("a partition that is unlogged, public.low") !=
+                    std::string::npos,
+                refused.error().message);
+  database.run("alter table low set logged");
+  watch_table(database, "parts");
+  CHECK(seen_faults(database) == "");
+  database.run("alter table low set unlogged");
+  CHECK(seen_faults(database) ==
+        "table public.parts cannot be watched: it has a partition that is unlogged, public.low: "
+        "a crash empties it and tells nobody: ALTER TABLE public.low SET LOGGED;\n");
+  database.run(*database.value("select mend from pgtide.look()"));
+  CHECK(seen_faults(database) == "");
+}
+
 TEST_CASE("look: a trigger called at fewer moments than ours is found, and watch mends it") {
   for (const char* made :
        {"create trigger \"!pgtide\" after insert on t for each row execute function "
