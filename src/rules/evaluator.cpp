@@ -52,6 +52,8 @@ class Evaluation {
   Evaluation(const Surroundings& around, Scratch& scratch) : around_(around), scratch_(scratch) {}
 
   Value value_of(const Part& node);
+  // Is it true? What an error is elsewhere, here is no.
+  bool is_true(const Part& condition);
 
  private:
   Value user() const;
@@ -112,6 +114,17 @@ Value Evaluation<Part>::value_of(const Part& node) {
       return call(node);
   }
   return {};
+}
+
+template <class Part>
+bool Evaluation<Part>::is_true(const Part& condition) {
+  const bool any = condition.kind() == NodeKind::any;
+  if (!any && condition.kind() != NodeKind::all) return value_of(condition).is_true();
+  if (!scratch_.spend(1)) return false;
+  for (std::size_t n = 0; n < condition.size(); ++n) {
+    if (is_true(condition.child(n)) == any) return any;
+  }
+  return !any;
 }
 
 // The whole user is rarely asked for: mostly `user != null`.
@@ -239,6 +252,19 @@ Value Evaluation<Part>::call(const Part& node) {
   return scratch_.spend(steps_of(what, arguments)) ? apply(what, arguments, scratch_) : Value{};
 }
 
+template <class Part>
+bool holds_in_parts(const Part& condition, std::size_t ruled, const Surroundings& around,
+                    Scratch& scratch) {
+  Scratch of_rule;
+  Evaluation<Part> rule(around, of_rule), filter(around, scratch);
+  const bool several = condition.kind() == NodeKind::all;
+  for (std::size_t n = 0; n < (several ? condition.size() : 1); ++n) {
+    const Part part = several ? condition.child(n) : condition;
+    if (!(n < ruled ? rule : filter).is_true(part)) return false;
+  }
+  return true;
+}
+
 // The row's members before it are passed by, its type is looked up, and its JSON is looked through
 // for escapes.
 std::uint64_t steps_to_find(const Row& row, const RowMember& found) {
@@ -255,6 +281,16 @@ Value evaluate(const Node& node, const Surroundings& around, Scratch& scratch) {
 
 Value evaluate(const CompactTree& tree, const Surroundings& around, Scratch& scratch) {
   return Evaluation<CompactTree::Part>(around, scratch).value_of(tree.root());
+}
+
+bool holds(const Node& condition, std::size_t ruled, const Surroundings& around,
+           Scratch& scratch) {
+  return holds_in_parts(NodePart(condition), ruled, around, scratch);
+}
+
+bool holds(const CompactTree& condition, std::size_t ruled, const Surroundings& around,
+           Scratch& scratch) {
+  return holds_in_parts(condition.root(), ruled, around, scratch);
 }
 
 Value read_record_column(const RecordView& record, std::string_view column, Scratch& scratch) {

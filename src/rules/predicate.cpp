@@ -25,8 +25,10 @@ std::uint64_t steps_of_keys(const RowMember* member, const IndexDimension& dimen
 
 }  // namespace
 
-Predicate::Predicate(Private, std::unique_ptr<const Node> root)
-    : root_(std::move(root)), text_(print_tree(*root_)) {
+Predicate::Predicate(Private, std::unique_ptr<const Node> root, std::size_t ruled)
+    : root_(std::move(root)),
+      text_(print_tree(*root_)),
+      ruled_(static_cast<std::uint32_t>(ruled)) {
   const IndexPlan plan = plan_index(*root_);
   terms_ = TermList(plan.terms);
   terms_suffice_ = plan.exact;
@@ -42,7 +44,8 @@ Predicate::Predicate(Private, const Predicate& whole)
       terms_(whole.terms_),
       terms_suffice_(whole.terms_suffice_),
       terms_narrow_(whole.terms_narrow_),
-      outcome_(whole.outcome_) {
+      outcome_(whole.outcome_),
+      ruled_(whole.ruled_) {
   if (!terms_suffice_) compact_ = std::make_unique<const CompactTree>(*whole.root_);
 }
 
@@ -59,10 +62,13 @@ std::shared_ptr<const Predicate> Predicate::of_filter(const Expression& filter,
   return std::make_shared<const Predicate>(Private{}, specialize_tree(filter.root(), shown));
 }
 
-std::shared_ptr<const Predicate> Predicate::both(std::shared_ptr<const Predicate> one,
-                                                 std::shared_ptr<const Predicate> other) {
-  if (one == nullptr || other == nullptr) return one == nullptr ? other : one;
-  return std::make_shared<const Predicate>(Private{}, join_trees(*one->root_, *other->root_));
+std::shared_ptr<const Predicate> Predicate::both(std::shared_ptr<const Predicate> rule,
+                                                 std::shared_ptr<const Predicate> filter) {
+  if (rule == nullptr || filter == nullptr) return rule == nullptr ? filter : rule;
+  const bool always = rule->outcome_ == Outcome::always;
+  const Node& root = *rule->root_;
+  const std::size_t ruled = always ? 0 : root.is(NodeKind::all) ? root.children.size() : 1;
+  return std::make_shared<const Predicate>(Private{}, join_trees(root, *filter->root_), ruled);
 }
 
 std::shared_ptr<const Predicate> Predicate::compacted(std::shared_ptr<const Predicate> predicate) {
@@ -85,8 +91,8 @@ bool Predicate::holds(const RecordView& record, std::uint64_t& steps_left) const
   if (outcome_ != Outcome::by_record) return outcome_ == Outcome::always;
   Scratch scratch(steps_left);
   const Surroundings around{nullptr, &record};
-  const bool held = compact_ != nullptr ? evaluate(*compact_, around, scratch).is_true()
-                    : root_ != nullptr  ? evaluate(*root_, around, scratch).is_true()
+  const bool held = compact_ != nullptr ? pgtide::holds(*compact_, ruled_, around, scratch)
+                    : root_ != nullptr  ? pgtide::holds(*root_, ruled_, around, scratch)
                                         : has_term(record, scratch);
   steps_left = scratch.steps_left();
   return held;

@@ -30,9 +30,10 @@ class Predicate {
   // show is as if it were not there; a table's columns are checked instead.
   static std::shared_ptr<const Predicate> of_filter(const Expression& filter,
                                                     const Projection& shown);
-  // Both must hold. Null stands for "always"; null where neither is there.
-  static std::shared_ptr<const Predicate> both(std::shared_ptr<const Predicate> one,
-                                               std::shared_ptr<const Predicate> other);
+  // What a rule and a filter leave: both must hold, and the filter is not asked where the rule does
+  // not. Null stands for "always"; null where neither is there.
+  static std::shared_ptr<const Predicate> both(std::shared_ptr<const Predicate> rule,
+                                               std::shared_ptr<const Predicate> filter);
   // The same decision in a sixth of the memory, for one that is kept for long. No argument for
   // both().
   static std::shared_ptr<const Predicate> compacted(std::shared_ptr<const Predicate> predicate);
@@ -42,8 +43,8 @@ class Predicate {
   const std::string& text() const { return text_; }
   // An error is no.
   bool holds(const RecordView& record) const;
-  // The same for at most so many steps (Scratch::spend); what is left of them is in there
-  // afterwards, and the answer means nothing where that is 0.
+  // The same for at most so many steps (Scratch::spend) of the filter, if it is of both(); what is
+  // left of them is in there afterwards, and the answer means nothing where that is 0.
   bool holds(const RecordView& record, std::uint64_t& steps_left) const;
 
   // It can hold only for a record that has at least one of these; empty: no index serves it.
@@ -66,7 +67,7 @@ class Predicate {
   // have, such as a boolean or NULL, and more is asked of them.
   bool terms_narrow() const { return terms_narrow_; }
 
-  Predicate(Private, std::unique_ptr<const Node> root);
+  Predicate(Private, std::unique_ptr<const Node> root, std::size_t ruled = 0);
   Predicate(Private, const Predicate& whole);
   ~Predicate();
 
@@ -81,6 +82,7 @@ class Predicate {
   bool terms_suffice_ = false;
   bool terms_narrow_ = false;
   Outcome outcome_ = Outcome::by_record;
+  std::uint32_t ruled_ = 0;  // so many parts of its && are the rule's
 };
 
 // Appends the keys that `record` has in this dimension: none where the column is missing or cannot

@@ -191,6 +191,41 @@ TEST_CASE("filter steps: an event takes so many at the most, and small filters s
   CHECK(scene.told(late) == Lines{"record_event"});
 }
 
+TEST_CASE("filter steps: none is asked of a row that the rule hides, nor pays for the rule") {
+  struct Case {
+    const char* why;
+    const char* rule;
+    const char* row;
+  };
+  const Case cases[] = {
+      {"false", "record.id > 5", R"({"id":1,"email":null)"},
+      {"an error: null", "int(record.email) > 5", R"({"id":1,"email":null)"},
+      {"an error: no number", "int(record.email) > 5", R"({"id":1,"email":"abc")"},
+      {"an error in one part of two", "record.id > 0 && int(record.email) > 5",
+       R"({"id":1,"email":"abc")"},
+      {"an error and a false one", "int(record.email) > 5 || record.id > 5",
+       R"({"id":1,"email":"abc")"},
+      {"costly", "record.title.contains('none') || record.title.contains('nobody')",
+       R"({"id":1,"email":null)"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(std::string(one.why));
+    CollectionRule rule = public_rule("posts");
+    const std::string text = one.rule;
+    rule.where = RuleExpression{std::get<0>(Expression::parse(text)),
+                                std::vector<SourcePlace>(text.size() + 1)};
+    World world(make_policy({rule}));
+    const auto reader = world.open();
+    world.say(reader, filtering("posts.*", greedy_filter(1)));
+    REQUIRE(world.taken(reader).back().find("subscribed") != std::string::npos);
+    const std::string title = R"(,"title":")" + huge_title + huge_title + "\"}";
+    world.deliver({created("posts", "1", one.row + title)});
+    world.take(world.broker.take_ended());
+    CHECK(world.taken(reader) == Lines{});
+    CHECK(world.broker.counters().filter_steps == 0);
+  }
+}
+
 TEST_CASE("filter steps: many small filters are all asked, whatever they take together") {
   Scene scene({.filter_steps_per_event = 100});
   std::string several = "record.id > 0";
