@@ -290,34 +290,38 @@ begin
 end $$;
 
 -- An older schema gets its columns here. Nothing is altered where nothing is missing: a lock that
--- ALTER TABLE waits for in vain would keep every reader waiting. cursor_key: what the cursors of
--- clients are sealed with; who has it sees in them how much everybody writes. The others: what the
--- look at a table compares.
+-- ALTER TABLE waits for in vain would keep every reader waiting. No column comes with its default:
+-- PostgreSQL refuses that where a table of anybody uses our row type. cursor_key: what the cursors
+-- of clients are sealed with; who has it sees in them how much everybody writes. The others: what
+-- the look at a table compares.
 do $$
 declare
-  statement text;
-  t regclass;
+  w record;
 begin
-  for t, statement in
-    select w.relation, format('alter table %s add column %s %s', w.relation, w.name, w.type)
-      from (values (1, 'pgtide.meta'::regclass, 'cursor_key', 'bytea'),
-                   (2, 'pgtide.collection', 'key_columns', 'int2[] not null default ''{}'''),
-                   (3, 'pgtide.collection', 'key_given', 'boolean not null default false'),
-                   (4, 'pgtide.collection', 'ignore_rls', 'boolean not null default false'),
-                   (5, 'pgtide.collection', 'filenodes', 'oid[] not null default ''{}'''),
-                   (6, 'pgtide.collection', 'guard', 'text not null default '''''),
-                   (7, 'pgtide.collection', 'looked_at',
-                    'timestamptz not null default clock_timestamp()'),
-                   (8, 'pgtide.collection', 'reported', 'text'),
-                   (9, 'pgtide.collection', 'shape', 'text not null default '''''),
-                   (10, 'pgtide.collection', 'table_owner', 'name'),
-                   (11, 'pgtide.collection', 'beside', 'text')) w(n, relation, name, type)
+  for w in
+    select * from (values
+      (1, 'pgtide.meta'::regclass, 'cursor_key', 'bytea', null),
+      (2, 'pgtide.collection', 'key_columns', 'int2[]', '''{}'''),
+      (3, 'pgtide.collection', 'key_given', 'boolean', 'false'),
+      (4, 'pgtide.collection', 'ignore_rls', 'boolean', 'false'),
+      (5, 'pgtide.collection', 'filenodes', 'oid[]', '''{}'''),
+      (6, 'pgtide.collection', 'guard', 'text', ''''''),
+      (7, 'pgtide.collection', 'looked_at', 'timestamptz', 'clock_timestamp()'),
+      (8, 'pgtide.collection', 'reported', 'text', null),
+      (9, 'pgtide.collection', 'shape', 'text', ''''''),
+      (10, 'pgtide.collection', 'table_owner', 'name', null),
+      (11, 'pgtide.collection', 'beside', 'text', null)) v(n, relation, name, type, usual)
      where not exists (select from pg_attribute a
-                        where a.attrelid = w.relation and a.attname = w.name
+                        where a.attrelid = v.relation and a.attname = v.name
                           and not a.attisdropped)
-     order by w.n
+     order by v.n
   loop
-    perform pgtide.alter_patiently(t, statement);
+    perform pgtide.alter_patiently(w.relation, format('alter table %s add column %s %s',
+                                                      w.relation, w.name, w.type));
+    continue when w.usual is null;
+    execute format('alter table %s alter %s set default %s', w.relation, w.name, w.usual);
+    execute format('update %s set %s = %s', w.relation, w.name, w.usual);
+    execute format('alter table %s alter %s set not null', w.relation, w.name);
   end loop;
 end $$;
 

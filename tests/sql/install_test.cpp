@@ -342,3 +342,20 @@ TEST_CASE("rights: where nothing is installed, no command calls a schema that ap
   stranger.join();
   CHECK(database.value("select is_called from called") == "f");
 }
+
+TEST_CASE("install: a table of an application that uses our row types does not stop an upgrade") {
+  Database database;
+  REQUIRE(install(database.url()).ok());
+  for (const char* table : {"collection", "meta"})
+    database.run(std::string("create table of_") + table + " (c pgtide." + table + ")");
+  database.run(
+      "alter table pgtide.meta drop column cursor_key; alter table pgtide.collection "
+      "drop column key_columns, drop column key_given, drop column ignore_rls, "
+      "drop column filenodes, drop column guard, drop column looked_at, drop column reported, "
+      "drop column shape, drop column table_owner, drop column beside");
+  CHECK(text_of(install(database.url())) == "ok");
+  CHECK(database.value("select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d join "
+                       "pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum where "
+                       "attname = 'looked_at'") == "clock_timestamp()");
+  one_change_is_logged(database.url());
+}
