@@ -64,6 +64,13 @@ begin
       execute format('grant %I to %I %s', role, current_user,
         case when recent then 'with inherit false, set true' else '' end);
     exception when insufficient_privilege then
+      if (select r.rolcreaterole from pg_roles r where r.rolname = current_user)
+         and current_setting('pgtide.force', true) is distinct from 'on' then
+        raise exception 'role %, which the capture functions are to run as, was made by somebody '
+          'else, and % is not a member of it', role, current_user using errcode = '55000',
+          hint = format('As a superuser: DROP ROLE %I; or: %s Then install again; or give --force, '
+                        'and the capture functions run as %I itself.', role, mend, current_user);
+      end if;
       raise warning 'role % exists and % is not a member of it, so the capture functions run as % '
         'itself and may do what it may', role, current_user, current_user
         using hint = mend || ' Then install again.';
@@ -406,6 +413,15 @@ language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifi
   select format('role %I is a member of role %I: more than capture needs', o.member, o.of_role),
          o.revoke || ';'
     from pgtide.meta m, pgtide.memberships_of_others(m.capture_role) o
+  union all
+  select format('the capture functions run as %I itself, and may do what it may: it is no member '
+                'of role %I', o.rolname, c.rolname),
+         format('GRANT %I TO %I WITH ADMIN OPTION; then pgtide install', c.rolname, o.rolname)
+    from pgtide.meta m join pg_namespace n on n.nspname = 'pgtide'
+    join pg_roles o on o.oid = n.nspowner
+    join pg_roles c on c.rolname = 'pgtide_capture_' || (
+           select d.oid from pg_database d where d.datname = current_database())
+   where m.capture_role is null
   union all
   select format('role %I may do more than capture needs', r.rolname),
          format('ALTER ROLE %I NOSUPERUSER NOLOGIN NOCREATEROLE NOCREATEDB NOBYPASSRLS '

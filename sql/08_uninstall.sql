@@ -6,7 +6,8 @@ set search_path = pg_catalog, pg_temp;
 create or replace function pgtide.uninstall() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  role name;
+  capture name;
+  before constant text := current_setting('role');
   mine name := (select nspowner::regrole::text from pg_namespace where nspname = 'pgtide');
   tables regclass[];
 begin
@@ -15,7 +16,7 @@ begin
     raise exception 'pgtide was installed by %, and % is not a member of it', mine, current_user
       using errcode = '42501', hint = format('GRANT %s TO %I;', mine, current_user);
   end if;
-  select capture_role into role from pgtide.meta;
+  select capture_role into capture from pgtide.meta;
   select coalesce(array_agg(distinct g.tgrelid::regclass), '{}') into tables
     from pg_trigger g join pg_proc p on p.oid = g.tgfoid
    where p.pronamespace = 'pgtide'::regnamespace and g.tgparentid = 0
@@ -39,15 +40,37 @@ begin
                          from pgtide.row_holders() r limit 1),
                       'See pg_locks and pg_stat_activity, and try again later.');
   end;
-  -- The role stays while another database of the cluster uses it.
-  if role is not null and not exists (
-       select from pg_shdepend d join pg_roles r on r.oid = d.refobjid
-        where d.refclassid = 'pg_authid'::regclass and r.rolname = role) then
-    begin
-      execute format('drop role %I', role);
-    exception when insufficient_privilege or dependent_objects_still_exist then
-      raise warning 'role % stays: % may not drop it', role, current_user
-        using hint = format('DROP ROLE %I;', role);
-    end;
-  end if;
+  if not exists (select from pg_roles r where r.rolname = capture) then return; end if;
+  -- Anybody may have granted it anything, in any database. That keeps it; here it is taken away, as
+  -- far as we may: what others have granted a superuser takes.
+  begin
+    perform set_config('lock_timeout', '2s', true);
+    perform set_config('client_min_messages', 'error', true);
+    if not (select r.rolsuper from pg_roles r where r.rolname = current_user) then
+      perform set_config('role', capture, true);
+    end if;
+    execute format('drop owned by %I', capture);
+    perform set_config('role', before, true);
+    perform set_config('client_min_messages', 'warning', true);
+    execute format('drop role %I', capture);
+  exception
+    when lock_not_available then
+      raise warning 'role % stays: a transaction that has to do with it has not ended%', capture, (
+          select ': ' || string_agg(format('process %s (%s)', a.pid, a.application_name), ', ')
+            from pg_locks l join pg_stat_activity a on a.pid = l.pid
+           where l.locktype = 'object' and l.classid = 'pg_authid'::regclass and l.granted
+             and l.objid = (select oid from pg_roles r where r.rolname = capture)
+             and l.pid <> pg_backend_pid())
+        using hint = format('Later: DROP OWNED BY %1$I; DROP ROLE %1$I;', capture);
+    when dependent_objects_still_exist then
+      raise warning 'role % stays: it owns or was granted something in database %', capture, (
+          select string_agg(distinct coalesce(d.datname, current_database())::text, ', ')
+            from pg_shdepend s left join pg_database d on d.oid = s.dbid
+           where s.refclassid = 'pg_authid'::regclass
+             and s.refobjid = (select oid from pg_roles r where r.rolname = capture))
+        using hint = format('There, as a superuser: DROP OWNED BY %1$I; DROP ROLE %1$I;', capture);
+    when others then
+      raise warning 'role % stays, and % could not drop it: %', capture, current_user, sqlerrm
+        using hint = format('DROP OWNED BY %1$I; DROP ROLE %1$I;', capture);
+  end;
 end $$;

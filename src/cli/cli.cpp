@@ -149,7 +149,8 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
                                   [&in] { return install_command(in.sources, in.install); });
   add_database(*install, in);
   install->add_flag("--force", in.install.force,
-                    "also where a publication FOR ALL TABLES would carry the log away");
+                    "also where a publication FOR ALL TABLES would carry the log away, or where "
+                    "somebody else has made the role that capture is to run as");
   install->add_flag("--logged-sequences", in.install.logged_sequences,
                     "take the way of PostgreSQL 13 and 14 on a later one");
   install

@@ -345,3 +345,59 @@ TEST_CASE("rights: to use schema pgtide is for members alone, a fault of others,
   CHECK(faults_of(database) == "");
   database.run("drop owned by " + member.name());
 }
+
+TEST_CASE("uninstall: what a stranger has granted to the capture role does not keep it") {
+  const Role stranger;
+  Database database, other;
+  REQUIRE(install(database.url()).ok());
+  const std::string role = role_of(database);
+  const std::string there = "select count(*) from pg_roles where rolname = '" + role + "'";
+  database.run("grant create on schema public to " + stranger.name());
+  Session session = database.session(stranger.name());
+  session.run("create table mine (id int); grant select on mine to " + role);
+  std::string warnings;
+  const auto warn = [&](std::string_view text) { warnings += text; };
+  REQUIRE(uninstall(database.url(), warn).ok());
+  CHECK_MESSAGE(warnings == "", warnings);
+  CHECK(database.value(there) == "0");
+  // In another database nobody can take it away from here, and while it is open nobody at all.
+  REQUIRE(install(database.url()).ok());
+  other.run("create table theirs (id int); grant select on theirs to " + role);
+  REQUIRE(uninstall(database.url(), warn).ok());
+  CHECK_MESSAGE(warnings.find("role " + role + " stays: it owns or was granted something in "
+                              "database " + other.name()) != std::string::npos, warnings);
+  other.run("drop owned by " + role + "; drop role " + role);
+  REQUIRE(install(database.url()).ok());
+  session.run("begin");
+  session.run("grant select on mine to " + role);
+  warnings.clear();
+  const auto done = uninstall(database.url(), warn);
+  CHECK_MESSAGE(done.ok(), (done.ok() ? "" : done.error().message));
+  CHECK_MESSAGE(warnings.find("process " + std::to_string(session.pid())) != std::string::npos,
+                warnings);
+  session.run("rollback");
+  database.run("drop role " + role);
+  database.run("drop table mine");
+}
+
+// From PostgreSQL 16 on CREATEROLE gives no rights on roles that others made.
+TEST_CASE("rights: a capture role that somebody else has made is no way to widen what it may do") {
+  const Role owner("createrole"), stranger("createrole");
+  Database database("owner " + owner.name());
+  if (Session(database.url()).server_version() < 160'000) return;
+  const std::string role =
+      "pgtide_capture_" +
+      *database.value("select oid from pg_database where datname = current_database()");
+  database.session(stranger.name()).run("create role " + role);
+  const auto refused = install(database.url(owner.name()));
+  REQUIRE_FALSE(refused.ok());
+  CHECK_MESSAGE(refused.error().message.find("DROP ROLE " + role) != std::string::npos,
+                refused.error().message);
+  REQUIRE(install(database.url(owner.name()), {.force = true}).ok());
+  CHECK_MESSAGE(faults_of(database).find("the capture functions run as " + owner.name() +
+                                         " itself") != std::string::npos, faults_of(database));
+  database.run("drop owned by " + role + "; drop role " + role);
+  REQUIRE(install(database.url(owner.name())).ok());
+  CHECK(faults_of(database) == "");
+  CHECK(role_of(database) == role);
+}
