@@ -387,10 +387,23 @@ begin
   perform pgtide.take_watch_turn();
   select * into was from pgtide.collection w where w.relation = watch.relation;
   if was.id is null then
-    -- A table of this name that is gone or was renamed: the new one takes its place.
+    -- A table of this name that is gone or was renamed: the new one takes its place. That of
+    -- another owner, who needs no more than CREATE on the schema, does so by the collection's name.
     select w.* into was from pgtide.collection w join pg_class t on t.oid = watch.relation
      where w.table_name = t.relname
        and w.table_schema = (select nspname from pg_namespace where oid = t.relnamespace);
+    if was.table_owner <> (select r.rolname from pg_class t join pg_roles r on r.oid = t.relowner
+                            where t.oid = watch.relation)
+       and collection is distinct from was.name then
+      if collection is null then
+        raise exception 'table % is not the one that is watched as collection %, which belongs or '
+          'belonged to role %', relation, was.name, was.table_owner using errcode = '55000',
+          hint = format('To hand it the collection: pgtide watch %s --as %s (collection => %L). To '
+                        'watch it as another one, give another name.', pgtide.shell_word(
+                          relation::text), was.name, was.name);
+      end if;
+      was := null;
+    end if;
   end if;
   collection := coalesce(collection, was.name,
                          (select relname from pg_class where oid = relation));

@@ -63,7 +63,10 @@ end $$;
 -- schema's owner: nextval() and currval() of a relation's number take one before they look at
 -- rights, and keep it until the transaction ends. They keep us from TRUNCATE and ALTER TABLE. A
 -- writer has one of the kind on the log that it writes: so there only those on a log that all
--- writers have left.
+-- writers have left. So do locks of those who read: of table_to_xmlschema(), for any role, and of a
+-- backup. They count on a table that is due to be emptied and is not, where the transaction has
+-- lasted for as long as we have patience: on a log, or where its age is hidden from us; ten minutes
+-- on ticks, which are due for long and cost little.
 create or replace function pgtide.foreign_locks() returns table (wrong text, mend text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -71,7 +74,8 @@ declare
   h record;
 begin
   for h in
-    select a.pid, x.gid, r.rolname,
+    select a.pid, x.gid, r.rolname, l.mode = 'AccessShareLock' as reads,
+           min(coalesce(a.xact_start, x.prepared)) as since,
            array_agg(distinct c.relname::text order by c.relname::text) as tables
       from pg_locks l
       join pg_class k on k.oid = l.relation
@@ -84,14 +88,27 @@ begin
         and own.locktype = 'transactionid' and own.virtualtransaction = l.virtualtransaction
       left join pg_prepared_xacts x on x.transaction = own.transactionid
       join pg_roles r on r.oid = a.usesysid or r.rolname = x.owner
-     where l.locktype = 'relation' and l.granted and l.mode <> 'AccessShareLock'
+     where l.locktype = 'relation' and l.granted
        and l.database = (select oid from pg_database where datname = current_database())
        and n.nspname = 'pgtide' and c.relkind in ('r', 'v')
        and not starts_with(c.relname, 'own_log')
        and not pg_has_role(r.oid, n.nspowner, 'MEMBER')
-     group by a.pid, x.gid, r.rolname
+     group by a.pid, x.gid, r.rolname, l.mode = 'AccessShareLock'
   loop
-    if h.tables && array['log0', 'log1', 'log2'] then
+    if h.reads then
+      h.tables := array(
+        select format('log%s', o.log) from pgtide.rotation o, pgtide.meta m, pgtide.tick t
+         where t.n = m.horizon and o.seal < pg_snapshot_xmin(t.snapshot)
+           and o.seal < pg_snapshot_xmin(pg_current_snapshot())
+           and format('log%s', o.log) = any (h.tables)
+           and coalesce(h.since <= clock_timestamp() - pgtide.patience(), true)
+        union all
+        select format('tick%s', e.number)
+          from (select 0, max(n) from pgtide.tick0 union all select 1, max(n) from pgtide.tick1
+                union all select 2, max(n) from pgtide.tick2) e(number, highest), pgtide.meta m
+         where e.highest < m.horizon and format('tick%s', e.number) = any (h.tables)
+           and h.since <= clock_timestamp() - interval '10 minutes');
+    elsif h.tables && array['log0', 'log1', 'log2'] then
       h.tables := array(
         select u from unnest(h.tables) u
          where u not in ('log0', 'log1', 'log2') or exists (

@@ -28,11 +28,15 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
                     order by n) from unnest(key) with ordinality u(k, n)
 $$;
 
--- The command that watches a collection's table as it was watched.
-create or replace function pgtide.watch_command(c pgtide.collection) returns text
+-- The command that watches a collection's table as it was watched. `named`: with the collection's
+-- name in any case.
+drop function if exists pgtide.watch_command(pgtide.collection) cascade;
+create or replace function pgtide.watch_command(c pgtide.collection, named boolean default false)
+returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select 'pgtide watch ' || pgtide.shell_word(format('%I.%I', c.table_schema, c.table_name))
-    || case when c.name <> c.table_name then ' --as ' || pgtide.shell_word(c.name) else '' end
+    || case when named or c.name <> c.table_name then ' --as ' || pgtide.shell_word(c.name)
+            else '' end
     || case when c.key_given then ' --key=' || pgtide.shell_word(pgtide.key_option(c.key))
             else '' end
     || case when c.ignore_rls then ' --ignore-rls' else '' end
@@ -71,6 +75,7 @@ language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   t pg_class;
   named regclass := pgtide.find_table(c.table_schema, c.table_name);
+  named_owner name;
   cols int2[];
 begin
   mend := pgtide.watch_command(c);
@@ -81,6 +86,21 @@ begin
   elsif named is not null and named <> c.relation then
     wrong := format('table %s is not the one that is watched: it was dropped and made anew, '
                     'restored or swapped', named);
+    select r.rolname into named_owner from pg_class k join pg_roles r on r.oid = k.relowner
+     where k.oid = named;
+    if named_owner <> c.table_owner then
+      wrong := format('table %s of role %I is not the one that is watched, which %s; to hand it '
+                      'the collection: %s', named, named_owner,
+                      case when t.oid is null then format('belonged to role %I', c.table_owner)
+                           else format('belongs to role %I and is called %s now', c.table_owner,
+                                       t.oid::regclass) end, pgtide.watch_command(c, true));
+      mend := 'pgtide unwatch ' || pgtide.shell_word(c.name);
+      if t.oid is not null then
+        c.table_name := t.relname;
+        c.table_schema := (select s.nspname from pg_namespace s where s.oid = t.relnamespace);
+        mend := pgtide.watch_command(c);
+      end if;
+    end if;
   else
     wrong := pgtide.trigger_fault(c);
     if wrong is null and t.relrowsecurity and not c.ignore_rls then
@@ -256,16 +276,6 @@ begin
          where w.id = was.id and w.reported is distinct from look.wrong || '; run: ' || look.mend;
       end;
     end if;
-    -- These are not kept: a stranger would have clients read anew, as often as it likes.
-    if look.wrong is null and not exists (select from pgtide.collection where id < was.id) then
-      select f.wrong, f.mend into look.wrong, look.mend from pgtide.foreign_locks() f limit 1;
-    end if;
-    if look.wrong is null and not writing then
-      select format('what has changed of it cannot be kept: %s has had the turn to watch, unwatch '
-                    'or install for more than %s', h.who, p.patience),
-             format('SELECT pg_terminate_backend(%s);', h.pid) into look.wrong, look.mend
-        from pgtide.patience() p(patience), pgtide.holders_of_turn(p.patience) h limit 1;
-    end if;
     if look.wrong is not null then
       look.collection := was.id;
       look.name := was.name;
@@ -273,6 +283,19 @@ begin
     end if;
     return query select was.id, was.name, f.wrong, f.mend
                    from json_to_recordset(others) f(wrong text, mend text);
+    -- These are not kept: a stranger would have clients read anew, as often as it likes. They have
+    -- rows of their own, or whoever owns the first table could hide them behind a fault of it.
+    if not exists (select from pgtide.collection where id < was.id) then
+      return query select was.id, was.name, f.wrong, f.mend from pgtide.foreign_locks() f limit 10;
+    end if;
+    if not writing then
+      return query
+        select was.id, was.name,
+               format('what has changed of it cannot be kept: %s has had the turn to watch, '
+                      'unwatch or install for more than %s', h.who, p.patience),
+               format('SELECT pg_terminate_backend(%s);', h.pid)
+          from pgtide.patience() p(patience), pgtide.holders_of_turn(p.patience) h limit 1;
+    end if;
   end loop;
 end $$;
 

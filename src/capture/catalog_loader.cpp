@@ -180,8 +180,10 @@ std::shared_ptr<const Catalog> CatalogLoader::load(DatabaseSession& session,
   const ReadOnly at_one_moment(session);
   std::vector<Collection> collections = load_collections(session);
   for (Collection& collection : collections) {
+    // What the look found is what it kept, and then what is never kept.
     const auto seen = seen_faults_.find(collection.id);
-    if (collection.fault.empty() && seen != seen_faults_.end()) collection.fault = seen->second;
+    if (seen != seen_faults_.end() && seen->second.starts_with(one_line(collection.fault)))
+      collection.fault = seen->second;
   }
   std::vector<std::string> unwatched = load_unwatched(session, listed_tables);
   if (loaded_ && collections == collections_ && unwatched == unwatched_) return nullptr;

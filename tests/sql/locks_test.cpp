@@ -228,3 +228,58 @@ TEST_CASE("locks: a prepared transaction of a stranger that keeps a lock is name
   database.run("rollback prepared 'kept'");
   CHECK(database.value("select pgtide.status() -> 'faults'") == "[]");
 }
+
+TEST_CASE("locks: a fault of the first table hides no stranger's lock, nor who has the turn") {
+  Village village;
+  Database& database = village.database;
+  lock_as_stranger(village.thief, database, "c.oid = 'pgtide.tick0'::regclass");
+  Session member = database.session();
+  member.run("begin");
+  member.run("select from pgtide.turn where what = 'watch' for update");
+  database.run("alter table posts disable trigger \"!pgtide\"");
+  std::string wrong;
+  eventually([&] {
+    wrong = village.looks();
+    return says(wrong, "cannot be kept: process " + std::to_string(member.pid()));
+  }, std::chrono::seconds{5}, [&] { return wrong; });
+  CHECK_MESSAGE(says(wrong, "is not ENABLE ALWAYS"), wrong);
+  CHECK_MESSAGE(says(wrong, "process " + std::to_string(village.thief.pid()) + " of role"), wrong);
+}
+
+// By xml.c a relation is opened by its number without a look at rights, and its lock kept.
+TEST_CASE("locks: who reads a log that is due to be emptied, and so keeps it, is named") {
+  Village village;
+  Database& database = village.database;
+  const std::string log = *database.value("select 'pgtide.log0'::regclass::oid");
+  village.thief.run("begin");
+  if (!village.thief.attempt("select table_to_xmlschema(" + log + ", true, true, '')").ok())
+    return;  // built without libxml
+  eventually([&] {
+    return database.value("select clock_timestamp() - xact_start > interval '300 ms' from "
+                          "pg_stat_activity where pid = " + std::to_string(village.thief.pid())) ==
+           "t";
+  });
+  // Nothing is to be emptied yet.
+  CHECK(village.looks() == "");
+  database.run("select pgtide.switch_log()");
+  database.run("select pgtide.seal_log()");
+  database.run("insert into pgtide.tick0 values (1, 1, pg_current_snapshot())");
+  CHECK(village.looks() == "");
+  database.run("select pgtide.set_horizon(1)");
+  CHECK(database.value("select pgtide.empty_log(0)") == "f");
+  const std::string pid = std::to_string(village.thief.pid());
+  Session operator_now = database.session();
+  for (const std::string& text :
+       {village.looks(), *operator_now.value("select pgtide.status() -> 'faults'")})
+    CHECK_MESSAGE(says(text, "process " + pid + " of role " + village.stranger.name() +
+                                 " holds a lock on log0 of schema pgtide"), text);
+  village.thief.run("rollback");
+  CHECK(village.looks() == "");
+  // A member that reads is an operator, or its backup: doctor tells of the oldest transaction.
+  Session member = database.session();
+  member.run("begin");
+  member.run("select count(*) from pgtide.log0");
+  CHECK(village.looks() == "");
+  member.run("rollback");
+  CHECK(database.value("select pgtide.empty_log(0)") == "t");
+}

@@ -185,9 +185,10 @@ TEST_CASE("relations: a table restored under its name is taken up again, a stran
                  "pgtide.truncate_1('root'); "
                  "alter table chat enable always trigger \"!pgtide_truncate\"");
     if (foreign) database.run("alter table chat owner to " + stranger.name());
-    const std::string says = foreign ? "table public.chat is not the one that is watched: it was "
-                                       "dropped and made anew, restored or swapped: pgtide watch "
-                                       "public.chat\n"
+    const std::string says = foreign ? "table public.chat of role " + stranger.name() +
+                                           " is not the one that is watched, which belonged to "
+                                           "role postgres; to hand it the collection: pgtide watch "
+                                           "public.chat --as chat: pgtide unwatch chat\n"
                                      : "";
     CHECK(seen_faults(database) == says);
     CHECK(logged(database) == "chat s\n");
@@ -370,4 +371,47 @@ TEST_CASE("look: a trigger called at fewer moments than ours is found, and watch
     database.run("insert into t values (1); update t set id = 2; delete from t");
     CHECK(logged(database) == "t c 1\nt d 1\nt c 2\nt d 2\n");
   }
+}
+
+TEST_CASE("relations: a stranger's table of a renamed one's name is handed nothing without --as") {
+  const Role owner, stranger;
+  InstalledDatabase database;
+  database.run("grant create on schema public to " + owner.name() + ", " + stranger.name());
+  Session session = database.session(owner.name());
+  session.run("create table pay (id int primary key, t text)");
+  watch_table(database, "pay");
+  session.run("alter table pay rename to pay_v1");
+  Session other = database.session(stranger.name());
+  other.run("create table pay (id int primary key, t text)");
+  const std::string is = "table public.pay of role " + stranger.name() +
+                         " is not the one that is watched, which belongs to role " + owner.name() +
+                         " and is called public.pay_v1 now; to hand it the collection: pgtide "
+                         "watch public.pay --as pay: pgtide watch public.pay_v1 --as pay\n";
+  CHECK(seen_faults(database) == is);
+  const auto taken = watch(database.url(), {.table = "pay"});
+  REQUIRE_FALSE(taken.ok());
+  CHECK_MESSAGE(taken.error().message.find("pgtide watch public.pay --as pay") !=
+                    std::string::npos, taken.error().message);
+  other.run("insert into pay values (666, 'forged')");
+  session.run("insert into pay_v1 values (1, 'x')");
+  CHECK(logged(database) == "pay s\npay c 1\n");
+  // Under another name it is another collection.
+  const auto beside = watch(database.url(), {.table = "pay", .collection = "pay2"});
+  CHECK_MESSAGE(beside.ok(), (beside.ok() ? "" : beside.error().message));
+  other.run("insert into pay values (2, 'own')");
+  CHECK(logged(database) == "pay s\npay c 1\npay2 c 2\n");
+  REQUIRE(unwatch(database.url(), "pay2").ok());
+  // As the mend says, the collection stays with its table and learns its name.
+  REQUIRE(watch(database.url(), {.table = "pay_v1", .collection = "pay"}).ok());
+  CHECK(seen_faults(database) == "");
+  // Where it is gone, the word of consent hands it over.
+  session.run("alter table pay_v1 rename to old_pay");
+  CHECK(seen_faults(database) == "");
+  session.run("drop table old_pay");
+  database.run("alter table pay rename to old_pay");
+  CHECK_FALSE(watch(database.url(), {.table = "old_pay"}).ok());
+  CHECK(watch(database.url(), {.table = "old_pay", .collection = "pay"}).ok());
+  other.run("insert into old_pay values (3, 'own')");
+  CHECK(seen_faults(database) == "");
+  database.run("drop table old_pay");
 }
