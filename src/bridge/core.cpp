@@ -152,8 +152,16 @@ Result<void> BridgeCore::listen() {
 
 void BridgeCore::start_accepting() {
   const auto begin = [this](Acceptor& acceptor, Entrance entrance) {
-    const auto take = [this, entrance](int native_socket) { receive(native_socket, entrance); };
-    acceptor.start(take, [this] { note_shortage(); }, config_.limits.connections_per_second);
+    acceptor.start({.take = [this, entrance](int native_socket, const std::string& peer) {
+                      receive(native_socket, entrance, peer);
+                    },
+                    .whose = [this, entrance](const std::string& peer) {
+                      return whose_turn(entrance, peer);
+                    },
+                    .on_refused = [this] { ++sockets_refused_; },
+                    .on_shortage = [this] { note_shortage(); },
+                    .per_second = config_.limits.connections_per_second,
+                    .waiting_max = config_.limits.connections});
   };
   begin(*acceptor_, admin_acceptor_ ? Entrance::clients : Entrance::everyone);
   if (admin_acceptor_) begin(*admin_acceptor_, Entrance::operators);

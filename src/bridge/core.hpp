@@ -91,7 +91,8 @@ class BridgeCore : private ChangeSink, private Operator {
   Result<void> listen();
   void start_accepting();
   void note_shortage();
-  void receive(int native_socket, Entrance entrance);
+  std::optional<std::string> whose_turn(Entrance entrance, const std::string& peer);
+  void receive(int native_socket, Entrance entrance, const std::string& peer);
   bool comes_too_often(const std::string& address, AddressBudget& budget);
   Shard& deal();
   void make_room(std::size_t per_shard);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "bridge/address_key.hpp"
 #include "bridge/core.hpp"
 #include "bridge/dealing.hpp"
 
@@ -16,16 +17,20 @@ constexpr std::size_t ended_in_shortage = 16;  // of each shard, in a tenth of a
 
 }  // namespace
 
+// None: it opens sockets too often.
+std::optional<std::string> BridgeCore::whose_turn(Entrance entrance, const std::string& peer) {
+  const bool may_come_often = entrance == Entrance::operators || trusted_proxies_.trusts(peer);
+  if (!may_come_often && comes_too_often(peer, arrivals_)) {
+    ++sockets_refused_;
+    return std::nullopt;
+  }
+  return address_key(peer);
+}
+
 // Who comes where all places are held is not kept waiting by those who only hold one. Where an
 // address alone is past its limit nobody gives way: others would pay for it.
-void BridgeCore::receive(int native_socket, Entrance entrance) {
-  const std::string peer = find_peer(native_socket);
+void BridgeCore::receive(int native_socket, Entrance entrance, const std::string& peer) {
   const bool is_proxy = trusted_proxies_.trusts(peer);
-  if (entrance != Entrance::operators && !is_proxy && comes_too_often(peer, arrivals_)) {
-    ++sockets_refused_;
-    ::close(native_socket);
-    return;
-  }
   auto arrival = limiter_.enter(entrance, is_proxy ? "" : peer);
   if ((!arrival || arrival->spare) && limiter_.is_full()) make_room(1);
   if (!arrival) {

@@ -188,7 +188,7 @@ std::vector<KeyEntry> rate_and_count_limits() {
                 [](Config& c) -> std::size_t& { return c.limits.connections_per_address; },
                 {0, count_max}),
       rate_key({"limits.connections_per_second",
-                "Sockets accepted per second; further ones wait in the system's queue; 0: no "
+                "Sockets served per second; further ones wait, by turns of their addresses; 0: no "
                 "limit."},
                [](Config& c) -> double& { return c.limits.connections_per_second; }, {0, 1e6}),
       rate_key({"limits.connections_per_second_per_address",

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "broker/token_bucket.hpp"
+#include "gateway/arrivals.hpp"
 
 namespace pgtide {
 namespace asio = boost::asio;
@@ -30,9 +31,11 @@ using Clock = std::chrono::steady_clock;
 
 // How long no socket is accepted when the system has none to give.
 constexpr std::chrono::milliseconds pause_when_out_of_descriptors{100};
-// Accepted in one turn, so that a storm of connections leaves the thread to others; and what may be
-// saved up of a second's.
-constexpr int accepted_per_turn = 16;
+// Accepted, and served, in one turn, so that a storm of connections leaves the thread to others; and
+// what may be saved up of a second's.
+constexpr int sockets_per_turn = 16;
+// To accept a socket and close it again costs a tenth of serving it: so many are looked at for one.
+constexpr double accepted_of_served = 16;
 
 Error cannot_listen(const std::string& where, const boost::system::error_code& error) {
   if (error == asio::error::address_in_use) {
@@ -75,7 +78,9 @@ std::string find_peer(int native_socket) {
 }
 
 struct Acceptor::State : std::enable_shared_from_this<State> {
-  explicit State(asio::io_context& context) : acceptor(context), pause(context) {}
+  explicit State(asio::io_context& context)
+      : acceptor(context), pause(context), serving(context) {}
+  ~State() { close_waiting(); }
 
   void wait() {
     acceptor.async_wait(tcp::acceptor::wait_read,
@@ -85,22 +90,65 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
   }
 
   void accept_some() {
-    for (int i = 0; i < accepted_per_turn && acceptor.is_open(); ++i) {
-      if (!tokens.take(rate, Clock::now())) return accept_later(tokens.wait(rate));
+    for (int i = 0; i < sockets_per_turn && acceptor.is_open(); ++i) {
+      if (!accepting.take(accept_rate, Clock::now())) {
+        accept_later(accepting.wait(accept_rate));
+        return serve_some();
+      }
       const int native = ::accept4(acceptor.native_handle(), nullptr, nullptr,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (native < 0) tokens.give_back(rate, 1);
       if (native < 0 && errno == EAGAIN) break;
       if (native < 0 && is_out_of_descriptors(errno)) {
-        if (is_anyone_waiting()) return wait_for_descriptors();
-        break;
-      }
-      if (native < 0) continue;  // this one is gone already
-      const int on = 1;
-      ::setsockopt(native, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      take(native);
+        if (!is_anyone_waiting()) break;
+        if (arrivals.empty()) return wait_for_descriptors();
+        refuse_crowd();
+      } else if (native >= 0) {
+        enter(native);
+      }  // else this one is gone already
     }
+    serve_some();
     if (acceptor.is_open()) wait();
+  }
+
+  void enter(int native) {
+    std::string peer = find_peer(native);
+    auto whose = reception.whose ? reception.whose(peer) : std::string();
+    if (!whose) {
+      ::close(native);
+      return;
+    }
+    arrivals.push(*whose, {native, std::move(peer)});
+    if (arrivals.size() > reception.waiting_max) refuse_crowd();
+  }
+
+  void refuse_crowd() {
+    ::close(arrivals.pop_crowd().native);
+    if (reception.on_refused) reception.on_refused();
+  }
+
+  void serve_some() {
+    for (int i = 0; i < sockets_per_turn && !arrivals.empty() && acceptor.is_open(); ++i) {
+      if (!tokens.take(rate, Clock::now())) return serve_later(tokens.wait(rate));
+      const Arrivals::Socket next = arrivals.pop();
+      const int on = 1;
+      ::setsockopt(next.native, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      reception.take(next.native, next.peer);
+    }
+    if (!arrivals.empty()) serve_later({});
+  }
+
+  void serve_later(std::chrono::milliseconds wait) {
+    if (serves_later) return;
+    serves_later = true;
+    serving.expires_after(wait);
+    serving.async_wait([self = shared_from_this()](boost::system::error_code error) {
+      self->serves_later = false;
+      if (!error && self->acceptor.is_open()) self->serve_some();
+    });
+  }
+
+  void close_waiting() {
+    while (!arrivals.empty()) ::close(arrivals.pop().native);
   }
 
   // Linux looks for a descriptor first: without one it says so though nobody has come.
@@ -110,7 +158,7 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
   }
 
   void wait_for_descriptors() {
-    if (on_shortage) on_shortage();
+    if (reception.on_shortage) reception.on_shortage();
     accept_later(pause_when_out_of_descriptors);
   }
 
@@ -123,11 +171,15 @@ struct Acceptor::State : std::enable_shared_from_this<State> {
 
   tcp::acceptor acceptor;
   asio::steady_timer pause;
+  asio::steady_timer serving;
+  bool serves_later = false;
   tcp::endpoint endpoint{};
+  Arrivals arrivals{};
   TokenRate rate{0, 0};
   Tokens tokens{rate, {}};
-  std::function<void(int)> take{};
-  std::function<void()> on_shortage{};
+  TokenRate accept_rate{0, 0};
+  Tokens accepting{accept_rate, {}};
+  Reception reception{};
 };
 
 Result<std::unique_ptr<Acceptor>> Acceptor::listen(asio::io_context& context,
@@ -156,12 +208,13 @@ Result<std::unique_ptr<Acceptor>> Acceptor::listen(asio::io_context& context,
 Acceptor::Acceptor(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Acceptor::~Acceptor() { stop(); }
 
-void Acceptor::start(std::function<void(int)> take, std::function<void()> on_shortage,
-                     double per_second) {
-  state_->rate = {per_second, std::min<double>(per_second, accepted_per_turn)};
+void Acceptor::start(Reception reception) {
+  const double per_second = reception.per_second;
+  state_->rate = {per_second, std::min<double>(per_second, sockets_per_turn)};
   state_->tokens = {state_->rate, Clock::now()};
-  state_->take = std::move(take);
-  state_->on_shortage = std::move(on_shortage);
+  state_->accept_rate = {accepted_of_served * per_second, accepted_of_served * per_second};
+  state_->accepting = {state_->accept_rate, Clock::now()};
+  state_->reception = std::move(reception);
   state_->wait();
 }
 
@@ -169,6 +222,8 @@ void Acceptor::stop() {
   boost::system::error_code ignored;
   state_->acceptor.close(ignored);
   state_->pause.cancel();
+  state_->serving.cancel();
+  state_->close_waiting();
 }
 
 std::uint16_t Acceptor::port() const { return state_->endpoint.port(); }

@@ -1,7 +1,9 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "pgtide/result.hpp"
@@ -29,12 +31,21 @@ class Acceptor {
                                                   const std::string& host, std::uint16_t port);
   ~Acceptor();
 
-  // `take` gets each accepted native socket and owns it: at most so many a second (0: no limit),
-  // and a few at a time, so that whoever else the thread serves has his turn between them. Further
-  // ones wait in the system's queue, in the order in which they came. `on_shortage` is called each
-  // time that the system has no descriptor or no memory for one.
-  void start(std::function<void(int)> take, std::function<void()> on_shortage = {},
-             double per_second = 0);
+  struct Reception {
+    // Gets each native socket that is served, and owns it; with the peer's address.
+    std::function<void(int native, const std::string& peer)> take;
+    // By whose turn a peer's sockets are served; none: they are closed unread. Not given: all are
+    // of one.
+    std::function<std::optional<std::string>(const std::string& peer)> whose{};
+    std::function<void()> on_refused{};   // of each that is closed since too many wait
+    std::function<void()> on_shortage{};  // each time that the system has no descriptor, no memory
+    double per_second = 0;                // served of all; 0: no limit
+    std::size_t waiting_max = 10'000;
+  };
+  // Sockets are accepted and served a few at a time, so that whoever else the thread serves has his
+  // turn between them. Those past the rate wait here, by turns of whom they are of: in the system's
+  // queue a crowd would stand before everybody.
+  void start(Reception reception);
   void stop();
   std::uint16_t port() const;   // the real one where 0 was asked for
   std::string address() const;  // "127.0.0.1:8080", "[::1]:8080"

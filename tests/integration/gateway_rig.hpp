@@ -109,10 +109,10 @@ class Rig {
     REQUIRE_MESSAGE(listening.ok(), (listening.ok() ? "" : listening.error().to_string()));
     acceptor = std::move(*listening);
     boost::asio::post(context, [this] {
-      acceptor->start([this](int native) {
+      acceptor->start({.take = [this](int native, const std::string&) {
         if (gateway) return gateway->adopt(native);
         ::close(native);
-      });
+      }});
     });
     thread = std::thread([this] { context.run(); });
   }

@@ -49,33 +49,55 @@ std::string order_of(std::size_t messages, std::size_t requests) {
   return order;
 }
 
-// How many of three that wait when the listener begins are accepted in its first turn.
-std::size_t count_accepted(double per_second) {
+// Who is served in the listener's first turn, of these that wait when it begins: the last numbers of
+// their addresses. Of 127.0.0.9 none is let in.
+std::vector<int> served_first(const std::vector<int>& callers, double per_second,
+                              std::size_t waiting_max = 100) {
   boost::asio::io_context context{1};
   auto acceptor = Acceptor::listen(context, "127.0.0.1", 0);
   REQUIRE(acceptor.ok());
-  std::vector<int> callers;
-  for (int n = 0; n < 3; ++n) {
+  std::vector<int> sockets;
+  for (const int caller : callers) {
+    sockaddr_in from{};
+    from.sin_family = AF_INET;
+    from.sin_addr.s_addr = htonl((127U << 24U) + static_cast<unsigned>(caller));
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons((*acceptor)->port());
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    callers.push_back(::socket(AF_INET, SOCK_STREAM, 0));
-    REQUIRE(::connect(callers.back(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+    sockets.push_back(::socket(AF_INET, SOCK_STREAM, 0));
+    REQUIRE(::bind(sockets.back(), reinterpret_cast<sockaddr*>(&from), sizeof from) == 0);
+    REQUIRE(::connect(sockets.back(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
   }
-  std::size_t accepted = 0;
-  (*acceptor)->start([&accepted](int native) { ++accepted; ::close(native); }, {}, per_second);
+  std::vector<int> served;
+  (*acceptor)->start({.take = [&served](int native, const std::string& peer) {
+                        served.push_back(std::stoi(peer.substr(peer.rfind('.') + 1)));
+                        ::close(native);
+                      },
+                      .whose = [](const std::string& peer) -> std::optional<std::string> {
+                        if (peer == "127.0.0.9") return std::nullopt;
+                        return peer;
+                      },
+                      .per_second = per_second,
+                      .waiting_max = waiting_max});
   context.run_one();  // they are all there
-  for (const int caller : callers) ::close(caller);
-  return accepted;
+  (*acceptor)->stop();
+  for (const int socket : sockets) ::close(socket);
+  return served;
 }
 
 }  // namespace
 
-TEST_CASE("gateway: what comes past the rate of connections waits in the system's queue") {
-  CHECK(count_accepted(0) == 3);
-  CHECK(count_accepted(1e6) == 3);
-  CHECK(count_accepted(0.001) == 1);
+TEST_CASE("gateway: a newcomer waits for one socket of each address, not for a crowd's") {
+  const std::vector<int> crowd = {2, 2, 2, 2, 2, 2, 2, 2};
+  CHECK(served_first(crowd, 0).size() == crowd.size());
+  CHECK(served_first(crowd, 1e6).size() == crowd.size());
+  CHECK(served_first(crowd, 2) == std::vector<int>{2, 2});
+  CHECK(served_first({2, 2, 2, 2, 2, 2, 2, 3}, 2) == std::vector<int>{2, 3});
+  CHECK(served_first({2, 4, 2, 4, 2, 4, 2, 3}, 3) == std::vector<int>{2, 4, 3});
+  CHECK(served_first({9, 9, 2}, 2) == std::vector<int>{2});
+  // Past what may wait those go that came last of the address with the most.
+  CHECK(served_first({2, 2, 2, 2, 3, 3, 4}, 16, 4) == std::vector<int>{2, 3, 4, 2});
 }
 
 TEST_CASE("gateway: messages and HTTP are done by turns, whichever has the crowd") {
