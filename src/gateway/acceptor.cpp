@@ -31,8 +31,8 @@ using Clock = std::chrono::steady_clock;
 
 // How long no socket is accepted when the system has none to give.
 constexpr std::chrono::milliseconds pause_when_out_of_descriptors{100};
-// Accepted, and served, in one turn, so that a storm of connections leaves the thread to others; and
-// what may be saved up of a second's.
+// Accepted, and served, in one turn, so that a storm of connections leaves the thread to others;
+// and what may be saved up of a second's.
 constexpr int sockets_per_turn = 16;
 // To accept a socket and close it again costs a tenth of serving it: so many are looked at for one.
 constexpr double accepted_of_served = 16;

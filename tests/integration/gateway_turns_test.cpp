@@ -49,8 +49,8 @@ std::string order_of(std::size_t messages, std::size_t requests) {
   return order;
 }
 
-// Who is served in the listener's first turn, of these that wait when it begins: the last numbers of
-// their addresses. Of 127.0.0.9 none is let in.
+// Who is served in the listener's first turn, of these that wait when it begins: the last numbers
+// of their addresses. Of 127.0.0.9 none is let in.
 std::vector<int> served_first(const std::vector<int>& callers, double per_second,
                               std::size_t waiting_max = 100) {
   boost::asio::io_context context{1};
