@@ -24,7 +24,7 @@ const std::string values = R"(('k', 12.5, 3, '[1,2]', (select v from v),
     '1 day 02:00', '2026-11-23 10:15:30+02', '2026-11-01', '<a>&amp;</a>', '{"a":1}', '{"b":2}',
     1.50, 'a=>1, b=>NULL'))";
 
-const std::string insert =
+const std::string one_row =
     "with v(v) as (select row(row(7.25::money, 'pg_proc'::regclass, 0.1::float8, "
     "decode('00ff', 'hex')), array[1.5, null]::numeric[]::text[]::money[], '<b/>', "
     "timestamptz '2026-11-23 10:15:30+02', interval '1 day 02:00')::pair) insert into t values " +
@@ -82,7 +82,7 @@ TEST_CASE("settings: whatever a writer may set, the log holds the same rows and 
       // What the capture function does not know yet it writes another way.
       if (altered) database.run("alter table t add z money default 5");
       Session session = database.session();
-      const std::string change = insert + "; update t set f = '{1}'; delete from t";
+      const std::string change = one_row + "; update t set f = '{1}'; delete from t";
       session.run(change);
       const std::string usual = logged(session);
       CHECK_MESSAGE(usual.find("\"m\":\"$12.50\"") != std::string::npos, usual);
