@@ -263,13 +263,25 @@ declare
   role constant name := coalesce(capture_role, installer);
   schema constant name := (select n.nspname from pg_proc p join pg_namespace n
                              on n.oid = p.pronamespace where p.oid = function);
+  borrowed constant name := (
+    select r.rolname from pg_proc p join pg_roles r on r.oid = p.proowner
+     where p.oid = function and current_setting('server_version_num')::int >= 160000
+       and not pg_has_role(current_user, r.oid, 'USAGE')
+       and pg_has_role(current_user, r.oid, 'MEMBER'));
 begin
   if (select proowner from pg_proc where oid = function)
      is distinct from (select oid from pg_roles where rolname = role) then
     if capture_role is not null then
       execute format('grant create on schema %I to %I', schema, capture_role);
     end if;
+    -- It takes the rights of the present owner as well: PostgreSQL 16 asks whether one inherits them.
+    if borrowed is not null then
+      execute format('grant %I to %I with inherit true', borrowed, current_user);
+    end if;
     execute format('alter function %s owner to %I', function, role);
+    if borrowed is not null then
+      execute format('grant %I to %I with inherit false', borrowed, current_user);
+    end if;
     if capture_role is not null then
       execute format('revoke create on schema %I from %I', schema, capture_role);
     end if;
@@ -430,6 +442,7 @@ language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifi
 $$;
 
 -- An installation from before moves over: until version 3 the databases of a cluster shared a role.
+-- And so does a copy of a database, which has the role of the one that it was copied from.
 do $$
 declare
   was name := (select capture_role from pgtide.meta);
@@ -441,7 +454,8 @@ begin
     return;
   end if;
   for f in select p.oid from pg_proc p join pg_roles r on r.oid = p.proowner
-            where p.pronamespace = 'pgtide'::regnamespace and r.rolname = was
+            where p.pronamespace in ('pgtide'::regnamespace, 'pgtide_api'::regnamespace)
+              and r.rolname = was
               and p.proname ~ '^(broadcast|broadcast_all|(capture|truncate)_[0-9]+)$' loop
     perform pgtide.hand_over(f);
   end loop;
@@ -454,7 +468,7 @@ begin
   execute format('revoke all on all tables in schema pgtide from %I', was);
   execute format('revoke all on all sequences in schema pgtide from %I', was);
   execute format('revoke all on all functions in schema pgtide from %I', was);
-  execute format('revoke all on schema pgtide from %I', was);
+  execute format('revoke all on schema pgtide, pgtide_api from %I', was);
   if not exists (select from pg_shdepend d join pg_roles r on r.oid = d.refobjid
                   where d.refclassid = 'pg_authid'::regclass and r.rolname = was) then
     begin

@@ -185,6 +185,29 @@ TEST_CASE("rights: each database has a capture role of its own, with no other's 
   CHECK(other.value("select count(*) from pg_roles where rolname = '" + role + "'") == "0");
 }
 
+TEST_CASE("install: gives a copy of a database a capture role of its own, whoever has installed") {
+  const Role op("createrole createdb");
+  Database one("owner " + op.name());
+  REQUIRE(install(one.url(op.name())).ok());
+  one.session(op.name()).run("create table posts (id int primary key, title text)");
+  REQUIRE(watch(one.url(op.name()), {.table = "posts"}).ok());
+  Database copy("template " + one.name() + " owner " + op.name());
+  const Result<void> installed = install(copy.url(op.name()));
+  REQUIRE_MESSAGE(installed.ok(), (installed.ok() ? "" : installed.error().message));
+  CHECK(role_of(copy) != role_of(one));
+  CHECK(copy.run("select distinct proowner::regrole::text from pg_proc where prosecdef and "
+                 "pronamespace in ('pgtide'::regnamespace, 'pgtide_api'::regnamespace)") ==
+        std::vector<Row>{{role_of(copy)}});
+  for (Database* database : {&one, &copy}) {
+    CHECK(faults_of(*database) == "");
+    database->run("insert into posts values (1, 'Hi')");
+    database->session(op.name()).run("select pgtide_api.broadcast('posts', '{}')");
+    CHECK(database->value("select count(*) from pgtide.log") == "2");
+  }
+  REQUIRE(uninstall(copy.url(op.name())).ok());
+  CHECK(faults_of(one) == "");
+}
+
 TEST_CASE("install: moves an installation of version 2 from the role that all shared to its own") {
   Database one, other;
   for (Database* database : {&one, &other}) {
