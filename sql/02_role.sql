@@ -274,7 +274,7 @@ begin
     if capture_role is not null then
       execute format('grant create on schema %I to %I', schema, capture_role);
     end if;
-    -- It takes the rights of the present owner as well: PostgreSQL 16 asks whether one inherits them.
+    -- It takes the present owner's rights, and PostgreSQL 16 asks whether one inherits them.
     if borrowed is not null then
       execute format('grant %I to %I with inherit true', borrowed, current_user);
     end if;
@@ -434,6 +434,12 @@ language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifi
     join pg_roles c on c.rolname = 'pgtide_capture_' || (
            select d.oid from pg_database d where d.datname = current_database())
    where m.capture_role is null
+  union all
+  select format('the capture functions run as role %I, which is not of this database: it was copied '
+                'or restored', m.capture_role), 'pgtide install'
+    from pgtide.meta m
+   where m.capture_role <> 'pgtide_capture_' || (
+           select d.oid from pg_database d where d.datname = current_database())
   union all
   select format('role %I may do more than capture needs', r.rolname),
          format('ALTER ROLE %I NOSUPERUSER NOLOGIN NOCREATEROLE NOCREATEDB NOBYPASSRLS '

@@ -192,6 +192,9 @@ TEST_CASE("install: gives a copy of a database a capture role of its own, whoeve
   one.session(op.name()).run("create table posts (id int primary key, title text)");
   REQUIRE(watch(one.url(op.name()), {.table = "posts"}).ok());
   Database copy("template " + one.name() + " owner " + op.name());
+  CHECK(faults_of(copy) == "the capture functions run as role " + role_of(one) +
+                               ", which is not of this database: it was copied or restored: "
+                               "pgtide install\n");
   const Result<void> installed = install(copy.url(op.name()));
   REQUIRE_MESSAGE(installed.ok(), (installed.ok() ? "" : installed.error().message));
   CHECK(role_of(copy) != role_of(one));
