@@ -435,8 +435,8 @@ language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifi
            select d.oid from pg_database d where d.datname = current_database())
    where m.capture_role is null
   union all
-  select format('the capture functions run as role %I, which is not of this database: it was copied '
-                'or restored', m.capture_role), 'pgtide install'
+  select format('the capture functions run as role %I, which is not of this database: it was '
+                'copied or restored', m.capture_role), 'pgtide install'
     from pgtide.meta m
    where m.capture_role <> 'pgtide_capture_' || (
            select d.oid from pg_database d where d.datname = current_database())

@@ -266,18 +266,21 @@ Result<void> uninstall(const std::string& url, const WarningSink& warn) {
   });
 }
 
-Result<std::string> watch(const std::string& url, const WatchOptions& options) {
+Result<Watched> watch(const std::string& url, const WatchOptions& options) {
   return with_connection(url, "pgtide watch " + options.table, [&](pqxx::connection& connection) {
     const Caller caller(connection);
     const std::string table =
         resolve(connection, "select $1::pg_catalog.regclass::pg_catalog.oid", options.table);
     const auto is = [](bool given) { return given ? "true" : "false"; };
     const pqxx::result answer = caller.call(
-        "select pgtide.watch(" + table + "::oid::regclass, nullif(" +
-        caller.quote(options.collection) + "::text, ''), nullif(" +
-        caller.quote(array_of(options.key)) + "::text, '{}')::text[], " + is(options.ignore_rls) +
-        ", " + is(options.old_rows) + ")");
-    return std::string(answer[0][0].c_str());
+        "select pgtide.watch(t.oid::regclass, nullif(" + caller.quote(options.collection) +
+        "::text, ''), nullif(" + caller.quote(array_of(options.key)) + "::text, '{}')::text[], " +
+        is(options.ignore_rls) + ", " + is(options.old_rows) +
+        "), format('%I.%I', n.nspname, t.relname), r.rolname from pg_class t "
+        "join pg_namespace n on n.oid = t.relnamespace join pg_roles r on r.oid = t.relowner "
+        "where t.oid = " + table + "::oid");
+    if (answer.empty()) throw CaptureFault(ErrorKind::not_found, "the table is gone");
+    return Watched{answer[0][0].c_str(), answer[0][1].c_str(), answer[0][2].c_str()};
   });
 }
 

@@ -49,8 +49,15 @@ struct WatchOptions {
   bool old_rows = true;
 };
 
-// The collection's name. Watching a table again mends its triggers and takes over the options.
-Result<std::string> watch(const std::string& url, const WatchOptions& options);
+// What was found under the name that was given: a stranger's schema may come first in the path.
+struct Watched {
+  std::string collection;
+  std::string table;  // billing.invoice, quoted where SQL needs it
+  std::string owner;
+};
+
+// Watching a table again mends its triggers and takes over the options.
+Result<Watched> watch(const std::string& url, const WatchOptions& options);
 
 // `table` may also be the name of a collection whose table is gone.
 Result<void> unwatch(const std::string& url, const std::string& table);

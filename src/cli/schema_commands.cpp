@@ -51,9 +51,10 @@ int watch_command(const SettingSources& sources, const WatchCommand& command) {
     options.key = command.key;
     options.ignore_rls = command.ignore_rls;
     options.old_rows = !command.without_old_rows;
-    const auto collection = watch(url, options);
-    if (!collection) return collection.error();
-    return "watched: table " + command.table + " is collection " + *collection +
+    const auto done = watch(url, options);
+    if (!done) return done.error();
+    return "watched: table " + done->table + " of role " + done->owner + " is collection " +
+           done->collection +
            "; list it in the rules file, for what is not listed is refused";
   });
 }

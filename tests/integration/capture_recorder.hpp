@@ -136,7 +136,7 @@ struct Running {
 inline void watch_in(const Database& database, const std::string& table) {
   WatchOptions options;
   options.table = table;
-  const Result<std::string> done = watch(database.url(), options);
+  const auto done = watch(database.url(), options);
   if (!done) FAIL(done.error().to_string());
 }
 

@@ -278,6 +278,24 @@ TEST_CASE("watch: what is refused, with the reason and the mend") {
   CHECK_MESSAGE(foreign.find("GRANT") != std::string::npos, foreign);
 }
 
+TEST_CASE("watch: says which table it found under a name, and whose it is") {
+  const Role carol;
+  Installed db;
+  db.run("create table posts (id int primary key); create schema postgres authorization " +
+         carol.name());
+  const auto own = watch(db.database.url(), {.table = "posts"});
+  REQUIRE(own.ok());
+  CHECK(own->table == "public.posts");
+  CHECK(own->owner == "postgres");
+  db.run("create table postgres.posts (id int primary key); alter table postgres.posts owner to " +
+         carol.name());
+  const auto taken = watch(db.database.url(), {.table = "posts", .collection = "others"});
+  REQUIRE(taken.ok());
+  CHECK(taken->table == "postgres.posts");
+  CHECK(taken->owner == carol.name());
+  CHECK(taken->collection == "others");
+}
+
 TEST_CASE("watch: waits for a writer without making others wait, and again changes nothing") {
   Installed db;
   db.run("create table t (id int primary key)");
