@@ -40,7 +40,7 @@ std::string_view to_string(MemoryStep step);
 //   over()                the largest backlogs fall behind, until eased()
 //   unread_over()         replies, which are never dropped, have an eighth of the limit: those that
 //                         let most of them wait are cut off, until unread_eased()
-//   takes_message()       no: it is not read on. They have another eighth
+//   message_bytes_over()  a message is not read on, or others give way. They have another eighth
 //   takes_subscription()  no: `server_busy`. Also where what cannot be dropped (subscriptions,
 //                         connections, replies, messages) has half of the limit, so that filters
 //                         never take the room that readers need for what they are about to fetch
@@ -81,10 +81,10 @@ class MemoryAccount {
     const std::size_t unread = used(MemoryKind::replies), most = bytes_max_ / 8 - bytes_max_ / 32;
     return bytes_max_ == 0 || unread <= most ? 0 : unread - most;
   }
-  // One at least, whatever the limit.
-  bool takes_message(std::size_t bytes) const {
-    const std::size_t held = used(MemoryKind::messages);
-    return bytes_max_ == 0 || held == 0 || held + bytes <= bytes_max_ / 8;
+  // What a message of so many bytes would be too many; none where it is the only one.
+  std::size_t message_bytes_over(std::size_t bytes) const {
+    const std::size_t held = used(MemoryKind::messages), most = bytes_max_ / 8;
+    return bytes_max_ == 0 || held == 0 || held + bytes <= most ? 0 : held + bytes - most;
   }
   bool takes_subscription() const {
     return bytes_max_ == 0 || (used() <= bytes_max_ && lasting() <= bytes_max_ / 2);

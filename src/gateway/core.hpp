@@ -45,8 +45,8 @@ class Session : public Guest {
   // Says what is queued, then closes; the peer's consent and a slow reader are waited for, but
   // not long.
   virtual void close(CloseCode code, std::string_view reason) = 0;
-  // Ends at once what holds memory that is short.
-  virtual void cut_off() = 0;
+  // Ends at once what holds memory that is short. `why` is logged.
+  virtual void cut_off(std::string_view why) = 0;
 };
 
 // What the guests of one shard share. Outlives the Gateway as long as a guest's operation is

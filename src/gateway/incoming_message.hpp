@@ -21,13 +21,21 @@ class IncomingMessage {
       : idle_bytes_(idle_bytes), held_(memory, MemoryKind::connections, idle_bytes) {}
 
   bool needs_room() const { return size_ >= first_bytes + further_bytes; }
+  // How many bytes may still come where all of them may be `max`.
+  std::size_t rest_at_most(std::size_t max) const { return max > size_ ? max - size_ : 1; }
+  // So many still come, one at least. What it then takes; nothing is taken before where().
+  std::size_t expect(std::size_t further) {
+    whole_ = size_ + further;
+    return std::max(whole_, text_.capacity());
+  }
   // Bytes of it have come that took() was not told of: they wait for their turn here.
   bool in_hand() const { return in_hand_; }
   void came() { in_hand_ = true; }
   // Where the next bytes of it go, until took().
   boost::asio::mutable_buffer where() {
     if (size_ == 0) return boost::asio::buffer(first_);
-    text_.resize(size_ + further_bytes);
+    if (needs_room()) make_long();
+    text_.resize(std::min(size_ + further_bytes, needs_room() ? whole_ : text_.max_size()));
     held_.set(idle_bytes_ + std::min(text_.capacity(), first_bytes + further_bytes));
     return boost::asio::buffer(text_) + size_;
   }
@@ -44,12 +52,22 @@ class IncomingMessage {
   }
 
  private:
+  // A string that grows at least doubles: this one gets what it needs.
+  void make_long() {
+    if (text_.capacity() >= whole_) return;
+    std::string longer;
+    longer.reserve(whole_);
+    longer.assign(text_);
+    text_.swap(longer);
+  }
+
   static constexpr std::size_t first_bytes = 128;
   static constexpr std::size_t further_bytes = 4'096;
 
   std::array<char, first_bytes> first_{};
   std::string text_{};  // what has been read of it, and where more of it goes
   std::size_t size_ = 0;
+  std::size_t whole_ = 0;  // once it needs room: its size, or the most that it may get
   bool in_hand_ = false;
   std::size_t idle_bytes_;
   MemoryCharge held_;

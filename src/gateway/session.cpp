@@ -25,7 +25,6 @@
 //              socket is cut
 //   ended      the socket is closed, broker and operator are told: once, in end()
 namespace pgtide {
-
 namespace {
 
 namespace beast = boost::beast;
@@ -54,7 +53,7 @@ class WebSocketSession final : public Session,
   Wire& wire() override { return wire_; }
   bool has_unread() const override { return message_.in_hand() || wire_.has_input(); }
   void close(CloseCode code, std::string_view reason) override;
-  void cut_off() override;
+  void cut_off(std::string_view why) override;
   void drain(SteadyTime until) override;
   void end() override;
   void on_deadline(SteadyTime now) override;
@@ -93,7 +92,7 @@ class WebSocketSession final : public Session,
   std::string remote_address_;
   std::string address_;
   std::optional<ConnectionNumber> number_{};
-  OriginNumber origin_ = 0;
+  OriginNumber origin_ = ~OriginNumber{0};  // until it joins: of nobody
   Heartbeat heartbeat_;
   CredentialClock credential_clock_{};
   Stage stage_ = Stage::accepting;
@@ -182,8 +181,12 @@ void WebSocketSession::join() {
 
 void WebSocketSession::read_next() {
   if (stage_ == Stage::ended) return;
-  if (message_.needs_room() && !core_->messages->take(*this)) {
-    return core_->messages->wait([session = self()] { session->read_next(); });
+  if (message_.needs_room()) {
+    const auto rest = message_.rest_at_most(core_->options.message_bytes);
+    const auto bytes = message_.expect(stream_.read_size_hint(rest));
+    if (!core_->messages->take({*this, origin_, bytes})) {
+      return core_->messages->wait(bytes, [session = self()] { session->read_next(); });
+    }
   }
   const auto where = message_.where();
   stream_.async_read_some(where, [session = self()](ErrorCode error, std::size_t bytes) {
@@ -290,9 +293,8 @@ void WebSocketSession::close(CloseCode code, std::string_view reason) {
   close_by(std::chrono::steady_clock::now() + close_wait, code, reason);
 }
 
-void WebSocketSession::cut_off() {
-  core_->options.memory->note(MemoryStep::client_cut_off);
-  if (number_) core_->log.cut_off(record(), "a long message of it comes to no end");
+void WebSocketSession::cut_off(std::string_view why) {
+  if (number_) core_->log.cut_off(record(), why);
   end();
 }
 

@@ -211,10 +211,26 @@ std::string long_message(std::size_t bytes = 40'000) {
                           "\"}");
 }
 
-std::vector<RawSocket> begin_messages(Rig& rig, std::size_t count, std::string_view beginning) {
+constexpr std::size_t header_bytes = 8;  // of a frame of 126 to 65535 bytes
+
+// 127.0.0.`last`, without its port.
+void come_from(RawSocket& socket, unsigned last) {
+  sockaddr_in from{};
+  from.sin_family = AF_INET;
+  from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last);
+  REQUIRE(::bind(socket.native(), reinterpret_cast<sockaddr*>(&from), sizeof from) == 0);
+}
+std::string without_port(std::string_view address) {
+  return std::string(address.substr(0, address.rfind(':')));
+}
+
+std::vector<RawSocket> begin_messages(Rig& rig, std::size_t count, std::string_view beginning,
+                                      unsigned address = 1) {
   std::vector<RawSocket> sockets;
   for (std::size_t i = 0; i < count; ++i) {
-    RawSocket& one = sockets.emplace_back(rig);
+    RawSocket& one = sockets.emplace_back(RawSocket::unconnected());
+    come_from(one, address);
+    one.connect(rig);
     REQUIRE(one.shake_hands().starts_with("HTTP/1.1 101"));
     REQUIRE(one.read_frame().opcode == text_opcode);
     one.send(beginning);
@@ -229,11 +245,11 @@ TEST_CASE("gateway: long messages on their way have an eighth of memory, the oth
   RigOptions options = within(memory);
   options.gateway.frames_per_second = 0;
   Rig rig(options);
-  const std::size_t room = account_bytes / 8 / options.gateway.message_bytes;
   const std::string whole = long_message();
+  const std::size_t bytes = whole.size() - header_bytes, room = account_bytes / 8 / bytes;
   auto sockets = begin_messages(rig, 2 * room, std::string_view(whole).substr(0, 20'000));
   const auto held = [&] { return memory.used(MemoryKind::messages); };
-  eventually_equals(held, room * options.gateway.message_bytes);
+  eventually_equals(held, room * bytes);
   for (RawSocket& one : sockets) one.send(std::string_view(whole).substr(20'000));
   for (RawSocket& one : sockets) CHECK(one.read_frame().payload.find("error") != std::string::npos);
   eventually_equals(held, 0U);
@@ -246,11 +262,11 @@ TEST_CASE("gateway: who begins long messages and rests is cut off where others w
   options.gateway.frames_per_second = 0;
   options.gateway.handshake_timeout = 300ms;
   Rig rig(options);
-  const std::size_t room = account_bytes / 8 / options.gateway.message_bytes;
   const std::string whole = long_message();
+  const std::size_t bytes = whole.size() - header_bytes, room = account_bytes / 8 / bytes;
   auto idle = begin_messages(rig, room, std::string_view(whole).substr(0, 20'000));
   eventually_equals([&] { return memory.used(MemoryKind::messages); },
-                    room * options.gateway.message_bytes);
+                    room * bytes);
   auto honest = begin_messages(rig, 1, whole);
   CHECK(honest.front().read_frame().payload.find("error") != std::string::npos);
   CHECK(memory.steps(MemoryStep::client_cut_off) == room);
@@ -264,11 +280,11 @@ TEST_CASE("gateway: a long message that has come is not cut off for what it wait
   options.gateway.handshake_timeout = 500ms;
   options.gateway.events_wait = [] { return true; };
   Rig rig(options);
-  const std::size_t room = account_bytes / 8 / options.gateway.message_bytes;
   const std::string whole = long_message(22'000);
+  const std::size_t bytes = whole.size() - header_bytes, room = account_bytes / 8 / bytes;
   auto begun = begin_messages(rig, room, std::string_view(whole).substr(0, 20'000));
   eventually_equals([&] { return memory.used(MemoryKind::messages); },
-                    room * options.gateway.message_bytes);
+                    room * bytes);
   auto waiting = begin_messages(rig, 1, whole);
   for (int turn = 0; turn < 100; ++turn) rig.on_shard([] {});  // until it waits for room
   // The shard is busy for longer than a message may take, and the rest of one comes meanwhile.
@@ -285,6 +301,74 @@ TEST_CASE("gateway: a long message that has come is not cut off for what it wait
   CHECK(begun.front().read_frame().payload.find("error") != std::string::npos);
   CHECK(waiting.front().read_frame().payload.find("error") != std::string::npos);
   CHECK(memory.steps(MemoryStep::client_cut_off) == room - 1);
+}
+
+TEST_CASE("gateway: a long message takes the room that its frame's header says it needs") {
+  MemoryAccount memory(account_bytes);
+  Rig rig(within(memory));
+  const auto held = [&] { return memory.used(MemoryKind::messages); };
+  const std::string nine = long_message(9'000);
+  auto one = begin_messages(rig, 1, std::string_view(nine).substr(0, 6'000));
+  eventually_equals(held, nine.size() - header_bytes);
+  one.front().send(std::string_view(nine).substr(6'000));
+  CHECK(one.front().read_frame().payload.find("error") != std::string::npos);
+  eventually_equals(held, 0U);
+  // Of one in fragments nobody knows how long it gets.
+  const auto begun = begin_messages(rig, 1, masked(0x01, std::string(6'000, 'x')));
+  eventually_equals(held, within(memory).gateway.message_bytes);
+}
+
+TEST_CASE("gateway: addresses that fill the room for long messages hold up no other's") {
+  MemoryAccount memory(account_bytes);
+  RigOptions options = within(memory);
+  options.address_key = without_port;
+  options.gateway.handshake_timeout = 1h;
+  Rig rig(options);
+  const std::string whole = long_message(60'000);
+  const std::size_t room = account_bytes / 8 / (whole.size() - header_bytes);
+  const auto beginning = std::string_view(whole).substr(0, 4'600);
+  // More than there is room for, of two addresses; and one that is slow, of a third.
+  const auto slow_message = long_message(50'000);
+  auto slow = begin_messages(rig, 1, std::string_view(slow_message).substr(0, 20'000), 2);
+  eventually_equals([&] { return memory.used(MemoryKind::messages); },
+                    slow_message.size() - header_bytes);
+  const auto first = begin_messages(rig, room, beginning, 3);
+  const auto second = begin_messages(rig, room, beginning, 4);
+  CHECK(memory.used(MemoryKind::messages) > account_bytes / 8 - whole.size());
+  for (const unsigned address : {5U, 6U, 7U}) {
+    auto honest = begin_messages(rig, 1, long_message(9'000), address);
+    CHECK(honest.front().read_frame().payload.find("error") != std::string::npos);
+    auto longer = begin_messages(rig, 1, whole, address);
+    CHECK(longer.front().read_frame().payload.find("error") != std::string::npos);
+  }
+  CHECK(memory.used(MemoryKind::messages) <= account_bytes / 8);
+  CHECK(memory.steps(MemoryStep::client_cut_off) > 0);
+  slow.front().send(std::string_view(slow_message).substr(20'000));
+  CHECK(slow.front().read_frame().payload.find("error") != std::string::npos);
+}
+
+TEST_CASE("gateway: one long message of an address gives way to smaller ones alone") {
+  MemoryAccount memory(account_bytes);
+  RigOptions options = within(memory);
+  options.address_key = without_port;
+  options.gateway.handshake_timeout = 1h;
+  Rig rig(options);
+  const std::string whole = long_message(60'000);
+  const auto beginning = std::string_view(whole).substr(0, 4'600);
+  const std::size_t bytes = whole.size() - header_bytes, room = account_bytes / 8 / bytes;
+  std::vector<std::vector<RawSocket>> alone;
+  for (unsigned address = 0; address < room; ++address) {
+    alone.push_back(begin_messages(rig, 1, beginning, 10 + address));
+  }
+  eventually_equals([&] { return memory.used(MemoryKind::messages); }, room * bytes);
+  auto same = begin_messages(rig, 1, whole, 2);
+  CHECK(memory.steps(MemoryStep::client_cut_off) == 0);
+  auto smaller = begin_messages(rig, 1, long_message(45'000), 3);
+  CHECK(smaller.front().read_frame().payload.find("error") != std::string::npos);
+  CHECK(memory.steps(MemoryStep::client_cut_off) == 1);
+  // What that leaves is the next one's.
+  CHECK(same.front().read_frame().payload.find("error") != std::string::npos);
+  CHECK(memory.steps(MemoryStep::client_cut_off) == 1);
 }
 
 TEST_CASE("gateway: what was read past a handshake counts as memory while it waits") {

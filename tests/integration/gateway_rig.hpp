@@ -95,6 +95,7 @@ struct RigOptions {
   GatewayOptions gateway{};
   BrokerLimits limits{.requests_per_second = 1e6};
   std::string host = "127.0.0.1";
+  std::function<std::string(std::string_view)> address_key{};  // none: each port is one of its own
 };
 
 class Rig {
@@ -102,6 +103,7 @@ class Rig {
   explicit Rig(RigOptions options = {})
       : broker({.limits = options.limits,
                 .heartbeat_interval = options.gateway.heartbeat_interval,
+                .address_key = options.address_key,
                 .memory = options.gateway.memory},
                open_policy(), Cursor{1, 1, 1}),
         gateway(std::make_unique<Gateway>(context, broker, op, options.gateway)) {
