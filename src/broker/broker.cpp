@@ -40,6 +40,9 @@ std::size_t bytes_of(const Subscription& subscription) {
   return itself + pattern_copies * subscription.pattern.size();
 }
 
+// A reclaim looks at so many at most: other shards may take as much meanwhile.
+constexpr std::size_t reclaimed_at_once = 16;
+
 std::string why_ended(ScanBudget::Shortage why) {
   const std::string mend = "; this one has ended: ask for a column that equals something, or for "
                            "less";
@@ -61,6 +64,12 @@ std::string why_ended(ScanBudget::Shortage why) {
 }
 
 }  // namespace
+
+std::size_t weight_of(const Subscription& subscription) {
+  constexpr std::size_t text_copies = 4;  // with what a filter is compiled to
+  const auto& filter = subscription.filter;
+  return bytes_of(subscription) + (filter ? text_copies * filter->text.size() : 0);
+}
 
 std::size_t Connection::find(std::string_view pattern) const {
   const auto found = std::find_if(subscriptions.begin(), subscriptions.end(),
@@ -115,12 +124,32 @@ std::string Broker::State::error_text(const ErrorReply& error) {
   return error_message(error);
 }
 
-void Broker::State::remove_subscription(Connection& connection, std::size_t at) {
+void Broker::State::remove_subscription(ConnectionNumber number, std::size_t at) {
+  Connection& connection = this->at(number);
   const auto place = static_cast<std::ptrdiff_t>(at);
+  shares.take(holder_of(number), weight_of(*connection.subscriptions[at]));
   index.leave(connection.subscriptions[at]->seat);
   give_back(*connection.subscriptions[at]);
   connection.subscriptions.erase(connection.subscriptions.begin() + place);
   --subscription_count;
+}
+
+void Broker::State::reclaim_memory(ConnectionNumber number, std::size_t bytes) {
+  for (std::size_t i = 0; i < reclaimed_at_once; ++i) {
+    if (options.memory->used(MemoryKind::subscriptions) <= bytes) return;
+    const auto most = shares.find_excess(origin_of(number));
+    if (!most) return;
+    const auto& held = at(*most).subscriptions;
+    const ErrorReply error{
+        .code = WireCode::server_busy,
+        .message = "the server is short of memory, and this was the latest subscription of those "
+                   "that your address holds beyond its share: it has ended; try again later",
+        .pattern = held.back()->pattern,
+        .retry_after = memory_patience};
+    remove_subscription(*most, held.size() - 1);
+    options.memory->note(MemoryStep::subscription_ended);
+    given_up.push_back({*most, make_text_frame(error_text(error))});
+  }
 }
 
 Broker::Broker(BrokerOptions options, std::shared_ptr<const Policy> policy, Cursor position)
@@ -162,9 +191,11 @@ void Broker::close(ConnectionNumber number) {
   State& state = *state_;
   Connection& connection = state.at(number);
   for (const auto& subscription : connection.subscriptions) {
+    state.shares.take(state.holder_of(number), weight_of(*subscription));
     state.index.leave(subscription->seat);
     state.give_back(*subscription);
   }
+  std::erase_if(state.given_up, [number](const Notice& one) { return one.connection == number; });
   state.index.leave(connection.everyone);
   state.origins.leave(state.origin_of(number), state.latest);
   state.index.budget().forget(number);
@@ -206,7 +237,7 @@ void Broker::deliver(const Batch& batch, const Send& send) {
 
 std::vector<Broker::Notice> Broker::take_ended() {
   State& state = *state_;
-  std::vector<Notice> notices;
+  std::vector<Notice> notices = std::exchange(state.given_up, {});
   for (const auto& ended : state.index.budget().take_ended()) {
     Connection& connection = state.at(ended.connection);
     const auto& held = connection.subscriptions;
@@ -217,7 +248,7 @@ std::vector<Broker::Notice> Broker::take_ended() {
     const ErrorReply error{.code = WireCode::filter_limit,
                            .message = why_ended(ended.why),
                            .pattern = (*found)->pattern};
-    state.remove_subscription(connection, static_cast<std::size_t>(found - held.begin()));
+    state.remove_subscription(ended.connection, static_cast<std::size_t>(found - held.begin()));
     ++state.counters.filters_ended;
     notices.push_back({ended.connection, make_text_frame(state.error_text(error))});
   }

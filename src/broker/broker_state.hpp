@@ -11,6 +11,7 @@
 #include "broker/collection_counts.hpp"
 #include "broker/fan_out.hpp"
 #include "broker/filter_texts.hpp"
+#include "broker/memory_shares.hpp"
 #include "broker/origins.hpp"
 #include "broker/standing.hpp"
 #include "broker/subscription_index.hpp"
@@ -62,6 +63,8 @@ struct Broker::State {
   FilterTexts filters;  // outlives the connections below
   FanOut fan_out;
   Origins origins;
+  MemoryShares shares{};
+  std::vector<Notice> given_up{};  // to those whose subscriptions ended for those of others
   TokenRate request_rate, work_rate;  // of each connection
   Clock::time_point latest{};  // that anybody gave
   std::vector<std::unique_ptr<Connection>> connections{};  // by number; null: free
@@ -88,7 +91,10 @@ struct Broker::State {
   void give_back(const Subscription& subscription) const;
   // Of an `error` that is sent: its text, and it is counted.
   std::string error_text(const ErrorReply& error);
-  void remove_subscription(Connection& connection, std::size_t at);
+  void remove_subscription(ConnectionNumber number, std::size_t at);
+  MemoryShares::Holder holder_of(ConnectionNumber number) { return {number, origin_of(number)}; }
+  // Until no more is held than `bytes`, or nobody has more than is fair to this one.
+  void reclaim_memory(ConnectionNumber number, std::size_t bytes);
 
   // Of this connection's user, under the present policy.
   Standing standing_of(const Connection& connection) {
@@ -134,6 +140,12 @@ struct Broker::State {
                                         Standing& standing, Change& change);
   std::string change_user(ConnectionNumber number, Identity identity);
 };
+
+// What of a subscription counts for its address's share of memory: an estimate.
+std::size_t weight_of(const Subscription& subscription);
+
+// When to try again where memory is short.
+inline constexpr std::chrono::milliseconds memory_patience{5'000};
 
 // What a subscriber is told whose pattern is refused to it (PROTOCOL 1.4). Not for `allowed`.
 ErrorReply make_refusal(Policy::Verdict verdict, bool anonymous, std::string_view pattern);

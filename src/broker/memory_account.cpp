@@ -18,6 +18,7 @@ std::string_view to_string(MemoryStep step) {
   switch (step) {
     case MemoryStep::backlog_dropped: return "backlog_dropped";
     case MemoryStep::client_cut_off: return "client_cut_off";
+    case MemoryStep::subscription_ended: return "subscription_ended";
     case MemoryStep::subscription_refused: return "subscription_refused";
     case MemoryStep::connection_refused: return "connection_refused";
   }

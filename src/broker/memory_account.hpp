@@ -26,10 +26,11 @@ std::string_view to_string(MemoryKind kind);
 enum class MemoryStep : std::uint8_t {
   backlog_dropped,
   client_cut_off,
+  subscription_ended,
   subscription_refused,
   connection_refused
 };
-inline constexpr std::size_t memory_steps = 4;
+inline constexpr std::size_t memory_steps = 5;
 std::string_view to_string(MemoryStep step);
 
 // The account of limits.memory_bytes: how much of it is used by what, over all shards.
@@ -43,7 +44,9 @@ std::string_view to_string(MemoryStep step);
 //   message_bytes_over()  a message is not read on, or others give way. They have another eighth
 //   takes_subscription()  no: `server_busy`. Also where what cannot be dropped (subscriptions,
 //                         connections, replies, messages) has half of the limit, so that filters
-//                         never take the room that readers need for what they are about to fetch
+//                         never take the room that readers need for what they are about to fetch.
+//                         Whose address has less than its share gets it for somebody's latest one
+//                         (memory_shares.hpp), as long as exchanges_subscription()
 //   takes_connection()    no: HTTP 503. The same at three quarters
 // Whose backlog or whose replies are the largest is asked of all shards, by two ledgers: else those
 // of one shard would pay for those of another. Any thread; figures of two kinds may be of two
@@ -88,6 +91,11 @@ class MemoryAccount {
   }
   bool takes_subscription() const {
     return bytes_max_ == 0 || (used() <= bytes_max_ && lasting() <= bytes_max_ / 2);
+  }
+  // One for others, which may be a little less.
+  bool exchanges_subscription() const {
+    return used() <= bytes_max_ + bytes_max_ / 8 &&
+           lasting() <= bytes_max_ / 2 + bytes_max_ / 8;
   }
   bool takes_connection() const {
     return bytes_max_ == 0 || (used() <= bytes_max_ + bytes_max_ / 8 &&

@@ -125,7 +125,7 @@ std::string Broker::State::decide_anew(ConnectionNumber number, Change& change) 
   while (place < connection.subscriptions.size()) {
     if (auto refused = decide_anew(number, place, standing, change)) {
       refused->pattern = connection.subscriptions[place]->pattern;
-      remove_subscription(connection, place);
+      remove_subscription(number, place);
       append_text_frame(frames, error_text(*refused));
       continue;
     }

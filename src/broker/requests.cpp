@@ -19,7 +19,6 @@
 namespace pgtide {
 namespace {
 
-constexpr std::chrono::milliseconds memory_patience{5'000};
 // A longer message is paid for before it is read, be it a ping, and is refused without its `id`.
 constexpr std::size_t unpaid_bytes_max = 1'024;
 // To an address a pattern without a filter is cheap: it takes a tenth of one with a filter.
@@ -43,6 +42,8 @@ struct Broker::State::Request {
   std::size_t next = 0;
   double tokens = 0;      // of the present piece
   MemoryCharge charge{};  // while it waits
+  // Of subscriptions, before one that others give way to; none: there is enough.
+  std::optional<std::size_t> held_before{};
 
   void say(const std::string& message) { append_text_frame(reply.frames, message); }
 };
@@ -258,7 +259,12 @@ void Broker::State::subscribe(Request& request, const SubscribeItem& item) {
 
 // Replaces even a held one only where there is room: what comes may be larger than what goes.
 bool Broker::State::has_memory(Request& request, const SubscribeItem& item) {
+  request.held_before.reset();
   if (options.memory == nullptr || options.memory->takes_subscription()) return true;
+  if (options.memory->exchanges_subscription() && shares.is_short(origin_of(request.number))) {
+    request.held_before = options.memory->used(MemoryKind::subscriptions);
+    return true;
+  }
   options.memory->note(MemoryStep::subscription_refused);
   refuse(request, {.code = WireCode::server_busy,
                    .message = "the server is short of memory for more subscriptions; try again "
@@ -321,11 +327,15 @@ void Broker::State::hold(Request& request, const Pattern& pattern, const Subscri
     charge(wanted.subscription);
     connection.subscriptions.push_back(std::make_unique<Subscription>());
     ++subscription_count;
+  } else {
+    shares.take(holder_of(request.number), weight_of(*connection.subscriptions[at]));
   }
   Subscription& subscription = *connection.subscriptions[at];
   index.leave(subscription.seat);
   subscription = std::move(wanted.subscription);
   index.join(subscription.seat, request.number, pattern, std::move(traits));
+  shares.add(holder_of(request.number), weight_of(subscription));
+  if (request.held_before) reclaim_memory(request.number, *request.held_before);
   connection.told = moves;
   request.say(subscribed_message(request.id, item.pattern, sealer->seal(position)));
 }
@@ -343,10 +353,10 @@ void Broker::State::answer(Request& request, const UnsubscribeMessage& message) 
   const std::size_t held = connection.subscriptions.size();
   if (pattern->kind == Pattern::Kind::everything) {
     for (; !connection.subscriptions.empty(); ++removed) {
-      remove_subscription(connection, connection.subscriptions.size() - 1);
+      remove_subscription(request.number, connection.subscriptions.size() - 1);
     }
   } else if (const auto at = connection.find(message.pattern); at < held) {
-    remove_subscription(connection, at);
+    remove_subscription(request.number, at);
     removed = 1;
   }
   request.say(unsubscribed_message(request.id, message.pattern, removed));

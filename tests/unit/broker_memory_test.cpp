@@ -244,6 +244,96 @@ TEST_CASE("broker: where memory is short new subscriptions are refused, and held
   CHECK(world.ask(number, World::subscribe("posts.1"))[0].find("subscribed") != std::string::npos);
 }
 
+namespace {
+
+// A subscribe with a filter that no other one has, of about so many bytes.
+std::string large_subscribe(int pattern, const std::string& word, std::size_t bytes = 400) {
+  std::string filter = "record.title in ['" + word + "'";
+  for (int i = 0; filter.size() < bytes; ++i) {
+    filter += ", '" + word + "_" + std::to_string(pattern) + "_" + std::to_string(i) + "'";
+  }
+  return subscribe_filtered("posts." + std::to_string(pattern), filter + "]");
+}
+
+bool is_told(const Lines& lines, const std::string& word) {
+  return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) {
+    return line.find(word) != std::string::npos;
+  });
+}
+
+// Addresses that hold all the memory for subscriptions there is.
+struct FullMemory {
+  explicit FullMemory(int addresses) {
+    for (int address = 0; address < addresses; ++address) {
+      crowd.push_back(world.open({}, "crowd" + std::to_string(address)));
+    }
+    for (int pattern = 0; memory.takes_subscription(); ++pattern) {
+      for (const ConnectionNumber one : crowd) ask(one, pattern);
+    }
+  }
+  bool ask(ConnectionNumber number, int pattern) {
+    const auto word = "w" + std::to_string(number);
+    const Lines told = world.ask(number, large_subscribe(pattern, word));
+    return is_told(told, R"("type":"subscribed")");
+  }
+  std::size_t held() const { return memory.used(MemoryKind::subscriptions); }
+
+  MemoryAccount memory{4'000'000};
+  World world{typed_policy(),
+              {.limits = {.subscriptions_per_connection = 10'000, .requests_per_second = 0},
+               .memory = &memory}};
+  std::vector<ConnectionNumber> crowd{};
+};
+
+}  // namespace
+
+TEST_CASE("broker: addresses that fill the memory for subscriptions keep no newcomer out") {
+  FullMemory full(20);
+  World& world = full.world;
+  const std::size_t before = full.held();
+  for (int newcomer = 0; newcomer < 30; ++newcomer) {
+    CAPTURE(newcomer);
+    for (const ConnectionNumber one : full.crowd) full.ask(one, 1'000 + newcomer);
+    const auto number = world.open({}, "newcomer" + std::to_string(newcomer));
+    CHECK(full.ask(number, 1));
+    CHECK(full.ask(number, 2));
+    world.broker.take_ended();
+    CHECK(world.patterns(number) == Lines{"posts.1", "posts.2"});
+  }
+  CHECK(full.held() < before + before / 16);
+  CHECK(full.memory.steps(MemoryStep::subscription_ended) > 30);
+  for (const ConnectionNumber one : full.crowd) CHECK(world.patterns(one).size() > 5);
+  while (world.broker.connection_count() > 0) {
+    world.broker.close(static_cast<ConnectionNumber>(world.broker.connection_count() - 1));
+  }
+  CHECK(full.held() == 0);
+}
+
+TEST_CASE("broker: of the address that holds most the latest subscription ends, and it is told") {
+  FullMemory full(1);
+  World& world = full.world;
+  const std::size_t held = world.patterns(0).size();
+  const std::string latest = world.patterns(0).back();
+  CHECK_FALSE(full.ask(0, 5'000));  // whoever has the share takes from nobody
+  const auto number = world.open({}, "newcomer");
+  REQUIRE(full.ask(number, 1));
+  const auto notices = world.broker.take_ended();
+  REQUIRE_FALSE(notices.empty());
+  CHECK(notices.front().connection == 0);
+  const Lines told = payloads(notices.front().frames);
+  CHECK(is_told(told, R"("code":"server_busy")"));
+  CHECK(is_told(told, R"("pattern":")" + latest + "\""));
+  CHECK(is_told(told, R"("retry_after_ms":5000)"));
+  CHECK(world.patterns(0).size() == held - notices.size());
+  CHECK(world.broker.take_ended().empty());
+  // Up to its share, and no further.
+  int more = 1;
+  while (more < 10'000 && full.ask(number, more)) ++more;
+  CHECK(more < 10'000);
+  const auto left = static_cast<double>(world.patterns(0).size());
+  CHECK(static_cast<double>(world.patterns(number).size()) == doctest::Approx(left).epsilon(0.1));
+}
+
 TEST_CASE("broker: what a row with a long list is looked up by is counted, and not kept") {
   MemoryAccount memory(0);
   Collection posts = posts_table();
