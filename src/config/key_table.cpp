@@ -164,8 +164,8 @@ std::vector<KeyEntry> rate_and_count_limits() {
                [](Config& c) -> double& { return c.limits.frames_per_second; }, {0.1, 1e6}),
       rate_key({"limits.http_requests_per_second",
                 "HTTP requests per second of one connection, upgrades among them but not those of "
-                "administrators, with a burst of five seconds' worth; past it they are answered "
-                "429."},
+                "administrators or of a trusted proxy, with a burst of five seconds' worth; past "
+                "it they are answered 429."},
                [](Config& c) -> double& { return c.limits.http_requests_per_second; },
                {0.1, 1e6}),
       rate_key({"limits.http_requests_per_second_per_address",

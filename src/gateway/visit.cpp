@@ -40,6 +40,7 @@ void Visit::start() {
   peer_ = socket_.remote_endpoint(error);
   if (error) return;
   peer_.address(plain_address(peer_.address()));
+  of_proxy_ = core_->options.trusted_proxies.trusts(peer_.address().to_string());
   core_->add(self());
   read_head();
 }
@@ -144,11 +145,12 @@ void Visit::on_head(ErrorCode error) {
 
 // How long this client should wait before it asks for more than it may; none: it may. An
 // administrator may ask for anything. A handshake that is in order is never refused for what others
-// of its address ask, or a stranger who shares it would keep them out.
+// of its address ask, or a stranger who shares it would keep them out; nor for what others ask on
+// the same connection of a trusted proxy, where each is counted by its address alone.
 std::optional<std::chrono::milliseconds> Visit::find_wait(const Verdict& verdict,
                                                           const std::string& address) {
   if (verdict.privileged) return std::nullopt;
-  if (!bucket_.take(std::chrono::steady_clock::now())) return bucket_.wait();
+  if (!of_proxy_ && !bucket_.take(std::chrono::steady_clock::now())) return bucket_.wait();
   if (verdict.route == Route::socket || core_->op.may_ask(address)) return std::nullopt;
   return std::chrono::seconds(1);
 }

@@ -60,7 +60,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   boost::asio::ip::tcp::endpoint peer_{};
   HeadReader head_;
   MemoryCharge held_;
-  TokenBucket bucket_;  // of its requests
+  TokenBucket bucket_;  // of its requests, which are one client's
   SteadyTime deadline_ = SteadyTime::max();
   SteadyTime linger_due_ = SteadyTime::max();  // when input is dropped again
   std::uint64_t ticket_ = 0;  // of its rest
@@ -70,6 +70,7 @@ class Visit final : public Guest, public std::enable_shared_from_this<Visit> {
   bool lingers_ = false;      // waits for input that nobody looks at
   bool idle_ = false;         // waits for a request
   bool in_hand_ = false;      // bytes of it have come and wait for their turn
+  bool of_proxy_ = false;     // comes from a trusted one, with requests of many clients
   bool of_operator_ = false;  // was asked by one: it stays when room is made
   bool reads_body_ = false;
   bool ended_ = false;

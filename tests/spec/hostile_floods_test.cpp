@@ -99,4 +99,35 @@ TEST_CASE("floods: sockets of an address that comes too often are closed, and th
   CHECK(metric_of(bridge.address(), "pgtide_sockets_refused_total") >= 1);
 }
 
+TEST_CASE("floods: on a proxy's connection nobody waits for what others have asked on it") {
+  Bridge bridge({"--server.trusted-proxies", "127.0.0.1", "--limits.http-requests-per-second",
+                 "0.2"});
+  const auto request = [](const std::string& target, const std::string& client) {
+    return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: " + client + "\r\n";
+  };
+  const std::string upgrade =
+      "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  WireSocket pooled(bridge.address());
+  for (int n = 0; n < 20; ++n) {
+    CHECK(answer_to(pooled, request("/healthz", "192.0.2.1") + "\r\n").status == 200);
+  }
+  CHECK(answer_to(pooled, request("/realtime/subscribe", "192.0.2.2") + upgrade + "\r\n").status ==
+        101);
+}
+
+TEST_CASE("floods: on a proxy's connection each client is counted by its address") {
+  Bridge bridge({"--server.trusted-proxies", "127.0.0.1",
+                 "--limits.http-requests-per-second-per-address", "0.001"});
+  const auto ask = [](WireSocket& socket, const std::string& client) {
+    return answer_to(socket, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: " +
+                                 client + "\r\n\r\n")
+        .status;
+  };
+  WireSocket pooled(bridge.address());
+  CHECK(ask(pooled, "192.0.2.1") == 200);
+  CHECK(ask(pooled, "192.0.2.2") == 200);
+  CHECK(ask(pooled, "192.0.2.1") == 429);
+}
+
 }  // namespace hostile_floods
