@@ -96,6 +96,9 @@ class BridgeCore : private ChangeSink, private Operator {
   bool comes_too_often(const std::string& address, AddressBudget& budget);
   Shard& deal();
   void make_room(std::size_t per_shard);
+  void end_youngest(const std::string& address_key, const std::string& newcomer);
+  void note_leaver(const Leaver& leaver);
+  void note_refusal(Admission admission, const std::string& address);
   void stop_accepting();
   void halt();
   bool enqueue_broadcast(std::size_t bytes);
@@ -117,6 +120,7 @@ class BridgeCore : private ChangeSink, private Operator {
   AddressBudget upgrades_;  // where a proxy's sockets are many clients'
   Seldom says_full_;
   Seldom says_full_address_;
+  Seldom says_gives_way_;
   Seldom says_often_;
   Seldom says_short_of_memory_;
   Seldom says_shortage_;

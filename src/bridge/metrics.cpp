@@ -171,8 +171,9 @@ void add_clients(Page& page, const ShardFigures& sum) {
   page.begin_counters("pgtide_closes_total", "Closes that the server began, by close code.");
   for (const CloseCode code :
        {CloseCode::going_away, CloseCode::protocol_error, CloseCode::unsupported,
-        CloseCode::invalid_utf8, CloseCode::too_big, CloseCode::bad_credential, CloseCode::kicked,
-        CloseCode::heartbeat_lost, CloseCode::too_many_refusals}) {
+        CloseCode::invalid_utf8, CloseCode::too_big, CloseCode::try_again_later,
+        CloseCode::bad_credential, CloseCode::kicked, CloseCode::heartbeat_lost,
+        CloseCode::too_many_refusals}) {
     page.labelled("code", std::to_string(static_cast<unsigned>(code)),
                   count_of(gateway.closes, code));
   }

@@ -1,6 +1,10 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +12,7 @@
 #include "bridge/address_key.hpp"
 #include "bridge/core.hpp"
 #include "bridge/dealing.hpp"
+#include "bridge/gathering.hpp"
 
 // Who is let in, and who gives way.
 namespace pgtide {
@@ -91,21 +96,65 @@ bool BridgeCore::may_ask(std::string_view address) {
   return true;
 }
 
+// Where there is no place, or no memory, an address that has most gives way to one that has few.
 Operator::Admission BridgeCore::admit(const std::string& address) {
-  if (limiter_.is_open() && !memory_.takes_connection()) {
-    memory_.note(MemoryStep::connection_refused);
-    if (says_short_of_memory_.due()) {
-      spdlog::warn(
-          "clients hold {} bytes and limits.memory_bytes is {}: further ones get 503; raise it, "
-          "see pgtide connections for who holds much, or run another bridge",
-          memory_.used(), memory_.bytes_max());
+  if (!limiter_.is_open()) return Admission::starting;
+  if (comes_too_often(address, upgrades_)) return Admission::too_often_from_address;
+  const Admission admission =
+      memory_.takes_connection() ? limiter_.admit(address) : Admission::short_of_memory;
+  if (admission == Admission::too_many || admission == Admission::short_of_memory) {
+    if (const auto leaves = limiter_.admit_instead(address)) {
+      end_youngest(*leaves, address);
+      return Admission::admitted;
     }
-    return Admission::short_of_memory;
   }
-  if (limiter_.is_open() && comes_too_often(address, upgrades_)) {
-    return Admission::too_often_from_address;
+  if (admission != Admission::admitted) note_refusal(admission, address);
+  return admission;
+}
+
+// Of all shards. Another newcomer may mean the same one at the same time: then it is looked for
+// again, and each of them ends one. Where all of an address stay, it is the next one's turn.
+void BridgeCore::end_youngest(const std::string& address_key, const std::string& newcomer) {
+  const auto end = [this, address_key, newcomer](std::vector<std::optional<Leaver>> by_shard) {
+    const auto youngest = std::ranges::max_element(by_shard, {}, [](const auto& leaver) {
+      return leaver ? leaver->connected_at : std::chrono::system_clock::time_point::min();
+    });
+    if (!*youngest) {
+      const auto next = limiter_.pick_another(newcomer, address_key);
+      if (next) end_youngest(*next, newcomer);
+      return;
+    }
+    note_leaver(**youngest);
+    const auto shard = static_cast<std::size_t>(youngest - by_shard.begin());
+    shards_[shard]->end_leaver((*youngest)->id, [this, address_key, newcomer](bool ended) {
+      if (!ended) end_youngest(address_key, newcomer);
+    });
+  };
+  const auto all = std::make_shared<Gathering<std::optional<Leaver>>>(shards_.size(), end);
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->find_leaver(address_key, all->slot(i));
   }
-  const Admission admission = limiter_.admit(address);
+}
+
+void BridgeCore::note_leaver(const Leaver& leaver) {
+  if (!says_gives_way_.due()) return;
+  spdlog::warn(
+      "there is no place for newcomers (limits.connections {}, limits.memory_bytes {}), so those "
+      "that have few connections take those of the address that has the most, of {} now (close "
+      "1013); raise what is short, set limits.connections_per_address, or name a proxy in "
+      "server.trusted_proxies where many clients share that address",
+      config_.limits.connections, memory_.bytes_max(), leaver.remote_address);
+}
+
+void BridgeCore::note_refusal(Admission admission, const std::string& address) {
+  if (admission == Admission::short_of_memory) {
+    memory_.note(MemoryStep::connection_refused);
+    if (!says_short_of_memory_.due()) return;
+    spdlog::warn(
+        "clients hold {} bytes and limits.memory_bytes is {}: further ones get 503; raise it, "
+        "see pgtide connections for who holds much, or run another bridge",
+        memory_.used(), memory_.bytes_max());
+  }
   if (admission == Admission::too_many && says_full_.due()) {
     spdlog::warn(
         "all {} connections of limits.connections are open: further clients get 503; raise it, or "
@@ -118,7 +167,6 @@ Operator::Admission BridgeCore::admit(const std::string& address) {
         "it where many clients share an address, or name their proxy in server.trusted_proxies",
         address, config_.limits.connections_per_address);
   }
-  return admission;
 }
 
 }  // namespace pgtide

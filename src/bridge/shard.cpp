@@ -284,6 +284,20 @@ void Shard::kick(ConnectionQuery query, std::function<void(std::size_t)> done) {
              });
 }
 
+void Shard::find_leaver(std::string address_key,
+                        std::function<void(std::optional<Leaver>)> done) {
+  asio::post(state_->context,
+             [state = state_.get(), key = std::move(address_key), done = std::move(done)] {
+               done(state->gateway.find_leaver(key));
+             });
+}
+
+void Shard::end_leaver(std::string id, std::function<void(bool)> done) {
+  asio::post(state_->context, [state = state_.get(), id = std::move(id), done = std::move(done)] {
+    done(state->gateway.end_leaver(id));
+  });
+}
+
 void Shard::close_ended_credentials() {
   asio::post(state_->context, [state = state_.get()] { state->gateway.close_ended_credentials(); });
 }

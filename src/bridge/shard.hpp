@@ -52,6 +52,9 @@ class Shard {
   void collect(std::function<void(ShardFigures)> done);
   void list(ConnectionQuery query, std::function<void(ConnectionPage)> done);
   void kick(ConnectionQuery query, std::function<void(std::size_t)> done);
+  // As Gateway::find_leaver and end_leaver; `done` on the shard's thread.
+  void find_leaver(std::string address_key, std::function<void(std::optional<Leaver>)> done);
+  void end_leaver(std::string id, std::function<void(bool)> done);
   // Keys have changed: ends the connections whose credential is worth nothing any more.
   void close_ended_credentials();
   // Sends what waits, ends every connection with 1001, all of it before `until`; `done` on the

@@ -301,6 +301,10 @@ const ConnectionRecord& Broker::record(ConnectionNumber number) const {
   return state_->at(number).record;
 }
 
+std::optional<OriginNumber> Broker::find_origin(const std::string& address_key) const {
+  return state_->origins.find(address_key);
+}
+
 OriginNumber Broker::origin_of(ConnectionNumber number) const {
   return state_->origin_of(number);
 }

@@ -166,6 +166,7 @@ class Broker {
   std::size_t subscription_count() const;
   const ConnectionRecord& record(ConnectionNumber number) const;
   OriginNumber origin_of(ConnectionNumber number) const;
+  std::optional<OriginNumber> find_origin(const std::string& address_key) const;
   // By its UUID; looks at every connection, for an administrator's rare wish.
   std::optional<ConnectionNumber> find(std::string_view id) const;
   // In the order of subscription.

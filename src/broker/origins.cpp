@@ -51,6 +51,12 @@ OriginNumber Origins::enter(const std::string& address, Time now) {
   return known->second;
 }
 
+std::optional<OriginNumber> Origins::find(const std::string& address) const {
+  const auto known = by_address_.find(address);
+  if (known == by_address_.end()) return std::nullopt;
+  return known->second;
+}
+
 void Origins::leave(OriginNumber number, Time now) {
   Origin& origin = *origins_[number];
   PGTIDE_ASSERT(origin.connections > 0);

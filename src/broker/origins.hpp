@@ -29,6 +29,7 @@ class Origins {
   // A connection of it begins; it ends.
   OriginNumber enter(const std::string& address, Time now);
   void leave(OriginNumber number, Time now);
+  std::optional<OriginNumber> find(const std::string& address) const;
 
   // Takes tokens for work of one of its connections: of its own bucket, or of what is left over to
   // all. False, and nothing is taken, where there are not so many.

@@ -180,8 +180,9 @@ std::vector<KeyEntry> rate_and_count_limits() {
                {0, 1e6}),
       count_key(
           {"limits.connections",
-           "Connections at a time, and sockets before they are one; the next is refused with HTTP "
-           "503."},
+           "Connections at a time, and sockets before they are one; past it a newcomer whose "
+           "address has few takes the place of one whose address has the most, and others are "
+           "refused with HTTP 503."},
           [](Config& c) -> std::size_t& { return c.limits.connections; }, {1, count_max}),
       count_key({"limits.connections_per_address",
                  "The same from one IPv4 address, or one /64 of IPv6; 0: no limit."},

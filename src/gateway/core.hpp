@@ -38,6 +38,7 @@ class Session : public Guest {
   virtual std::optional<std::size_t> send_run(const SharedRun& run) = 0;
   virtual void send_reply(std::string frames) = 0;
   virtual bool is_live() const = 0;  // not closing
+  virtual bool stays() const = 0;    // gives way to nobody: loopback with rights
   virtual std::uint64_t events_sent() const = 0;  // with those that wait
   virtual std::size_t backlog_bytes() const = 0;  // of events
   virtual Wire& wire() = 0;

@@ -149,6 +149,33 @@ std::size_t Gateway::kick(const ConnectionQuery& query) {
   return closed;
 }
 
+std::optional<Leaver> Gateway::find_leaver(const std::string& address_key) const {
+  const Broker& broker = state_->broker;
+  const auto& keeper = state_->options.gatekeeper;
+  const auto origin = broker.find_origin(address_key);
+  if (!origin) return std::nullopt;
+  const ConnectionRecord* youngest = nullptr;
+  for (const ConnectionNumber number : state_->seated()) {
+    if (broker.origin_of(number) != *origin) continue;
+    const Session& session = *state_->find(number);
+    const ConnectionRecord& record = broker.record(number);
+    const bool administers = keeper && record.user && keeper->administers(&*record.user);
+    if (!session.is_live() || session.stays() || administers) continue;
+    const bool first = youngest == nullptr || record.connected_at >= youngest->connected_at;
+    if (first) youngest = &record;
+  }
+  if (youngest == nullptr) return std::nullopt;
+  return Leaver{youngest->id, youngest->remote_address, youngest->connected_at};
+}
+
+bool Gateway::end_leaver(const std::string& id) {
+  const auto number = state_->broker.find(id);
+  auto* session = number ? state_->find(*number) : nullptr;
+  if (session == nullptr || !session->is_live()) return false;
+  session->close(CloseCode::try_again_later, "the server is full, and this address has the most");
+  return true;
+}
+
 void Gateway::when_drained_to(std::size_t bytes, std::function<void()> then) {
   state_->traffic.when_drained_to(bytes, std::move(then));
 }

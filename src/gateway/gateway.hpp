@@ -66,6 +66,13 @@ struct GatewayCounters {
   std::uint64_t backlog_bytes = 0;  // a gauge: waiting now, over all connections
 };
 
+// The youngest connection of an address that may be ended for a newcomer's sake.
+struct Leaver {
+  std::string id{};
+  std::string remote_address{};
+  std::chrono::system_clock::time_point connected_at{};
+};
+
 // One shard's connections: their handshakes, HTTP, reading, writing and heartbeat. Everything
 // but adopt() is called on the shard's thread, the one that runs `context`.
 class Gateway {
@@ -104,6 +111,10 @@ class Gateway {
   // end, by an administrator: how many were still open.
   ConnectionPage list(const ConnectionQuery& query) const;
   std::size_t kick(const ConnectionQuery& query);
+  // Of those of this address (by BrokerOptions::address_key) neither administrators nor loopback
+  // with rights. And its end, with 1013: false where it is closing already.
+  std::optional<Leaver> find_leaver(const std::string& address_key) const;
+  bool end_leaver(const std::string& id);
   // Keys have changed: those whose credential is not accepted any more are told and closed (4401).
   void close_ended_credentials();
 

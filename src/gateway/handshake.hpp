@@ -17,6 +17,7 @@ struct Handshake {
   std::string remote_address{};  // the client's, with its port where that is known
   std::string address{};         // the same without a port, as it was admitted
   bool answer_subprotocol = false;
+  bool stays = false;  // loopback with rights: it gives way to nobody
   std::optional<Identity> identity{};
   std::string bad_credential{};  // why it is closed at once; empty: it is not
 };

@@ -44,10 +44,10 @@ class WebSocketSession final : public Session,
   WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake& handshake);
 
   void start(const Handshake& handshake);
-
   std::optional<std::size_t> send_run(const SharedRun& run) override;
   void send_reply(std::string frames) override;
   bool is_live() const override { return stage_ == Stage::live; }
+  bool stays() const override { return stays_; }
   std::uint64_t events_sent() const override { return wire_.events_sent(); }
   std::size_t backlog_bytes() const override { return wire_.backlog_bytes(); }
   Wire& wire() override { return wire_; }
@@ -57,14 +57,12 @@ class WebSocketSession final : public Session,
   void drain(SteadyTime until) override;
   void end() override;
   void on_deadline(SteadyTime now) override;
-
   std::shared_ptr<WireOwner> keep() override { return shared_from_this(); }
   void on_broken() override { end(); }
   void on_drained() override;
   void on_close_frame(unsigned code) override;
   std::string on_recovered() override;
   void on_unread_over() override { core_->relief.cut_off_or_ask(); }
-
  private:
   enum class Stage { accepting, live, closing, ended };
 
@@ -91,6 +89,7 @@ class WebSocketSession final : public Session,
   IncomingMessage message_;
   std::string remote_address_;
   std::string address_;
+  const bool stays_;
   std::optional<ConnectionNumber> number_{};
   OriginNumber origin_ = ~OriginNumber{0};  // until it joins: of nobody
   Heartbeat heartbeat_;
@@ -116,6 +115,7 @@ WebSocketSession::WebSocketSession(std::shared_ptr<GatewayCore> core, Handshake&
       message_(core_->options.memory, connection_bytes),
       remote_address_(handshake.remote_address),
       address_(handshake.address),
+      stays_(handshake.stays),
       heartbeat_(core_->options.heartbeat_interval, core_->options.heartbeat_timeout),
       identity_(std::move(handshake.identity)),
       bad_credential_(std::move(handshake.bad_credential)) {

@@ -216,6 +216,7 @@ void Visit::upgrade(const Verdict& verdict) {
                         .remote_address = client.value_or(print(peer_)),
                         .address = address,
                         .answer_subprotocol = verdict.answer_subprotocol,
+                        .stays = verdict.privileged,
                         .identity = verdict.identity,
                         .bad_credential = verdict.bad_credential});
   core_->remove(*this);

@@ -47,6 +47,7 @@ enum class CloseCode : std::uint16_t {
   unsupported = 1003,   // a binary frame
   invalid_utf8 = 1007,
   too_big = 1009,
+  try_again_later = 1013,  // its place is another's now (registered at IANA)
   bad_credential = 4401,
   kicked = 4403,
   heartbeat_lost = 4408,

@@ -73,10 +73,83 @@ TEST_CASE("limits: past the spare part a socket has no place, and each that ends
     REQUIRE(held.size() < 1'000);
     held.push_back(std::move(came));
   }
-  CHECK(held.size() == 16 + 64 + 1);
+  CHECK(held.size() == 16 + 65 / 2);
   CHECK(limiter.enter(Entrance::operators, "192.0.2.1").has_value());
   held.pop_back();
   CHECK(limiter.enter(Entrance::everyone, "192.0.2.1").has_value());
+}
+
+TEST_CASE("limits: half of the spare part is kept for addresses that have less than their share") {
+  ConnectionLimiter limiter(16, 0);
+  Arrivals crowd, others;
+  const auto fill = [&](Arrivals& into, const std::string& address) {
+    for (auto came = limiter.enter(Entrance::everyone, address); came;
+         came = limiter.enter(Entrance::everyone, address)) {
+      REQUIRE(into.size() < 1'000);
+      into.push_back(std::move(came));
+    }
+  };
+  fill(crowd, "192.0.2.1");
+  fill(others, "192.0.2.2");
+  CHECK(others.size() == 16 / 2);  // its share, beside the other's
+  fill(others, "192.0.2.3");
+  CHECK(others.size() == 16 / 2 + 16 / 3);
+  CHECK(limiter.enter(Entrance::everyone, "192.0.2.4").has_value());
+}
+
+TEST_CASE("limits: who has clearly fewer than who has the most gets a place of the latter's") {
+  ConnectionLimiter limiter(8, 0);
+  limiter.open();
+  const auto let_in = [&](const std::string& address, int count) {
+    for (int n = 0; n < count; ++n) CHECK(limiter.admit(address) == Admission::admitted);
+  };
+  const auto key = [](const std::string& address) { return std::optional(address_key(address)); };
+  let_in("192.0.2.1", 5);
+  let_in("192.0.2.2", 3);
+  CHECK(!limiter.admit_instead("192.0.2.2"));
+  CHECK(limiter.admit_instead("192.0.2.3") == key("192.0.2.1"));  // 4 are left, of whom none left
+  CHECK(limiter.admit_instead("192.0.2.3") == key("192.0.2.1"));
+  CHECK(!limiter.admit_instead("192.0.2.3"));  // 3, 3 and 2
+  CHECK(limiter.admit_instead("192.0.2.4").has_value());
+  limiter.release("192.0.2.1");
+  limiter.release("192.0.2.1");
+  CHECK(!limiter.admit_instead("192.0.2.1"));  // who gave way does not come back for another's
+  CHECK(limiter.admit("192.0.2.1") == Admission::too_many);
+}
+
+TEST_CASE("limits: an address with one connection loses none, however many newcomers there are") {
+  ConnectionLimiter limiter(4, 0);
+  limiter.open();
+  for (int n = 1; n <= 4; ++n) {
+    CHECK(limiter.admit("192.0.2." + std::to_string(n)) == Admission::admitted);
+  }
+  for (int n = 5; n <= 50; ++n) CHECK(!limiter.admit_instead("192.0.2." + std::to_string(n)));
+}
+
+TEST_CASE("limits: where all of an address stay the next one gives way, and none below half") {
+  ConnectionLimiter limiter(9, 0);
+  limiter.open();
+  const auto let_in = [&](const std::string& address, int count) {
+    for (int n = 0; n < count; ++n) CHECK(limiter.admit(address) == Admission::admitted);
+  };
+  const auto key = [](const std::string& address) { return std::optional(address_key(address)); };
+  let_in("127.0.0.1", 5);
+  let_in("192.0.2.1", 3);
+  let_in("192.0.2.2", 1);
+  CHECK(limiter.admit_instead("192.0.2.3") == key("127.0.0.1"));
+  CHECK(limiter.pick_another("192.0.2.3", *key("127.0.0.1")) == key("192.0.2.1"));
+  CHECK(!limiter.admit_instead("192.0.2.2"));
+  CHECK(limiter.admit_instead("192.0.2.4") == key("192.0.2.1"));
+  CHECK(!limiter.pick_another("192.0.2.4", *key("192.0.2.1")));
+}
+
+TEST_CASE("limits: of those that are to leave no more wait than the spare part has") {
+  ConnectionLimiter limiter(1'000, 0);
+  limiter.open();
+  for (int n = 0; n < 1'000; ++n) CHECK(limiter.admit("192.0.2.1") == Admission::admitted);
+  int let_in = 0;
+  while (limiter.admit_instead("198.51.100." + std::to_string(let_in))) REQUIRE(++let_in < 1'000);
+  CHECK(let_in == 64 + 1'000 / 16);
 }
 
 TEST_CASE("limits: a /64 counts as one address, before the upgrade and after it") {
