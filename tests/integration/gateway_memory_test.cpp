@@ -370,27 +370,3 @@ TEST_CASE("gateway: one long message of an address gives way to smaller ones alo
   CHECK(same.front().read_frame().payload.find("error") != std::string::npos);
   CHECK(memory.steps(MemoryStep::client_cut_off) == 1);
 }
-
-TEST_CASE("gateway: what was read past a handshake counts as memory while it waits") {
-  MemoryAccount memory(account_bytes);
-  RigOptions options = within(memory);
-  options.gateway.frames_per_second = 0.01;
-  Rig rig(options);
-  RawSocket socket(rig);
-  std::string pings;
-  while (pings.size() < 6'000) pings += masked(0x89, std::string(100, 'x'));
-  std::promise<void> sent;  // so that it is read at once
-  boost::asio::post(rig.context, [wanted = sent.get_future().share()] { wanted.wait(); });
-  socket.send("GET /realtime/subscribe HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-              "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-              "Sec-WebSocket-Version: 13\r\nX-Padding: " + std::string(9'000, 'x') + "\r\n\r\n" +
-              pings);
-  sent.set_value();
-  REQUIRE(socket.read_head().starts_with("HTTP/1.1 101"));
-  REQUIRE(socket.read_frame().opcode == text_opcode);
-  constexpr std::size_t connection_bytes = 8'192, of_the_rest = 1'000;
-  eventually([&] {
-    return rig.on_shard([&] { return memory.used(MemoryKind::connections); }) >
-           connection_bytes + of_the_rest;
-  });
-}
