@@ -34,7 +34,7 @@ constexpr std::chrono::milliseconds pause_when_out_of_descriptors{100};
 // Accepted, and served, in one turn, so that a storm of connections leaves the thread to others;
 // and what may be saved up of a second's.
 constexpr int sockets_per_turn = 16;
-// To accept a socket and close it again costs a tenth of serving it: so many are looked at for one.
+// To accept a socket and close it again costs far less than serving it: so many for each served.
 constexpr double accepted_of_served = 16;
 
 Error cannot_listen(const std::string& where, const boost::system::error_code& error) {
@@ -63,10 +63,7 @@ bool is_out_of_descriptors(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-}  // namespace
-
-bool is_listening_address(const std::string& host) { return find_address(host).has_value(); }
-
+// The address of an accepted socket's peer, without a port; empty: it is gone.
 std::string find_peer(int native_socket) {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
@@ -76,6 +73,10 @@ std::string find_peer(int native_socket) {
                                    host.size(), nullptr, 0, NI_NUMERICHOST);
   return failed == 0 ? std::string(host.data()) : std::string();
 }
+
+}  // namespace
+
+bool is_listening_address(const std::string& host) { return find_address(host).has_value(); }
 
 struct Acceptor::State : std::enable_shared_from_this<State> {
   explicit State(asio::io_context& context)

@@ -17,9 +17,6 @@ namespace pgtide {
 // Can one listen there: is it an IP address, or localhost?
 bool is_listening_address(const std::string& host);
 
-// The address of an accepted socket's peer, without a port; empty: it is gone.
-std::string find_peer(int native_socket);
-
 // The listening socket; hands each accepted socket out (to a shard). Not SO_REUSEPORT: a port that
 // another program has must be an error, not a shared port. Out of file descriptors it waits and
 // accepts again later.
