@@ -19,13 +19,18 @@ double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-// proc(5): the second number of statm is the resident pages. Without a descriptor for it, what was
-// read before.
-std::uint64_t read_resident_bytes() {
-  static std::atomic<std::uint64_t> last = 0;
-  std::uint64_t all = 0, resident = 0;
-  if (std::ifstream("/proc/self/statm") >> all >> resident) last = resident;
-  return last * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+// proc(5): the second number of statm is the resident pages, the third those of them that a file
+// holds. Without a descriptor for it, what was read before.
+void read_memory(ResourceFigures& figures) {
+  static std::atomic<std::uint64_t> last_resident = 0, last_anonymous = 0;
+  std::uint64_t all = 0, resident = 0, of_files = 0;
+  if (std::ifstream("/proc/self/statm") >> all >> resident >> of_files) {
+    last_resident = resident;
+    last_anonymous = resident - std::min(resident, of_files);
+  }
+  const auto page_bytes = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  figures.resident_bytes = last_resident * page_bytes;
+  figures.anonymous_bytes = last_anonymous * page_bytes;
 }
 
 // proc(5): the 22nd field of stat is the start in clock ticks since boot. The name before it may
@@ -65,7 +70,7 @@ ResourceFigures read_resource_figures() {
     figures.cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
   }
   figures.started_at_s = std::floor(read_start_s());
-  figures.resident_bytes = read_resident_bytes();
+  read_memory(figures);
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.max_fds = limit.rlim_cur;
   figures.open_fds = count_fds(figures.max_fds);

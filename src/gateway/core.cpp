@@ -67,6 +67,7 @@ void GatewayCore::ask(Turns& turns, OriginNumber origin, std::function<void()> c
 }
 
 void GatewayCore::wait_in(Turns& turns, OriginNumber origin, std::function<void()> call) {
+  if (stopped_) return;  // it would wait, and keep its guest, for ever
   turns.push(origin, std::move(call));
   if (!std::exchange(answering_, true)) answer_soon();
 }
@@ -162,6 +163,7 @@ void GatewayCore::tell_drained() {
 
 void GatewayCore::stop() {
   draining = true;
+  stopped_ = true;
   drained_ = nullptr;
   traffic.stop();
   messages->stop();

@@ -105,6 +105,7 @@ struct GatewayCore : std::enable_shared_from_this<GatewayCore> {
   Turns http_asked_{};  // all of one origin
   bool http_was_last_ = false;
   bool answering_ = false;  // one of them is being done, or will be
+  bool stopped_ = false;
   std::unordered_map<Guest*, std::shared_ptr<Guest>> guests_;
   std::map<std::uint64_t, Guest*> resting_;  // by ticket, and so by time
   std::uint64_t last_ticket_ = 0;
