@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "broker/broker.hpp"
 #include "broker/origins.hpp"
@@ -35,16 +36,21 @@ class MemoryShares {
   std::optional<ConnectionNumber> find_excess(OriginNumber origin) const;
 
  private:
-  struct Party {
+  // Of a connection, by its number: a map's node in each would be a tenth of its subscription.
+  struct Held {
     std::size_t bytes = 0;
-    std::map<ConnectionNumber, std::size_t> connections{};
+    OriginNumber origin = 0;
   };
 
   std::size_t share(OriginNumber origin) const;
+  std::size_t held_by(OriginNumber origin) const;
+  // The address that gives way to this one.
+  std::optional<OriginNumber> find_excessive(OriginNumber origin) const;
 
   std::size_t all_ = 0;
-  std::map<OriginNumber, Party> parties_{};
-  std::set<std::pair<std::size_t, OriginNumber>> by_size_{};  // of parties_
+  std::vector<Held> connections_{};
+  std::map<OriginNumber, std::size_t> bytes_{};                // of those that hold some
+  std::set<std::pair<std::size_t, OriginNumber>> by_size_{};  // the same
 };
 
 }  // namespace pgtide
