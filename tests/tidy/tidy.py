@@ -59,7 +59,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
 
 
 # Pages whose tables name, in the last column of each row, the tests that stand for the row.
-TEST_PAGES = ("tests/hostile_world.md", "SECURITY.md")
+TEST_PAGES = ("tests/hostile_world.md", "tests/triggers_life.md", "SECURITY.md")
 TEST_TABLE_HEAD = " | the tests |"
 
 TEXT_LINE = "\f"  # ends a line that a literal of several lines takes: no code, so not counted

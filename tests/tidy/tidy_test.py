@@ -145,7 +145,7 @@ class Samples(unittest.TestCase):
                 self.assertEqual([], faults_of(path, text))
 
     def test_a_listed_test_is_there(self):
-        for page in ("tests/hostile_world.md", "SECURITY.md"):
+        for page in ("tests/hostile_world.md", "tests/triggers_life.md", "SECURITY.md"):
             with self.subTest(page), tempfile.TemporaryDirectory() as root:
                 (Path(root) / "tests").mkdir()
                 (Path(root) / "tests/a_test.cpp").write_text(
