@@ -28,6 +28,8 @@ declare
   ours boolean;
   word text;  -- the owner as one word of a command for a shell
   schema name;
+  number oid;    -- of schema pgtide
+  sequence oid;  -- pgtide.current, where there is one
   turn text := 'pgtide.meta';  -- what is waited for
   holders text;
 begin
@@ -107,6 +109,18 @@ begin
     end;
   end loop;
   perform set_config('role', owner, false);
+  -- From here on nobody drops it, and makes another of its name, while we wait for a lock.
+  select n.oid, s.oid into number, sequence
+    from pg_namespace n join pg_roles r on r.oid = n.nspowner
+    left join pg_class s on s.relnamespace = n.oid and s.relname = 'current' and s.relkind = 'S'
+   where n.nspname = 'pgtide' and r.rolname = owner;
+  if sequence is not null then
+    perform pg_sequence_last_value(sequence);
+  end if;
+  if to_regnamespace('pgtide')::oid is distinct from number then
+    raise exception 'schema pgtide was dropped, or made by somebody else, at this moment'
+      using errcode = '55000', hint = 'Install again.';
+  end if;
   -- One that we have made holds our functions; after a dump without its data nothing tells more.
   ours := false;
   if to_regclass('pgtide.fingerprint') is not null then

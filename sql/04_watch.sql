@@ -16,7 +16,14 @@ begin
     begin
       perform set_config('lock_timeout', '100ms', true);
       foreach t in array tables loop
-        execute format('lock table %s in %s mode', t, mode);
+        if (select c.relkind = 'S' from pg_class c where c.oid = t) then
+          -- No LOCK TABLE takes a sequence; this changes nothing, and is ACCESS EXCLUSIVE.
+          execute format('alter sequence %s owner to %I', t, (
+            select r.rolname from pg_class c join pg_roles r on r.oid = c.relowner
+             where c.oid = t));
+        else
+          execute format('lock table %s in %s mode', t, mode);
+        end if;
       end loop;
       perform set_config('lock_timeout', before, true);
       return;

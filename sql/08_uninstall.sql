@@ -21,9 +21,12 @@ begin
     from pg_trigger g join pg_proc p on p.oid = g.tgfoid
    where p.pronamespace = 'pgtide'::regnamespace and g.tgparentid = 0
      and pg_has_role(current_user, (select relowner from pg_class where oid = g.tgrelid), 'USAGE');
+  -- `current` first: every bridge's statement locks it before anything else (schema_guard() in
+  -- src/capture/schema_owner.hpp).
   perform pgtide.lock_patiently(
-    tables || array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
-                    'pgtide.tick2']::regclass[], 'access exclusive');
+    array['pgtide.current']::regclass[] || tables || array[
+      'pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
+      'pgtide.tick2']::regclass[], 'access exclusive');
   set local client_min_messages = warning;
   begin
     perform set_config('lock_timeout', '5s', true);

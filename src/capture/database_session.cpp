@@ -83,10 +83,9 @@ void DatabaseSession::refuse_pooler() {
                          "and notifications; give the server's own address in database.url");
 }
 
-// BEGIN must be the first in its message, and what sets something calls nothing.
+// What sets something calls nothing.
 pqxx::result DatabaseSession::run(const std::string& sql) {
-  const bool calls = sql.starts_with("select ") || sql.starts_with("insert ");
-  if (!guard_.empty() && calls) return guarded(guard_ + "; " + sql);
+  if (sql.starts_with("select ") || sql.starts_with("insert ")) return guarded(sql);
   ++queries_;
   pqxx::nontransaction work(*connection_);
   return work.exec(sql);
@@ -96,26 +95,19 @@ pqxx::result DatabaseSession::guarded(const std::string& sql) {
   try {
     if (!replaced_) {
       ++queries_;
-      stood_at_ = std::chrono::steady_clock::now();
       pqxx::nontransaction work(*connection_);
-      return work.exec(sql);
+      return work.exec(guard_.empty() ? sql : guard_ + "; " + sql);
     }
   } catch (const pqxx::sql_error& error) {
-    if (std::string_view(error.what()).find(replaced_mark) == std::string_view::npos) throw;
+    if (guard_.empty() || !tells_replaced(error.what())) throw;
     replaced_ = true;
   }
   throw CaptureFault(ErrorKind::unavailable,
                      "the schema was dropped, or made anew, while this connection used it");
 }
 
-void DatabaseSession::stand_guard() {
-  constexpr std::chrono::milliseconds enough{5};
-  if (guard_.empty()) return;
-  if (replaced_ || std::chrono::steady_clock::now() - stood_at_ > enough) guarded(guard_);
-}
-
 void DatabaseSession::prepare(const std::string& name, const std::string& sql) {
-  if (prepared_.insert(name).second) connection_->prepare(name, sql);
+  if (prepared_.insert(name).second) guarded("prepare " + name + " as " + sql);
 }
 
 void DatabaseSession::listen(const std::string& channel) {

@@ -1,7 +1,8 @@
 #pragma once
 #include <atomic>
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <pqxx/pqxx>
 #include <set>
@@ -29,9 +30,7 @@ class DatabaseSession {
   ~DatabaseSession();
 
   // From here on every statement is kept from running once the schema that it calls has been
-  // replaced: see schema_guard(). One that is prepared, or has parameters, is sent after the guard
-  // and not with it, and without it where one was sent in the last 5 ms: to drop a schema takes
-  // longer, and a statement that comes meanwhile waits for its lock.
+  // replaced: it goes after the guard (schema_guard()), in one message and so in one transaction.
   void trust(std::string guard) { guard_ = std::move(guard); }
   const std::string& guard() const { return guard_; }
 
@@ -43,17 +42,17 @@ class DatabaseSession {
   void prepare(const std::string& name, const std::string& sql);
   template <class... Parameters>
   pqxx::result run_prepared(const std::string& name, const Parameters&... parameters) {
-    stand_guard();
-    ++queries_;
-    pqxx::nontransaction work(*connection_);
-    return work.exec_prepared(name, parameters...);
+    std::string values;
+    ((values += (values.empty() ? "" : ", ") + quote(pqxx::to_string(parameters))), ...);
+    return guarded("execute " + name + (values.empty() ? "" : "(" + values + ")"));
   }
+  // Prepares it first, where it was not yet: for texts of which there are few.
   template <class... Parameters>
   pqxx::result run_with(const std::string& sql, const Parameters&... parameters) {
-    stand_guard();
-    ++queries_;
-    pqxx::nontransaction work(*connection_);
-    return work.exec_params(sql, parameters...);
+    const std::size_t number = numbers_.try_emplace(sql, numbers_.size()).first->second;
+    const std::string name = "statement" + std::to_string(number);
+    prepare(name, sql);
+    return run_prepared(name, parameters...);
   }
 
   void listen(const std::string& channel);
@@ -69,15 +68,14 @@ class DatabaseSession {
   class Receiver;
   void settle();
   void refuse_pooler();
-  void stand_guard();
   pqxx::result guarded(const std::string& sql);
 
   std::atomic<std::uint64_t>& queries_;
   std::unique_ptr<pqxx::connection> connection_;
   std::set<std::string> prepared_;
+  std::map<std::string, std::size_t> numbers_;  // of run_with()'s texts
   std::string guard_;
   bool replaced_ = false;  // the guard has failed once
-  std::chrono::steady_clock::time_point stood_at_{};
   std::vector<Notice> notices_;
   std::vector<std::unique_ptr<Receiver>> receivers_;
 };

@@ -107,7 +107,7 @@ Error failure(const std::string& context) {
     const std::string state = sqlstate_of(error);
     if (state.empty()) return {ErrorKind::unavailable, error.what(), context};
     const std::string text = one_line(sentence_of(error.what()));
-    if (text.find(replaced_mark) != std::string::npos)
+    if (tells_replaced(text))
       return {ErrorKind::conflict,
               "schema pgtide was dropped, or made by somebody else, at this moment; run it again",
               context};

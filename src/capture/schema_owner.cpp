@@ -13,7 +13,7 @@ namespace {
 struct Column {
   enum Index : int {
     database, exists, is_member, role, owner, grant, is_foreign, is_super, other_api_owner,
-    number, owner_number, api_number, api_owner_number
+    number, owner_number, api_number, api_owner_number, sequence_number
   };
 };
 
@@ -31,10 +31,32 @@ std::string option_value(const std::string& text) {
   return value;
 }
 
-std::string guard_of(const char* name, const std::string& number, const std::string& owner) {
-  return std::string("select cast(case when exists (select from pg_namespace where nspname = '") +
-         name + "' and oid = " + number + " and nspowner = " + owner + ") then 'int4' else '" +
-         replaced_mark + "' end as regtype)";
+constexpr const char* replaced_mark = "pgtide_schema_was_replaced";
+
+// pg_sequence_last_value(), which is never below 0 here, has its lock until the transaction ends.
+// CASE asks one after the other, and to_regnamespace() sees what was committed before the lock was
+// had.
+std::string guard_of(const std::string& name, const std::string& number, const std::string& owner,
+                     const std::string& sequence) {
+  std::string cases;
+  const auto fail_where = [&](const std::string& condition) {
+    cases += " when " + condition + " then '" + replaced_mark + "'";
+  };
+  if (!sequence.empty())
+    fail_where("coalesce(pg_sequence_last_value(" + sequence + "::oid::regclass), 0) < 0");
+  fail_where("to_regnamespace('" + name + "')::oid is distinct from " + number + "::oid");
+  fail_where("not exists (select from pg_namespace where oid = " + number + " and nspowner = " +
+             owner + ")");
+  return "select cast(case" + cases + " else 'int4' end as regtype)";
+}
+
+// The number of the sequence that is locked.
+std::string sequence_in(const pqxx::row& found) {
+  if (found[Column::sequence_number].is_null())
+    throw CaptureFault(ErrorKind::not_found, "schema pgtide of database " +
+                                                 text_in(found, Column::database) +
+                                                 " lacks sequence current; run: pgtide install");
+  return text_in(found, Column::sequence_number);
 }
 
 void refuse_foreign_owner(const pqxx::row& found) {
@@ -77,7 +99,8 @@ const char* const schema_owner_sql =
     "or kept.names && '{pgtide.owner}')), su.rolsuper, "
     "(select p.rolname from pg_namespace api join pg_roles p on p.oid = api.nspowner "
     "where api.nspname = 'pgtide_api' and api.nspowner is distinct from n.nspowner), "
-    "n.oid, n.nspowner, a.oid, a.nspowner "
+    "n.oid, n.nspowner, a.oid, a.nspowner, (select s.oid from pg_class s "
+    "where s.relnamespace = n.oid and s.relname = 'current' and s.relkind = 'S') "
     "from pg_roles me join pg_roles su on su.rolname = session_user "
     "left join pg_namespace n on n.nspname = 'pgtide' "
     "left join pg_roles o on o.oid = n.nspowner "
@@ -106,11 +129,18 @@ std::string api_guard(const pqxx::row& found) {
                                                                                   : "pgtide_api") +
                                                  " schema; run: pgtide install");
   return guard_of("pgtide_api", text_in(found, Column::api_number),
-                  text_in(found, Column::api_owner_number));
+                  text_in(found, Column::api_owner_number),
+                  text_in(found, Column::is_member) == "t" ? sequence_in(found) : "");
 }
 
 std::string schema_guard(const pqxx::row& found) {
-  return guard_of("pgtide", text_in(found, Column::number), text_in(found, Column::owner_number));
+  return guard_of("pgtide", text_in(found, Column::number), text_in(found, Column::owner_number),
+                  sequence_in(found));
+}
+
+bool tells_replaced(std::string_view message) {
+  return message.find(replaced_mark) != std::string_view::npos ||
+         message.find("could not open relation with OID") != std::string_view::npos;
 }
 
 bool has_trusted_schema(const pqxx::row& found) {

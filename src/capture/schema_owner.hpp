@@ -1,6 +1,7 @@
 #pragma once
 #include <pqxx/result>
 #include <string>
+#include <string_view>
 
 namespace pgtide {
 
@@ -16,14 +17,20 @@ std::string require_trusted_owner(const pqxx::row& found);
 // The same, but false where there is no schema.
 bool has_trusted_schema(const pqxx::row& found);
 // What schema_owner_sql has found holds for that moment: the schema may be dropped, and somebody
-// else make one of its name. So a connection that goes on calling what is in it sends this
-// statement with each call, before it, in one message: it fails, with replaced_mark in its text,
-// unless the schema is still the one that was found. Nothing that comes after it is parsed then. A
-// condition in the call's own statement would come too late: to plan a call may run its code.
+// else make one of its name. So a connection that calls what is in it sends this statement with
+// each call, before it, in one message and so in one transaction. First it locks something in the
+// schema, by its number: whoever drops the schema waits for the call's end, or this has waited for
+// the drop. Then it fails unless the name still means the schema that was found, and nothing that
+// comes after it is parsed. (Rejected: to look without a lock. A call that waits for a table's lock
+// while the schema is dropped looks the name up again, and finds another schema's table. Nor is a
+// condition in the call's own statement enough: to plan a call may run its code.)
 std::string schema_guard(const pqxx::row& found);
-inline constexpr const char* replaced_mark = "pgtide_schema_was_replaced";
-// The same of schema pgtide_api. Throws not_found where there is no such schema.
+// The same of schema pgtide_api, which `pgtide uninstall` drops together with schema pgtide. Roles
+// that are no members of the owner may not read what is locked; theirs only looks. Throws not_found
+// where there is no such schema.
 std::string api_guard(const pqxx::row& found);
+// Is that what the server says where a guard has failed?
+bool tells_replaced(std::string_view message);
 // The part of it that is about trust alone, in both schemas, for clients that need to be no member
 // and call what is in pgtide_api.
 void refuse_foreign_api(const pqxx::row& found);

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <future>
+
 #include "support/serving.hpp"
 
 // Whose schema pgtide it is, and whom its code runs for.
@@ -101,6 +103,57 @@ TEST_CASE("locks: no command of a superuser calls what is in a schema that a str
   Session stranger = database.session(maker.name());
   stranger.run(trap);
   check_commands(database, folder, maker.name(), "postgres");
+}
+
+// Whoever makes a schema pgtide at the moment at which the operator drops his: in one transaction
+// here, which a stranger comes close to by ALTER SCHEMA ... RENAME in a loop. `call` begins while
+// that transaction is open, and waits for it.
+template <class Call>
+void replace_under(Database& database, const Role& maker, Call&& call) {
+  Session dropper = database.session();
+  dropper.run("begin; alter sequence pgtide.current owner to postgres");  // as uninstall() does
+  dropper.run("drop schema pgtide cascade; drop schema pgtide_api cascade");
+  dropper.run("set local role " + maker.name());
+  dropper.run(trap);
+  auto ended = std::async(std::launch::async, call);
+  eventually([&] {
+    return database.value("select exists (select from pg_locks where not granted)") == "t";
+  });
+  dropper.run("commit");
+  ended.get();
+  CHECK(database.value("select is_called from pgtide.called") == "f");
+}
+
+TEST_CASE("locks: no command calls a schema that replaced its own while it waited for a lock") {
+  const std::vector<std::vector<std::string>> commands{
+      {"status"}, {"watch", "posts"}, {"unwatch", "posts"}, {"uninstall"}, {"install"}};
+  for (const auto& command : commands) {
+    CAPTURE(command.front());
+    Role maker;
+    Stage stage;
+    stage.database.run("grant create on database " + stage.database.name() + " to " +
+                       maker.name());
+    replace_under(stage.database, maker, [&] {
+      const ProgramEnd end = by_superuser(stage.database, stage.folder, command);
+      CHECK(end.code != 0);
+      const std::string said = end.output + end.errors;
+      CHECK_MESSAGE((holds(said, "made by somebody else") || holds(said, "made anew")), said);
+    });
+  }
+}
+
+TEST_CASE("locks: no bridge calls a schema that replaced its own while it waited for a lock") {
+  Role maker;
+  Stage stage;
+  stage.database.run("grant create on database " + stage.database.name() + " to " + maker.name());
+  Serving serving(stage, "port");
+  replace_under(stage.database, maker, [&] {
+    eventually(
+        [&] { return http(serving.address(), "GET /readyz").status == 503; }, patience,
+        [&] { return serving.program->errors(); });
+    eventually([&] { return serving.lines_with("belongs to role " + maker.name()).size() > 0; },
+               patience, [&] { return serving.program->errors(); });
+  });
 }
 
 TEST_CASE("locks: a superuser who acts as the schema's owner uses it as the owner does") {
