@@ -6,9 +6,10 @@
 -- statement's text names (x::text, x = y), even as it is planned: the planner inlines and folds.
 --
 -- A type is trusted where no one but a superuser can have a say in it: it was built in; or it
--- belongs to a superuser, and so does the function of its cast to json (a cast stays when its type
--- changes hands; casts to other types are not looked for, and whoever owns the other type makes
--- one), and all that it consists of is trusted. A row of trusted types is to_json(row).
+-- belongs to a superuser, and so does the function of its cast to json, which is not written in a
+-- language that looks for names (a cast stays when its type changes hands; casts to other types are
+-- not looked for, and whoever owns the other type makes one), and all that it consists of is
+-- trusted. A row of trusted types is to_json(row).
 -- Of others the text is made column by column, of what calls no foreign code: output functions
 -- (format('%s', x), concat(x)), which belong to superusers; pg_typeof(); fields and elements.
 --
@@ -123,7 +124,10 @@ begin
            or o.rolsuper and not exists (
                 select from pg_cast c join pg_proc p on p.oid = c.castfunc
                   join pg_roles f on f.oid = p.proowner
-                 where c.castsource = e.kind and not f.rolsuper
+                  join pg_language l on l.oid = p.prolang
+                 where c.castsource = e.kind
+                   -- In another language a name may find a writer's table, in pg_temp.
+                   and not (f.rolsuper and l.lanname in ('internal', 'c'))
                    and c.casttarget in ('json'::regtype, 'jsonb'::regtype))
       from unnest(holders, kinds) e(holder, kind)
       join pg_type y on y.oid = e.kind join pg_roles o on o.oid = y.typowner;
@@ -348,15 +352,27 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from pg_class c where c.oid = $1
 $$;
 
+-- Whether the log is the one that a function was written for, a compare of constants. In a database
+-- that a dump was restored into it has another number, and the numbers in a function's text may be
+-- those of whatever somebody has made there since; and where the capture role is missing, the
+-- function belongs to the superuser who restored. Where there is no log it raises, unless it is
+-- `mild`, which costs a look.
+create or replace function pgtide.home_source(mild boolean) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format(case when mild then 'to_regclass(''pgtide.log0'') is not distinct from %L::regclass'
+                     else '''pgtide.log0''::regclass = %L::regclass' end,
+                'pgtide.log0'::regclass::oid)
+$$;
+
 -- Whether the row `variable` is still one of the columns and types that the text was written for,
--- and of the relation or a partition.
+-- and of the relation or a partition, in the database that it was written in.
 -- It costs no query, and sees the present at any isolation level. pg_describe_object() knows
 -- dropped columns, so that one column cannot make room for another; before PostgreSQL 14 it raises
 -- for a column that is not there, and partitions number theirs as they like: there the row is
 -- compared with one of the known columns, which raises where their number differs.
 create or replace function pgtide.guard_source(variable text, relation oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select concat_ws(' and ', pgtide.place_source($2),
+  select concat_ws(' and ', pgtide.home_source(false), pgtide.place_source($2),
       string_agg(format('pg_typeof(%s.%I) = ''%s''', variable, a.attname, a.atttypid), ' and '
                  order by a.attnum) filter (where not a.attisdropped),
       case when c.relkind = 'p' or current_setting('server_version_num')::int < 140000

@@ -360,5 +360,6 @@ end $body$,
     concat(pgtide.guard_source('old', t.relation), stand),
     case when t.old_rows then old_row else old_key.object end,
     pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life,
-    format('if not pgtide.serves(%L, tg_relid) then return null; end if;', t.relation));
+    format('if not (%s and pgtide.serves(%L, tg_relid)) then return null; end if;',
+           pgtide.home_source(true), t.relation));
 end $outer$;

@@ -107,7 +107,7 @@ pqxx::result DatabaseSession::guarded(const std::string& sql) {
 }
 
 void DatabaseSession::prepare(const std::string& name, const std::string& sql) {
-  if (prepared_.insert(name).second) guarded("prepare " + name + " as " + sql);
+  if (prepared_.insert(name).second) guarded("prepare \"" + name + "\" as " + sql);
 }
 
 void DatabaseSession::listen(const std::string& channel) {

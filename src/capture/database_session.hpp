@@ -44,7 +44,7 @@ class DatabaseSession {
   pqxx::result run_prepared(const std::string& name, const Parameters&... parameters) {
     std::string values;
     ((values += (values.empty() ? "" : ", ") + quote(pqxx::to_string(parameters))), ...);
-    return guarded("execute " + name + (values.empty() ? "" : "(" + values + ")"));
+    return guarded("execute \"" + name + "\"" + (values.empty() ? "" : "(" + values + ")"));
   }
   // Prepares it first, where it was not yet: for texts of which there are few.
   template <class... Parameters>

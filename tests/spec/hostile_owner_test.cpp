@@ -20,6 +20,7 @@ ProgramEnd act(const std::string& role, const Database& database, const Folder& 
 const char* const trap = R"(
     create schema pgtide; grant usage on schema pgtide to public;
     create schema pgtide_api; grant usage on schema pgtide_api to public;
+    create sequence pgtide.current; grant all on sequence pgtide.current to public;
     create sequence pgtide.called; grant all on sequence pgtide.called to public;
     create function pgtide.noted() returns int language sql volatile as
       $$ select nextval('pgtide.called')::int $$;

@@ -428,6 +428,43 @@ TEST_CASE("foreign code: types of a superuser, as of extensions, keep their own 
         lines({{"c", "A", "NULL", R"({"id":"A","h":"\"a\"=>\"1\"","l":["\"b\"=>\"2\""]})"}}));
 }
 
+TEST_CASE("foreign code: a superuser's cast that looks for names finds none of a writer's") {
+  for (const std::string language : {"sql", "plpgsql"}) {
+    CAPTURE(language);
+    Hostile db;
+    db.database.run(
+        "create table lookup (v text, label text); insert into lookup values ('a', 'b'); "
+        "create type level as enum ('a'); create table t (id int primary key, v level); "
+        "grant all on t to " + db.mallory);
+    const std::string query = "select to_json(label) from lookup l where l.v = $1::text";
+    db.database.run("create function level_json(level) returns json stable language " + language +
+                    " as $$ " + (language == "sql" ? query : "begin return (" + query + "); end") +
+                    " $$; create cast (level as json) with function level_json(level)");
+    db.watch_table();
+    db.session->run("create function noted() returns text language plpgsql as "
+                    "$$ begin perform nextval('public.trapped'); return 'x'; end $$; "
+                    "create temp view lookup as select 'a'::text as v, noted() as label; "
+                    "grant select on lookup to public; insert into t values (1, 'a')");
+    CHECK(db.log() == lines({{"c", "1", "NULL", R"({"id":1,"v":"a"})"}}));
+    CHECK_FALSE(db.trapped());
+  }
+}
+
+TEST_CASE("foreign code: a capture function logs nothing in a database that is not its own") {
+  Hostile db;
+  db.database.run("create table t (id int primary key, v int)");
+  db.watch_table();
+  db.database.run("insert into t values (1, 1)");
+  REQUIRE(db.database.value("select count(*) from pgtide.log0") == "1");
+  // As a restored dump that has given everything else the same numbers.
+  db.database.run("alter table pgtide.log0 rename to former; create table pgtide.log0 (like "
+                  "pgtide.former including all); grant all on pgtide.log0 to public");
+  db.database.run("insert into t values (2, 2); update t set v = 3; delete from t where id = 2");
+  db.database.run("alter table t alter v type text; insert into t values (3, 'x'); truncate t");
+  CHECK(db.database.value("select count(*) from pgtide.log0") == "0");
+  db.database.run("drop table pgtide.log0 cascade; insert into t values (4, 'x'); truncate t");
+}
+
 TEST_CASE("foreign code: no cast to a stranger's type changes how others' values print") {
   Hostile db;
   db.database.run("create extension hstore; create table t (id int primary key, h hstore)");
