@@ -31,7 +31,7 @@ class DatabaseSession {
 
   // From here on every statement is kept from running once the schema that it calls has been
   // replaced: it goes after the guard (schema_guard()), in one message and so in one transaction.
-  void trust(std::string guard) { guard_ = std::move(guard); }
+  void trust(const std::string& guard);
   const std::string& guard() const { return guard_; }
 
   // Several statements separated by semicolons are one transaction.
