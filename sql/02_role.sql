@@ -26,6 +26,24 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
          or r.rolreplication
 $$;
 
+-- The role that the capture functions are to run as, by whatever name pgtide.meta has.
+create or replace function pgtide.runs_as() returns name
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select coalesce(m.capture_role, r.rolname)
+    from pgtide.meta m, pg_namespace n join pg_roles r on r.oid = n.nspowner
+   where n.nspname = 'pgtide'
+$$;
+
+-- Whether the functions of a collection run as the role that they were written for; null: it has
+-- none.
+create or replace function pgtide.runs_whole(c int) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select bool_and(r.rolname = pgtide.runs_as())
+    from pg_proc p join pg_roles r on r.oid = p.proowner
+   where p.pronamespace = 'pgtide'::regnamespace
+     and p.proname in (format('capture_%s', c), format('truncate_%s', c)) and p.pronargs = 0
+$$;
+
 create or replace function pgtide.prepare_role() returns name
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

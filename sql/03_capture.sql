@@ -247,6 +247,8 @@ $$;
 -- conditions that spare a query have an IF of their own. So too the guard (sql/02_types.sql) is
 -- part of the expression that it comes before: what was altered raises, and the handler writes the
 -- row the slow way, or nothing where the trigger is on a relation that the function does not serve.
+-- The first of all is whether the function runs as the role that it was written for: from a dump it
+-- may have come with another owner, a superuser, who must not run anything of it.
 create or replace function pgtide.capture_source(c int, repairing boolean default true) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $outer$
 declare
@@ -264,6 +266,7 @@ declare
   raising constant text := 'clock_timestamp()::text::int::text';
   written text;
   stand text;         -- that composites have the columns still which the text names
+  mine constant text := format('current_user = %L', pgtide.runs_as());
 begin
   select * into strict t from pgtide.collection where id = c;
   select w.trusted, ' and ' || pgtide.columns_stand(pgtide.named_within(w.kinds, w.trusted))
@@ -347,7 +350,8 @@ begin
   end if;
   return null;
 end $body$,
-    concat(pgtide.guard_source('new', t.relation), stand), new_key.id, raising, key_changes,
+    concat(mine, ' and ', pgtide.guard_source('new', t.relation), stand), new_key.id, raising,
+    key_changes,
     old_key.id,
     case when t.old_rows then '' else format(' o := %s;', old_key.object) end,
     case when t.old_rows then format(' o := %s;', old_row) else '' end, new_row,
@@ -357,9 +361,10 @@ end $body$,
     c, repairing::text,
     pgtide.insert_source(c, 'u', 'old.ctid', 'new.ctid', 'o', 'n'), superseded,
     pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n'),
-    concat(pgtide.guard_source('old', t.relation), stand),
+    concat(mine, ' and ', pgtide.guard_source('old', t.relation), stand),
     case when t.old_rows then old_row else old_key.object end,
     pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life,
-    format('if not (%s and pgtide.serves(%L, tg_relid)) then return null; end if;',
+    format('if not %s then return null; end if;
+      if not (%s and pgtide.serves(%L, tg_relid)) then return null; end if;', mine,
            pgtide.home_source(true), t.relation));
 end $outer$;

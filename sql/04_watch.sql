@@ -266,9 +266,10 @@ begin
     to_regprocedure(format('pgtide.capture_%s()', c)));
   perform pgtide.as_owner(format('create or replace function pgtide.truncate_%1$s() '
     'returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as '
-    '%2$L', c, format('begin if %s and pgtide.serves(%s, tg_relid) then '
-      'perform pgtide.log_truncate(%s, tg_argv[0], tg_relid); end if; return null; end',
-      pgtide.home_source(true), relation, c)), to_regprocedure(format('pgtide.truncate_%s()', c)));
+    '%2$L', c, format('begin if current_user = %L then if %s and pgtide.serves(%s, tg_relid) then '
+      'perform pgtide.log_truncate(%s, tg_argv[0], tg_relid); end if; end if; return null; end',
+      pgtide.runs_as(), pgtide.home_source(true), relation, c)),
+    to_regprocedure(format('pgtide.truncate_%s()', c)));
   perform pgtide.take_from_others(pgtide.functions_of(c)::oid[]);
   perform pgtide.hand_over(f) from unnest(pgtide.functions_of(c)) f;
   if (select k.relkind from pg_class k where k.oid = regenerate.relation) = 'p'

@@ -83,6 +83,11 @@ begin
   if t.oid is null and named is null then
     wrong := format('table %I.%I is gone', c.table_schema, c.table_name);
     mend := 'pgtide unwatch ' || pgtide.shell_word(c.name);
+  elsif pgtide.runs_whole(c.id) is false then
+    wrong := format('no change of table %s is logged: its functions do not run as role %I, as '
+                    'after a dump was restored where that role is not, or by who may not give '
+                    'them to it', coalesce(named, t.oid::regclass), pgtide.runs_as());
+    mend := 'pgtide install';
   elsif named is not null and named <> c.relation then
     wrong := format('table %s is not the one that is watched: it was dropped and made anew, '
                     'restored or swapped', named);
@@ -269,7 +274,8 @@ begin
       exception when others then
         look.wrong := format('the function of table %I.%I cannot be written: %s',
                              was.table_schema, was.table_name, sqlerrm);
-        look.mend := pgtide.watch_command(was);
+        look.mend := case when pgtide.runs_whole(was.id) is false then 'pgtide install'
+                          else pgtide.watch_command(was) end;
         -- Followers read it there. No news for subscribers: what has changed is told when the
         -- function is written.
         update pgtide.collection w set reported = look.wrong || '; run: ' || look.mend

@@ -4,7 +4,7 @@ set search_path = pg_catalog, pg_temp;
 do $$
 declare
   f text;
-  c record;
+  c pgtide.collection;
   foreign_code text;
   -- What this transaction wrote is ours; what else lies in the schemas is not.
   ours constant oid[] := array(
@@ -29,6 +29,10 @@ begin
       using errcode = '55000', hint = 'An older install found it in its search_path. Run pgtide '
         'uninstall, then install, and watch each table again.';
   end if;
+  -- First, for what a dump has left with another owner has no rights that we may take away.
+  for c in select * from pgtide.collection w order by w.id loop
+    perform pgtide.settle(c);
+  end loop;
   perform pgtide.grant_rights();
   foreach f in array array['pgtide_api.broadcast(text,json)', 'pgtide_api.broadcast_all(json)'] loop
     perform pgtide.hand_over(f::regprocedure);
@@ -54,13 +58,6 @@ begin
     'pgtide.log', 'pgtide.own_log', 'pgtide.own_log0', 'pgtide.own_log1', 'pgtide.own_log2',
     'pgtide.tick', 'pgtide.bridge']::regclass[]);
   perform pgtide.note_functions(pgtide.functions_of(w.id)::oid[]) from pgtide.collection w;
-  for c in select w.id, w.shape from pgtide.collection w join pg_class t on t.oid = w.relation loop
-    perform pgtide.regenerate(c.id);
-    -- No look will find what changed since the last one.
-    if c.shape <> '' and c.shape <> (select w.shape from pgtide.collection w where w.id = c.id) then
-      perform pgtide.mark_changed(c.id);
-    end if;
-  end loop;
   -- Those of a dump that belong to no collection do nothing, until somebody drops them: the rights
   -- that they ran with are gone, and writers must not fail by it.
   for f in select p.oid::regprocedure::text from pg_proc p

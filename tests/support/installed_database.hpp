@@ -44,6 +44,7 @@ class InstalledDatabase : public Database {
         execute format('grant execute on function %s to %I', f, mine);
       end loop;
       update pgtide.meta set capture_role = mine;
+      perform pgtide.write_broadcasts();
       execute format('drop owned by %I', was);
       perform pgtide.grant_rights();
       perform pgtide.note_functions(array(
