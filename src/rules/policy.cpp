@@ -25,8 +25,7 @@ std::string watch_command(const CollectionRule& rule) {
   const std::size_t dot = rule.table.find('.');
   const std::string schema = rule.table.substr(0, dot);
   const std::string own_name = rule.table.substr(dot + 1);
-  const std::string table =
-      (schema == "public" ? "" : sql_name(schema) + ".") + sql_name(own_name);
+  const std::string table = sql_name(schema) + "." + sql_name(own_name);
   std::string command = "run: pgtide watch " + shell_word(table);
   if (own_name != rule.name) command += " --as " + shell_word(rule.name);
   return command;
@@ -56,6 +55,13 @@ std::string fault_of_watched(const CollectionRule& rule, const Collection& watch
   return {};
 }
 
+// "; did you mean public.User?", of those that are watched.
+std::string nearest_table(const std::string& table, const Catalog& catalog) {
+  std::vector<std::string> known;
+  for (const Collection& watched : catalog.collections()) known.push_back(watched.table);
+  return did_you_mean(table, known);
+}
+
 // Why a name that is not watched cannot carry custom events either; empty where it can.
 std::string fault_of_unwatched(const CollectionRule& rule, const Catalog& catalog) {
   for (const Collection& other : catalog.collections()) {
@@ -69,8 +75,9 @@ std::string fault_of_unwatched(const CollectionRule& rule, const Catalog& catalo
     return "table " + rule.table + " is not watched; " + watch_command(rule);
   }
   if (rule.table_given) {
-    return "there is no table " + rule.table + "; correct the name, or leave `table` out where " +
-           "the collection carries custom events only";
+    return "there is no table " + rule.table + nearest_table(rule.table, catalog) +
+           "; correct the name, or leave `table` out where the collection carries custom events "
+           "only";
   }
   return {};
 }

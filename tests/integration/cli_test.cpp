@@ -310,7 +310,7 @@ TEST_CASE("cli: check holds the rules against the database") {
   ProgramEnd end = run_on(database, {"check"}, folder.path(""));
   CHECK(end.code != 0);
   CHECK(holds(end.errors, "rules.yaml:3:3: posts: "));
-  CHECK(holds(end.errors, "run: pgtide watch posts"));
+  CHECK(holds(end.errors, "run: pgtide watch public.posts"));
   REQUIRE(run_on(database, {"watch", "posts"}).code == 0);
   end = run_on(database, {"check"}, folder.path(""));
   CHECK(end.code == 0);

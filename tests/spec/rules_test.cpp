@@ -1,4 +1,5 @@
 #include "support/running_bridge.hpp"
+#include "support/text.hpp"
 
 // Who may subscribe to what: default deny, and whatever is in doubt is closed.
 using namespace pgtide;
@@ -46,7 +47,7 @@ TEST_CASE("rules: a listed table that is not watched is closed, and /readyz says
       {.sql = two_tables, .rules = "version: 1\ncollections:\n  drafts:\n    subscribe: public\n"});
   Subscriber client = bridge.connect();
   CHECK(client.ask_for("drafts.*") == denied("drafts.*"));
-  CHECK(readiness(bridge).find("run: pgtide watch drafts") != std::string::npos);
+  CHECK(readiness(bridge).find("run: pgtide watch public.drafts") != std::string::npos);
   bridge.run("select pgtide.watch('drafts')");  // the bridge sees it without a restart
   bridge.run("select pgtide_api.broadcast_all('1')");
   eventually([&] { return client.ask_for("drafts.*") == subscribed("drafts.*"); }, patience);
@@ -228,7 +229,7 @@ TEST_CASE("rules: a file that lists a table which is not watched is loaded; that
   CHECK(client.ask_for("news.*") == subscribed("news.*"));
   bridge.run("select pgtide_api.broadcast_all('1')");
   eventually(
-      [&] { return readiness(bridge).find("run: pgtide watch drafts") != std::string::npos; });
+      [&] { return holds(readiness(bridge), "run: pgtide watch public.drafts"); });
   CHECK(client.ask_for("drafts.*") != subscribed("drafts.*"));
 }
 

@@ -133,7 +133,7 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
       {plain,
        {},
        {"public.posts"},
-       {"rules.yaml:3:5: posts: table public.posts is not watched; run: pgtide watch posts"},
+       {"rules.yaml:3:5: posts: table public.posts is not watched; run: pgtide watch public.posts"},
        "never subscribed, then silence"},
       {asserted,
        {},
@@ -162,7 +162,7 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
        {renamed},
        {},
        {"rules.yaml:3:5: posts: table public.posts is watched as articles, and a table has one "
-        "name; list that one, or run: pgtide watch posts --as posts"},
+        "name; list that one, or run: pgtide watch public.posts --as posts"},
        "watched under another name"},
       {hiding({"id"}),
        {posts()},
@@ -179,19 +179,19 @@ TEST_CASE("policy: doubt between rule and database closes the collection, with p
        {without_old},
        {},
        {"rules.yaml:3:5: posts: `old` needs the old rows, and table public.posts is watched "
-        "without them; take it out, or run: pgtide watch posts"},
+        "without them; take it out, or run: pgtide watch public.posts"},
        "a rule that needs old rows denies without them"},
       {full,
        {without_old},
        {},
        {"rules.yaml:3:5: posts: `deleted_record: full` needs the old rows, and table public.posts "
-        "is watched without them; take it out, or run: pgtide watch posts"},
+        "is watched without them; take it out, or run: pgtide watch public.posts"},
        "the same for a delete's"},
       {hiding({"email"}),
        {without_old},
        {},
        {"rules.yaml:3:5: posts: `hide` needs the old rows, and table public.posts is watched "
-        "without them; take it out, or run: pgtide watch posts"},
+        "without them; take it out, or run: pgtide watch public.posts"},
        "an update of a hidden column alone could not be told from another"},
   };
   for (const Row& row : rows) {
