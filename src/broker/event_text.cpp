@@ -42,6 +42,15 @@ bool has_rows(const SeenEvent& seen, bool whole, EventRows& rows) {
   return (!parses_new || rows.new_row() != nullptr) && (!parses_old || rows.old_row() != nullptr);
 }
 
+// What stands for `id` where a table has no column of that name: else a client would take the
+// record id for the column's value, unless it is.
+StandInId stand_in_id(const Event& event, const Collection& collection) {
+  const auto& columns = collection.columns;
+  const bool has_id = std::find(columns.begin(), columns.end(), "id") != columns.end();
+  const bool is_key = collection.key.size() == 1 && collection.key.front() == "id";
+  return has_id && !is_key ? StandInId{} : StandInId{event.record_id};
+}
+
 // Bytes of the rows that the whole form prints; none where a value of them is withheld.
 std::optional<std::size_t> printed_bytes(const SeenEvent& seen, EventRows& rows) {
   const Event& event = *seen.event;
@@ -187,12 +196,12 @@ void EventTexts::write_record(Parts& parts, const SeenEvent& seen, Form form, Ev
   const Row* row = &no_row;
   if (deleted && !event.old_row.empty()) row = rows.old_row();
   if (!deleted && (form != Form::whole || !seen.projection->everything)) row = rows.new_row();
+  static const Collection unknown{};
+  const Collection& collection = seen.collection != nullptr ? *seen.collection : unknown;
   if (form != Form::whole || (deleted && !full)) {
-    static const Collection unknown{};
-    const Collection& collection = seen.collection != nullptr ? *seen.collection : unknown;
-    append_key(arena_, *row, collection.key, event.record_id);
+    append_key(arena_, *row, collection.key, stand_in_id(event, collection));
   } else if (deleted) {
-    append_projected(arena_, *row, *seen.projection, event.record_id);
+    append_projected(arena_, *row, *seen.projection, stand_in_id(event, collection));
   } else if (seen.projection->everything) {
     parts.row = event.new_row;
   } else {

@@ -63,15 +63,12 @@ std::optional<std::size_t> visible_bytes(const Row& row, const Projection& proje
 }
 
 void append_projected(std::string& out, const Row& row, const Projection& projection,
-                      std::string_view fallback_id) {
+                      StandInId stand_in) {
   ObjectText object(out);
-  bool has_id = false;
   for (const RowMember& member : row.members()) {
-    if (!projection.shows(member.column)) continue;
-    object.add(member);
-    has_id = has_id || member.column == id_name;
+    if (projection.shows(member.column)) object.add(member);
   }
-  if (!has_id && !fallback_id.empty()) object.add_id(fallback_id);
+  if (stand_in && row.find(id_name) == nullptr) object.add_id(*stand_in);
   object.close();
 }
 
@@ -84,16 +81,14 @@ void append_custom(std::string& out, const Row& members, const Projection& proje
 }
 
 void append_key(std::string& out, const Row& row, std::span<const std::string> key,
-                std::string_view record_id) {
+                StandInId stand_in) {
   ObjectText object(out);
-  bool has_id = false;
   for (const std::string& column : key) {
     const RowMember* member = row.find(column);
     if (member == nullptr || member->value.empty()) continue;
     object.add(*member);
-    has_id = has_id || column == id_name;
   }
-  if (!has_id) object.add_id(record_id);
+  if (stand_in && row.find(id_name) == nullptr) object.add_id(*stand_in);
   object.close();
 }
 

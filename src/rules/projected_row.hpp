@@ -16,19 +16,21 @@ namespace pgtide {
 // is shown by append_key() and append_changed() alone.
 std::optional<std::size_t> visible_bytes(const Row& row, const Projection& projection);
 
-// The visible members, as an object. Where `fallback_id` is not empty and no member called "id" is
-// visible, "id" is added with it, as a string.
+// The record id that stands for `id` where the table has no column of that name; none: it has one.
+using StandInId = std::optional<std::string_view>;
+
+// The visible members, as an object. Where the row has no member called "id", visible or not, "id"
+// is added with `stand_in`, as a string.
 void append_projected(std::string& out, const Row& row, const Projection& projection,
-                      std::string_view fallback_id = {});
+                      StandInId stand_in = {});
 
 // The members of a custom event's data that may be seen, as an object.
 void append_custom(std::string& out, const Row& members, const Projection& projection);
 
-// The key columns, in key order, as an object; and "id", the record id as a string, where no key
-// column is called so (PROTOCOL 2). A key column that the row lacks,
-// or that is withheld, is left out.
+// The key columns, in key order, as an object; and "id" as append_projected() adds it (PROTOCOL 2).
+// A key column that the row lacks, or that is withheld, is left out.
 void append_key(std::string& out, const Row& row, std::span<const std::string> key,
-                std::string_view record_id);
+                StandInId stand_in);
 
 // The names of the visible columns whose texts differ, as an array; how many they are. A column
 // that the old row lacks differs.

@@ -463,9 +463,9 @@ class Viewer {
     }
     return nullptr;
   }
-  // The record of a delete has an `id`, whatever the key is called.
+  // The record of a delete has an `id`, unless the table has a column of that name.
   static Fields with_id(Fields fields, const Change& change) {
-    if (find(fields, "id") == nullptr) {
+    if (find(change.before, "id") == nullptr && find(change.after, "id") == nullptr) {
       fields.push_back({"id", {text_value(change.record_id)}});
     }
     return fields;

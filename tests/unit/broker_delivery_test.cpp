@@ -63,6 +63,44 @@ TEST_CASE("broker: a delete carries the typed key, and id as a string where no k
                            R"("7,a\\,b")", "\"comments.*\"", world.cursor(1))});
 }
 
+TEST_CASE("broker: a delete's id is the column's where there is one, never the record id instead") {
+  const std::string whole = R"({"code":"x","id":5})";
+  struct Case {
+    const char* why;
+    bool full;
+    std::vector<HiddenColumn> hidden;
+    std::string old_row;
+    std::string record;
+    std::string key = "code";
+  };
+  const Case cases[] = {
+      {"the key only", false, {}, whole, R"({"code":"x"})"},
+      {"watched without old rows", false, {}, R"({"code":"x"})", R"({"code":"x"})"},
+      {"the whole row", true, {}, whole, whole},
+      {"a hidden column", true, {{.name = "id"}}, whole, R"({"code":"x"})"},
+      {"a row older than the column", true, {}, R"({"code":"x"})", R"({"code":"x"})"},
+      {"a row that could not be read", false, {}, "{}", "{}"},
+      {"the same, whose key is that column", false, {}, "{}", R"({"id":"x"})", "id"},
+  };
+  for (const Case& each : cases) {
+    CAPTURE(std::string(each.why));
+    CollectionRule rule = public_rule("codes");
+    rule.deleted_record_full = each.full;
+    rule.hide = each.hidden;
+    World world(make_policy({rule}, {{.id = 1,
+                                      .name = "codes",
+                                      .table = "public.codes",
+                                      .key = {each.key},
+                                      .columns = {"code", "id"}}}));
+    const auto reader = world.subscriber({"codes.*"});
+    world.deliver({deleted("codes", "x", each.old_row)});
+    const Lines got = world.taken(reader);
+    REQUIRE(got.size() == 1);
+    CHECK(got[0] == record_event("codes", R"("delete","record":)" + each.record, "\"x\"",
+                                 "\"codes.*\"", world.cursor(1)));
+  }
+}
+
 TEST_CASE("broker: an event reaches those whose pattern matches and nobody else") {
   struct Case {
     const char* pattern;

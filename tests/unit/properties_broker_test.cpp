@@ -232,9 +232,7 @@ class Model {
     return object(with_id(members, event));
   }
   static Members with_id(Members members, const MadeEvent& event) {
-    for (const auto& member : members) {
-      if (member.first == "id") return members;
-    }
+    if (contains(find_table(event.collection)->columns, "id")) return members;
     members.emplace_back("id", json_string(event.record_id));
     return members;
   }
