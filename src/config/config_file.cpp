@@ -136,10 +136,24 @@ class ConfigReader {
   std::map<std::string, SourcePlace> places_{};
 };
 
+// "a, null" as YAML that has two words in it: on a command line nobody means no value by it.
+std::string with_words(std::string_view list) {
+  std::string yaml;
+  for (;;) {
+    const std::string_view item = list.substr(0, list.find(','));
+    const auto start = std::min(item.find_first_not_of(' '), item.size());
+    const auto word = item.substr(start, item.find_last_not_of(' ') + 1 - start);
+    yaml += word == "null" ? "\"null\"" : std::string(item);
+    if (item.size() == list.size()) return yaml;
+    yaml += ',';
+    list.remove_prefix(item.size() + 1);
+  }
+}
+
 // A list comes as YAML's "[a, b]" or as "a, b"; what is neither is left to the entry to refuse.
 YamlNode list_of(const std::string& value) {
   const bool bracketed = !value.empty() && value.front() == '[';
-  YamlText yaml = parse_yaml(bracketed ? value : "[" + value + "]");
+  YamlText yaml = parse_yaml(bracketed ? value : "[" + with_words(value) + "]");
   if (yaml.faults.empty()) return std::move(yaml.root);
   return make_node(YamlNode::Kind::scalar, {}, value);
 }

@@ -147,6 +147,11 @@ KeyEntry text_list_key(KeyText text, Field<std::vector<std::string>> field, Text
         if (node.kind != YamlNode::Kind::list) return Refusal{"must be a list, such as [a, b]"};
         std::vector<std::string> values;
         for (const YamlNode& item : node.items) {
+          if (item.kind == YamlNode::Kind::null) {
+            return Refusal{"has an item without a value; where the word null is meant, quote it: "
+                           "\"null\"",
+                           item.place};
+          }
           std::string why = text_fault(item);
           if (why.empty()) why = check(item.text);
           if (!why.empty()) return Refusal{why, item.place};

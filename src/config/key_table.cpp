@@ -35,13 +35,16 @@ std::string endpoint_fault(const std::string& path) {
 }
 
 std::string origin_fault(const std::string& origin) {
-  if (origin == "*") return {};
-  const std::size_t scheme = origin.find("://");
-  const bool host = scheme != std::string::npos && scheme > 0 && origin.size() > scheme + 3 &&
-                    origin.find_first_of("/ ?#*", scheme + 3) == std::string::npos;
-  return host
-             ? ""
-             : "must be \"*\" or an origin, such as https://app.example.com; not " + quoted(origin);
+  if (origin == "*" || origin == "null") return {};
+  const std::size_t end = origin.find("://");
+  const std::string scheme = lower_case(origin.substr(0, end));
+  const bool needs_host = scheme == "http" || scheme == "https";
+  const bool shaped = end != std::string::npos && !scheme.empty() &&
+                      origin.find_first_of("/ ?#*", end + 3) == std::string::npos &&
+                      (!needs_host || origin.size() > end + 3);
+  return shaped ? ""
+                : "must be \"*\", null or an origin, such as https://app.example.com or file://; "
+                  "not " + quoted(origin);
 }
 
 // The shape only: what is no address all the same is found at the start.
@@ -127,8 +130,8 @@ std::vector<KeyEntry> server_keys() {
       text_list_key(
           {"server.allowed_origins",
            "The web origins whose pages may connect, all of them, as scheme://host[:port], whose "
-           "hosts are the only ones that Host may name; empty: those of the same host; \"*\": "
-           "any."},
+           "hosts are the only ones that Host may name; \"null\" and file://: pages without a "
+           "site; empty: those of the same host; \"*\": any."},
           [](Config& c) -> std::vector<std::string>& { return c.server.allowed_origins; },
           origin_fault),
       text_list_key(

@@ -68,6 +68,12 @@ bool host_allowed(std::string_view host, const std::vector<std::string>& allowed
   });
 }
 
+bool name_hosts(const std::vector<std::string>& allowed_origins) {
+  return std::ranges::any_of(allowed_origins, [](const std::string& allowed) {
+    return allowed == "*" || !host_of_origin(allowed).empty();
+  });
+}
+
 bool origin_allowed(std::string_view origin, std::string_view host,
                     const std::vector<std::string>& allowed_origins) {
   if (origin.empty()) return true;

@@ -20,6 +20,9 @@ std::string_view host_name(std::string_view host);
 // allowed origin.
 bool host_allowed(std::string_view host, const std::vector<std::string>& allowed_origins);
 
+// Does any of these origins have a host, or stand for all ("*")?
+bool name_hosts(const std::vector<std::string>& allowed_origins);
+
 // Is it an IP address? Such a host cannot be rebound: only a name can.
 bool is_address(std::string_view host);
 

@@ -203,10 +203,13 @@ bool is_plain_host(std::string_view host) {
 
 // A listener on loopback is called by loopback names. Where origins are listed, every listener is
 // called by theirs as well, and any but one on loopback by an address: probes and balancers do so.
+// Those of pages without a site (null, file://) are called nothing.
 std::optional<Verdict> refuse_host(const RequestHead& head, const RouteRules& rules) {
   const bool on_loopback = head.entrance == Entrance::operators ? rules.loopback_operators
                                                                 : rules.loopback_listener;
-  if (head.host_count != 1 || (!on_loopback && rules.allowed_origins.empty())) return std::nullopt;
+  if (head.host_count != 1 || (!on_loopback && !name_hosts(rules.allowed_origins))) {
+    return std::nullopt;
+  }
   if (host_allowed(head.host, rules.allowed_origins)) return std::nullopt;
   if (!on_loopback && is_address(head.host)) return std::nullopt;
   return refuse(403, "forbidden_host",
@@ -227,6 +230,10 @@ Verdict choose(const RequestHead& head, const RouteRules& rules) {
   // Nobody can tell where such a request ends (RFC 9112, 6.3).
   if (head.strange_coding) {
     return refuse(400, "invalid_request", "Transfer-Encoding must end in chunked: leave it out");
+  }
+  if (head.strange_target) {
+    return refuse(400, "invalid_request",
+                  "a target is a path, or begins with http:// or https:// and a host");
   }
   if (auto refused = refuse_host(head, rules)) return std::move(*refused);
   auto verdict = choose_by_path(head, rules, loopback);

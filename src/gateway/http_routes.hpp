@@ -31,6 +31,7 @@ struct RequestHead {
   bool upgrade = false;              // asks for a WebSocket, in full
   bool body_follows = false;
   bool strange_coding = false;       // a Transfer-Encoding that does not end in `chunked`
+  bool strange_target = false;       // neither a path nor in absolute form of our schemes
   std::string_view socket_version{};
   std::size_t socket_version_count = 0;
   std::string_view socket_key{};

@@ -1,13 +1,79 @@
 #include "gateway/request_head.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include "gateway/http_checks.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace beast = boost::beast;
 namespace http = beast::http;
+
+namespace {
+
+using Request = http::request<http::string_body>;
+
+void join_lines(Request& request, http::field name) {
+  if (request.count(name) < 2) return;
+  std::string joined;
+  for (const auto& line : request) {
+    if (line.name() != name || line.value().empty()) continue;
+    joined += joined.empty() ? "" : ", ";
+    joined += view(line.value());
+  }
+  request.set(name, joined);
+}
+
+// "http" of "http://host/path"; empty: it is in another form.
+std::string_view scheme_of(std::string_view target) {
+  const std::string_view scheme = target.substr(0, target.find("://"));
+  const bool is_scheme = scheme.size() < target.size() && std::ranges::all_of(scheme, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '+' || c == '-' || c == '.';
+  });
+  return is_scheme ? scheme : std::string_view{};
+}
+
+std::string describe_field(const Request& request, http::field name, std::string_view called) {
+  const auto count = request.count(name);
+  const std::string word(called);
+  if (count == 0) return "no " + word;
+  if (count > 1) return "several " + word + "s";
+  return word + " " + quoted(view(request[name]));
+}
+
+}  // namespace
+
+bool take_usual_form(Request& request) {
+  join_lines(request, http::field::connection);
+  join_lines(request, http::field::upgrade);
+  const std::string target(view(request.target()));
+  const std::string_view scheme = scheme_of(target);
+  if (scheme.empty()) return true;
+  if (lower_case(scheme) != "http" && lower_case(scheme) != "https") return false;
+  const std::string after = target.substr(scheme.size() + 3);
+  const auto end = after.find_first_of("/?#");
+  const std::string authority = after.substr(0, end);
+  const std::string path = end == std::string::npos ? "" : after.substr(end);
+  // What stands before an @ is no host, however much it looks like one.
+  if (host_name(authority).empty() || authority.find_first_of("@\\") != std::string::npos) {
+    return false;
+  }
+  request.target((path.starts_with('/') ? "" : "/") + path);
+  const bool needs_host = request.version() == 10 && request.count(http::field::host) == 0;
+  if (needs_host || request.count(http::field::host) == 1) {
+    request.set(http::field::host, authority);
+  }
+  return true;
+}
+
+std::string describe_asker(const Request& request) {
+  return describe_field(request, http::field::origin, "Origin") + ", " +
+         describe_field(request, http::field::host, "Host") + ", path " +
+         quoted(path_of(view(request.target())));
+}
 
 RequestHead make_head(const http::request<http::string_body>& request, std::string& subprotocols) {
   RequestHead head;

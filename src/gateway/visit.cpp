@@ -127,7 +127,9 @@ void Visit::on_head(ErrorCode error) {
   wake();
   if (error) return refuse_unread(error);
   std::string subprotocols;
+  const bool usual = take_usual_form(head_.parser().get());
   RequestHead head = make_head(head_.parser().get(), subprotocols);
+  head.strange_target = !usual;
   head.entrance = arrival_.entrance;
   head.peer_loopback = peer_.address().is_loopback();
   const std::string address = find_client().value_or(peer_.address().to_string());

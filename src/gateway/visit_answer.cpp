@@ -38,7 +38,8 @@ void Visit::refuse_unread(ErrorCode error) {
 void Visit::log_refusal(const HttpReply& reply) {
   const std::string why = reply.body.substr(0, reply.body.find('\n'));
   core_->log.refused(find_client().value_or(peer_.address().to_string()),
-                     "HTTP " + std::to_string(reply.status), why);
+                     "HTTP " + std::to_string(reply.status),
+                     why + "; " + describe_asker(head_.parser().get()));
 }
 
 // A callback for the operator, from any thread: its answer goes out while this visit is there.

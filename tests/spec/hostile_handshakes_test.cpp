@@ -121,7 +121,7 @@ TEST_CASE("handshakes: a wrong path, method or version is told so") {
       {"a slash more", begun_by("GET /realtime/subscribe/ HTTP/1.1"), 404, "nothing is here"},
       {"a way around", begun_by("GET /x/../realtime/subscribe HTTP/1.1"), 404, "nothing is here"},
       {"percent", begun_by("GET /realtime%2fsubscribe HTTP/1.1"), 404, "nothing is here"},
-      {"as to a proxy", begun_by("GET http://localhost/realtime/subscribe HTTP/1.1"), 404,
+      {"another path, as to a proxy", begun_by("GET http://localhost/elsewhere HTTP/1.1"), 404,
        "nothing is here"},
       {"CONNECT", begun_by("CONNECT example.org HTTP/1.1"), 404, "nothing is here"},
       {"POST", begun_by("POST /realtime/subscribe HTTP/1.1"), 405, "answers to GET"},
@@ -137,6 +137,91 @@ TEST_CASE("handshakes: a wrong path, method or version is told so") {
   });
   const HttpReply told = answer_to(serving().address(), without(version));
   CHECK(told.headers.at("sec-websocket-version") == "13");
+}
+
+TEST_CASE("handshakes: a field in several lines is read as one, in any case and among others") {
+  const std::string both = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+  struct Good {
+    const char* why;
+    std::string lines;
+  };
+  const Good cases[] = {
+      {"Connection in two lines",
+       "Upgrade: websocket\r\nConnection: keep-alive\r\nConnection: Upgrade\r\n"},
+      {"the other way round", "Connection: upgrade\r\nConnection: keep-alive\r\n"
+                              "Upgrade: websocket\r\n"},
+      {"in three, apart from each other",
+       "Connection: keep-alive\r\nUpgrade: websocket\r\nConnection: X-This\r\n"
+       "Connection: UPGRADE, X-That\r\n"},
+      {"an empty line of it", "Connection:\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"},
+      {"Upgrade as a list", "Upgrade: h2c, WebSocket\r\nConnection: Upgrade\r\n"},
+      {"Upgrade in two lines",
+       "Upgrade: h2c\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"},
+  };
+  for (const Good& one : cases) {
+    CAPTURE(one.why);
+    const HttpReply reply = answer_to(serving().address(), without(both, one.lines));
+    CHECK_MESSAGE(reply.status == 101, reply.body);
+  }
+  check({
+      {"the other words alone", without(both, "Upgrade: websocket\r\nConnection: keep-alive\r\n"
+                                              "Connection: X-Upgrade\r\n"),
+       426, "WebSocket endpoint"},
+      {"no websocket among them", without(both, "Upgrade: h2c\r\nUpgrade: h3\r\n"
+                                                "Connection: Upgrade\r\n"),
+       426, "WebSocket endpoint"},
+  });
+  // Of an HTTP connection that one line of two ends, nothing more is read.
+  const std::string asked = "GET /healthz HTTP/1.1\r\n" + host + "Connection: keep-alive\r\n" +
+                            "Connection: close\r\n" + blank;
+  CHECK(answer_to(serving().address(), asked).headers.at("connection") == "close");
+}
+
+TEST_CASE("handshakes: a target in absolute form is taken as its path, and its host as Host") {
+  struct Good {
+    const char* why;
+    std::string bytes;
+    int status;
+  };
+  const auto asks = [](const std::string& line, const std::string& lines = host) {
+    return line + " HTTP/1.1\r\n" + lines + "Connection: close\r\n" + blank;
+  };
+  const std::string elsewhere = "Host: rebound.example\r\n";
+  const Good cases[] = {
+      {"a handshake", begun_by("GET http://localhost/realtime/subscribe HTTP/1.1"), 101},
+      {"with a port", begun_by("GET http://localhost:0/realtime/subscribe HTTP/1.1"), 101},
+      {"over TLS, which a proxy ended",
+       begun_by("GET HTTPS://LOCALHOST/realtime/subscribe HTTP/1.1"), 101},
+      {"with a query", begun_by("GET http://[::1]:0/realtime/subscribe?x=y HTTP/1.1"), 101},
+      {"HTTP", asks("GET http://localhost/healthz"), 200},
+      {"no path", asks("GET http://localhost"), 404},
+      {"a query and no path", asks("GET http://localhost?/healthz"), 404},
+      {"another method", asks("OPTIONS http://localhost/healthz"), 405},
+      {"Host is not read", asks("GET http://localhost/healthz", elsewhere), 200},
+      {"loopback's rights are of the host there", asks("GET http://localhost/metrics", elsewhere),
+       200},
+  };
+  for (const Good& one : cases) {
+    CAPTURE(one.why);
+    const HttpReply reply = answer_to(serving().address(), one.bytes);
+    CHECK_MESSAGE(reply.status == one.status, reply.body);
+  }
+  const std::string wrong = "a target is a path, or begins with http:// or https:// and a host";
+  check({
+      {"another scheme", asks("GET ftp://localhost/healthz"), 400, wrong},
+      {"the socket's scheme", begun_by("GET ws://localhost/realtime/subscribe HTTP/1.1"), 400,
+       wrong},
+      {"no host", asks("GET http:///healthz"), 400, wrong},
+      {"a port and no host", asks("GET http://:80/healthz"), 400, wrong},
+      {"a name and password", asks("GET http://localhost@rebound.example/healthz"), 400, wrong},
+      {"a backslash", asks("GET http://localhost\\@rebound.example/healthz"), 400, wrong},
+      {"another site's host", asks("GET http://rebound.example/healthz"), 403, "loopback names"},
+      {"another site's, and a handshake",
+       begun_by("GET http://rebound.example/realtime/subscribe HTTP/1.1"), 403, "loopback names"},
+      {"no Host", asks("GET http://localhost/healthz", ""), 400, "exactly one Host"},
+      {"two hosts", asks("GET http://localhost/healthz", host + elsewhere), 400,
+       "exactly one Host"},
+  });
 }
 
 TEST_CASE("handshakes: one key of 16 bytes and one host are asked for") {

@@ -89,6 +89,39 @@ TEST_CASE("proxies: server.allowed_origins, once set, is the whole list") {
                     {"Content-Type: application/json", "Origin: http://127.0.0.1" + port}) == 403);
 }
 
+TEST_CASE("proxies: the origins of pages without a site can be listed, each by itself") {
+  struct Case {
+    std::string listed;
+    std::string origin;
+    int status;
+  };
+  const Case cases[] = {
+      {"null", "null", 101},
+      {"null", "file://", 403},
+      {"null", "http://127.0.0.1", 403},
+      {"null", "several", 403},
+      {"file://", "file://", 101},
+      {"file://", "null", 403},
+      {"capacitor://localhost", "capacitor://localhost", 101},
+  };
+  std::optional<OpenBridge> open;
+  std::string listed;
+  for (const Case& one : cases) {
+    CAPTURE(one.listed);
+    CAPTURE(one.origin);
+    if (listed != one.listed) {
+      open.emplace(std::vector<std::string>{"--server.allowed-origins", one.listed}, "0.0.0.0:0");
+    }
+    listed = one.listed;
+    CHECK(open->upgrade({"Origin: " + one.origin}) == one.status);
+    CHECK(open->upgrade({"Origin: " + one.origin, "Origin: " + one.origin}) == 403);
+    CHECK(open->upgrade({}) == 101);
+    // Such an origin names no host, and so Host stays unchecked where it was.
+    CHECK(open->upgrade({"Host: rt.example", "Origin: " + one.origin}) ==
+          (listed == "capacitor://localhost" ? 403 : one.status));
+  }
+}
+
 TEST_CASE("proxies: with server.allowed_origins Host is checked wherever the bridge listens") {
   const OpenBridge open({"--server.allowed-origins", "https://app.example"}, "0.0.0.0:0");
   struct Case {

@@ -96,6 +96,38 @@ TEST_CASE("log: a token is in no line at any level") {
   CHECK(!holds(serving.program->errors(), token.substr(token.size() - 20)));
 }
 
+TEST_CASE("log: a refusal names Origin, Host and path, and nothing else of the request") {
+  Stage stage;
+  Serving serving(stage, "port");
+  struct Case {
+    const char* why;
+    std::string target;
+    std::vector<std::string> headers;
+    std::string line;
+  };
+  const std::string subscribe = "/realtime/subscribe";
+  const Case cases[] = {
+      {"an origin", subscribe + "?token=secret", {"Host: localhost", "Origin: null"},
+       "; Origin 'null', Host 'localhost', path '/realtime/subscribe'"},
+      {"a host", subscribe, {"Host: rebound.example"},
+       "; no Origin, Host 'rebound.example', path '/realtime/subscribe'"},
+      {"a path", "/elsewhere?token=secret", {"Host: localhost:0", "Origin: http://localhost"},
+       "; Origin 'http://localhost', Host 'localhost:0', path '/elsewhere'"},
+      {"two origins", subscribe, {"Host: localhost", "Origin: null", "Origin: file://"},
+       "; several Origins, Host 'localhost', path '/realtime/subscribe'"},
+      {"what would steer a terminal", "/\x9b", {"Host: localhost", "Origin: \x9b[31m"},
+       "; Origin '\\x9b[31m', Host 'localhost', path '/\\x9b'"},
+      {"a long one", subscribe, {"Host: localhost", "Origin: " + std::string(5'000, 'o')},
+       "; Origin '" + std::string(60, 'o') + "...', Host 'localhost', path '/realtime/subscribe'"},
+  };
+  for (const Case& each : cases) {
+    CAPTURE(each.why);
+    WireClient::upgrade(serving.address(), each.target, each.headers);
+    awaited_line(serving, each.line);
+  }
+  CHECK(!holds(serving.program->errors(), "secret"));
+}
+
 TEST_CASE("log: a client's fault is one line with its connection's id") {
   struct Case {
     std::string why;

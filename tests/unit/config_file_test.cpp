@@ -148,10 +148,14 @@ TEST_CASE("config: a fault says where it stands, what is wrong and how to mend i
       {"server: {path: /healthz}",
        "c:1:16: server.path must be another path; the operator's HTTP has this one", "taken"},
       {"server: {allowed_origins: [\"*\", app.example.com]}",
-       "c:1:33: server.allowed_origins must be \"*\" or an origin, such as "
-       "https://app.example.com; "
+       "c:1:33: server.allowed_origins must be \"*\", null or an origin, such as "
+       "https://app.example.com or file://; "
        "not 'app.example.com'",
        "an item of a list"},
+      {"server: {allowed_origins: [null]}",
+       "c:1:28: server.allowed_origins has an item without a value; where the word null is meant, "
+       "quote it: \"null\"",
+       "what YAML takes for no value"},
       {"server: {allowed_origins: '*'}",
        "c:1:27: server.allowed_origins must be a list, such as [a, b]", "no list"},
       {"database: {url: }", "c:1:12: database.url has no value; write \"\" for none", "no text"},
@@ -241,6 +245,14 @@ TEST_CASE("config: flags and environment are read as the file is") {
        "[\"https://a.example\", \"https://b.example:8443\"]"},
       {"server.allowed_origins", "[\"*\"]", "[\"*\"]"},
       {"server.allowed_origins", "", "[]"},
+      {"server.allowed_origins", "null, file://, capacitor://localhost",
+       "[\"null\", \"file://\", \"capacitor://localhost\"]"},
+      {"server.allowed_origins", "https://",
+       "!server.allowed_origins: must be \"*\", null or an origin, such as "
+       "https://app.example.com or file://; not 'https://'"},
+      {"server.allowed_origins", "file:///",
+       "!server.allowed_origins: must be \"*\", null or an origin, such as "
+       "https://app.example.com or file://; not 'file:///'"},
       {"server.admin_listen", "127.0.0.1:0", "127.0.0.1:0"},
       {"server.admin_listen", "", "\"\""},
       {"server.trusted_proxies", "10.0.0.1, fd00::/8", "[\"10.0.0.1\", \"fd00::/8\"]"},
