@@ -52,6 +52,13 @@ std::string raw_member(const std::string& frame, const char* key) {
   return member == nullptr ? std::string() : one_line(member->value);
 }
 
+// A frame as one line: a column of type json comes with the line ends that were written between
+// its values, where a space says the same. (Within a JSON text's strings they are escaped.)
+std::string single_line(std::string frame) {
+  std::ranges::replace_if(frame, [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  return frame;
+}
+
 std::string line_of(const nlohmann::json& message, const std::string& frame) {
   const std::string time = coloured(Colour::dim, text_at(message, "timestamp"));
   if (message["type"] == "custom_event") {
@@ -131,7 +138,7 @@ class Tail {
           {ErrorKind::denied, text_at(message, "message"), text_at(message, "pattern")});
     }
     if (command_.json) {
-      std::printf("%s\n", frame.c_str());
+      std::printf("%s\n", single_line(frame).c_str());
     } else if (type == "record_event" || type == "custom_event") {
       std::printf("%s\n", line_of(message, frame).c_str());
     } else if (type == "resync_required") {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <set>
 #include <thread>
@@ -132,6 +133,13 @@ Cursor last_tick(const Stage& stage) {
   return cursor;
 }
 
+// Within e'...'.
+std::string doc_literal(const std::string& text) {
+  std::string literal;
+  for (const char c : text) literal += c == '\\' ? "\\\\" : std::string(1, c);
+  return literal;
+}
+
 }  // namespace
 
 TEST_CASE("program: from an empty database to events on the terminal, as the README has it") {
@@ -179,6 +187,34 @@ TEST_CASE("program: from an empty database to events on the terminal, as the REA
   }
   run.signal(SIGINT);
   CHECK(run.wait().code == 0);
+}
+
+TEST_CASE("program: tail --json prints one line for each frame, whatever stands in it") {
+  Stage stage;
+  stage.database.run("alter table posts add column doc json");
+  const Serving serving(stage, "port");
+  Program raw(PGTIDE_PROGRAM, {"tail", "posts.*", "news.*", "--json", "--url", serving.url()});
+  eventually([&] { return holds(raw.output(), "\"subscribed\""); }, patience);
+  const std::string doc = "{\r\n\t\"a\": 1.10,\n\n  \"b\": \"x\\ny \\u000a z\"\r}\n";
+  stage.database.run("insert into posts values (1, e'two\\nlines', e'" + doc_literal(doc) + "')");
+  stage.database.run("select pgtide_api.broadcast('news', e'" + doc_literal(doc) + "')");
+  stage.database.run("insert into posts values (2, 'last')");
+  eventually([&] { return holds(raw.output(), "last"); }, patience, [&] { return raw.output(); });
+  std::istringstream frames(raw.output());
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(frames, line);) {
+    CAPTURE(line);
+    CHECK(nlohmann::json::accept(line));
+    CHECK(line.find_first_of("\r\t") == std::string::npos);
+    const std::string type = member(line, "type");
+    if (type == "record_event" || type == "custom_event") lines.push_back(line);
+  }
+  REQUIRE(lines.size() == 3);
+  const auto event = nlohmann::json::parse(lines[0]);
+  CHECK(event.at("record").at("title") == "two\nlines");
+  CHECK(event.at("record").at("doc") == nlohmann::json::parse(doc));
+  CHECK(holds(lines[0], "1.10"));
+  CHECK(member(lines[1], "type") == "custom_event");
 }
 
 TEST_CASE("program: tail ends with the server's refusal, and goes on over a restart") {
