@@ -43,6 +43,13 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   select coalesce(name collate "C" ~ '^[A-Za-z_][A-Za-z0-9_]{0,62}$', false)
 $$;
 
+-- A collection name for a table that needs one: "My Table" is My_Table.
+create or replace function pgtide.to_collection_name(name text) returns text
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select left(regexp_replace(regexp_replace(name collate "C", '[^A-Za-z0-9_]', '_', 'g'),
+                             '^(?=[0-9])', '_'), 63)
+$$;
+
 -- Why a table cannot be watched, whoever asks, and the statement that mends it, where one does. It
 -- waits for no lock, since the look asks it of what is watched.
 create or replace function pgtide.obstacle(c pg_class, out why text, out mend text)
@@ -138,6 +145,24 @@ begin
   end if;
 end $$;
 
+-- The first of these columns whose type gives different values the same record id, and why; null:
+-- there is none. What is within an array or a composite is told apart by its quotes.
+create or replace function pgtide.unfit_key_column(relation oid, cols int2[], out col name,
+                                                   out why text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select a.attname,
+         format('is of type %s, %s', format_type(a.atttypid, null),
+                case k.kind when 'jsonb'::regtype
+                  then 'in which 1 and "1" have the same record id and null has none'
+                else 'which prints different values alike' end)
+    from unnest(cols) with ordinality u(number, n)
+    join pg_attribute a on a.attrelid = relation and a.attnum = u.number
+   cross join lateral (select case when a.atttypid < 16384 then a.atttypid
+                                   else pgtide.base_type(a.atttypid) end) k(kind)
+   where k.kind in ('jsonb'::regtype, 'regproc'::regtype, 'regoper'::regtype)
+   order by u.n limit 1
+$$;
+
 -- The key's column numbers, in order: the primary key, or the columns given.
 create or replace function pgtide.check_key(relation regclass, key text[]) returns int2[]
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -145,8 +170,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   i pg_index;
   cols int2[];
-  bad text;
-  unproven name;
+  unfit record;
 begin
   if key is null then
     select x.* into i from pg_index x where x.indrelid = relation and x.indisprimary;
@@ -160,9 +184,29 @@ begin
         'transactions may hold the same key for a while', relation using errcode = '42809',
         hint = 'Make it NOT DEFERRABLE, or name other columns with --key.';
     end if;
-    return (select array_agg(k order by n) from unnest(i.indkey::int2[]) with ordinality u(k, n)
-             where n <= i.indnkeyatts);
+    cols := (select array_agg(k order by n) from unnest(i.indkey::int2[]) with ordinality u(k, n)
+              where n <= i.indnkeyatts);
+  else
+    cols := pgtide.check_given_key(relation, key);
   end if;
+  select u.col, u.why into unfit from pgtide.unfit_key_column(relation, cols) u;
+  if unfit.col is not null then
+    raise exception 'table % cannot be watched: its key column % %', relation,
+      quote_ident(unfit.col), unfit.why using errcode = '42809',
+      hint = 'Name other columns that are unique and NOT NULL: --key a,b (key => array[''a'', '
+        '''b'']).';
+  end if;
+  return cols;
+end $$;
+
+create or replace function pgtide.check_given_key(relation regclass, key text[]) returns int2[]
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  cols int2[];
+  bad text;
+  unproven name;
+begin
   select array_agg(a.attnum order by u.n), string_agg(quote_ident(u.k), ', ')
            filter (where a.attnum is null)
     into cols, bad
@@ -381,6 +425,38 @@ begin
    where c.id = w.id;
 end $$;
 
+create or replace function pgtide.typed_columns(relation oid) returns text[]
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select array_agg(concat(attname, ' ', atttypid, ' ', atttypmod) order by attname)
+    from pg_attribute where attrelid = relation and attnum > 0 and not attisdropped
+$$;
+
+-- Tells of what ATTACH PARTITION refuses: both have triggers of the same name.
+create or replace function pgtide.warn_of_attach(relation regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  parted constant boolean := (select relkind = 'p' from pg_class where oid = relation);
+  columns constant text[] := pgtide.typed_columns(relation);
+  other record;
+  parent regclass;
+  part regclass;
+begin
+  for other in
+    select c.name, c.relation::regclass as relid
+      from pg_class k join pgtide.collection c on c.relation = k.oid
+     where (k.relkind = 'p' or parted) and k.oid <> relation
+       and case when k.oid <> relation then pgtide.typed_columns(k.oid) = columns end
+     order by c.id limit 3
+  loop
+    parent := case when parted then relation else other.relid end;
+    part := case when parted then other.relid else relation end;
+    raise warning 'table % cannot be attached to % as a partition while both are watched', part,
+      parent using hint = format('In one transaction: select pgtide.unwatch(%L); ALTER TABLE %s '
+        'ATTACH PARTITION %s ...', part, parent, part);
+  end loop;
+end $$;
+
 create or replace function pgtide.watch(
   relation regclass, collection text default null, key text[] default null,
   ignore_rls boolean default false, old_rows boolean default true) returns text
@@ -418,13 +494,17 @@ begin
   if not pgtide.is_collection_name(collection) then
     raise exception '"%" cannot be the name of a collection: letters, digits and _, at most 63, '
       'not beginning with a digit', collection
-      using errcode = '22023', hint = 'Give it a name with --as (collection => ...).';
+      using errcode = '22023', hint = format('Give it another (collection => ...): pgtide watch '
+        '%s --as %s', pgtide.shell_word(relation::text), pgtide.to_collection_name(collection));
   end if;
   select format('%I.%I', w.table_schema, w.table_name) into other from pgtide.collection w
    where w.name = watch.collection and w.id is distinct from was.id;
   if found then
     raise exception 'collection % is taken by table %', collection, other
-      using errcode = '42710', hint = 'Give another name with --as (collection => ...).';
+      using errcode = '42710', hint = format('Give another name (collection => ...): '
+        'pgtide watch %s --as %s', pgtide.shell_word(relation::text), pgtide.to_collection_name(
+          (select concat(n.nspname, '_', t.relname) from pg_class t
+             join pg_namespace n on n.oid = t.relnamespace where t.oid = relation)));
   end if;
   if key is null and was.key_given and not exists (
        select from pg_index where indrelid = relation and indisprimary and indimmediate) then
@@ -449,6 +529,7 @@ begin
     perform pgtide.mark_changed(was.id);
   end if;
   perform pgtide.tell('pgtide_catalog', '');  -- the bridges read anew what is watched
+  perform pgtide.warn_of_attach(relation);
   return collection;
 end $$;
 

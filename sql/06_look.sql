@@ -69,6 +69,43 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    order by r.root desc, w.tgname limit 1
 $$;
 
+-- What gives a collection's table its key again, where check_key() refuses it.
+create or replace function pgtide.key_mend(c pgtide.collection) returns text
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  cols text;
+  nullable text;
+  unproven name;
+  named name;
+begin
+  select string_agg(quote_ident(a.attname), ', ' order by k.n),
+         string_agg(format('ALTER COLUMN %I SET NOT NULL', a.attname), ', ' order by k.n)
+           filter (where not a.attnotnull),
+         min(u.conname)
+    into cols, nullable, unproven
+    from unnest(c.key_columns) with ordinality k(col, n)
+    join pg_attribute a on a.attrelid = c.relation and a.attnum = k.col and not a.attisdropped
+    left join pg_constraint u on u.conrelid = a.attrelid and u.contype = 'n'
+                             and u.conkey = array[a.attnum] and not u.convalidated
+  having count(*) = cardinality(c.key_columns)
+     and (pgtide.unfit_key_column(c.relation, c.key_columns)).col is null;
+  if cols is null then
+    return 'pgtide unwatch ' || pgtide.shell_word(c.name);
+  end if;
+  select k.conname into named from pg_constraint k
+   where k.conrelid = c.relation and k.contype = 'p';
+  return case
+    when not c.key_given and named is null
+      then format('ALTER TABLE %s ADD PRIMARY KEY (%s);', c.relation::regclass, cols)
+    when not c.key_given
+      then format('ALTER TABLE %s DROP CONSTRAINT %I, ADD PRIMARY KEY (%s);',
+                  c.relation::regclass, named, cols)
+    when nullable is not null then format('ALTER TABLE %s %s;', c.relation::regclass, nullable)
+    when unproven is not null
+      then format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', c.relation::regclass, unproven)
+    else format('CREATE UNIQUE INDEX ON %s (%s);', c.relation::regclass, cols) end;
+end $$;
+
 -- What is wrong with a collection and how to mend it; null: nothing. Reads only.
 create or replace function pgtide.fault(c pgtide.collection, out wrong text, out mend text)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -124,6 +161,7 @@ begin
         end if;
       exception when others then
         wrong := sqlerrm;
+        mend := pgtide.key_mend(c);
       end;
     end if;
     if wrong is null then

@@ -7,6 +7,7 @@
 #include "capture/fault.hpp"
 #include "capture/schema_owner.hpp"
 #include "capture/sql_files.hpp"
+#include "capture/table_names.hpp"
 #include "model/wording.hpp"
 
 namespace pgtide {
@@ -142,15 +143,15 @@ void set_for_transaction(pqxx::work& transaction, const char* name, const std::s
   transaction.exec_params("select set_config($1::text, $2::text, true)", name, value);
 }
 
-// What an operator's name for a table means in the search_path that he has, before it is set aside.
-// Only the reading of a name's text runs under it: no function or operator is looked up there.
-// `statement` has the name as its parameter, and returns an oid, or null.
-std::string resolve(pqxx::connection& connection, const char* statement, const std::string& name) {
-  pqxx::nontransaction look(connection);
-  look.exec("reset search_path");
-  const pqxx::result found = look.exec_params(statement, name);
-  look.exec("set search_path = pg_catalog, pg_temp");
-  return found[0][0].is_null() ? "0" : found[0][0].c_str();
+// The oid of the table that is to be watched.
+std::string find_table(pqxx::connection& connection, const WatchOptions& options) {
+  try {
+    return resolve(connection, "select $1::pg_catalog.regclass::pg_catalog.oid", options.table);
+  } catch (const pqxx::sql_error& error) {
+    if (sqlstate_of(error) == "42501") throw;
+    const std::string why = one_line(sentence_of(error.what()));
+    throw CaptureFault(ErrorKind::not_found, why + nearest_table(connection, options));
+  }
 }
 
 // PostgreSQL's array literal of the names: each quoted, with \ and " escaped.
@@ -192,6 +193,19 @@ class Caller {
   std::string guard_;
 };
 
+// Throws where no collection is called so, nor is a watched table: with the nearest that is.
+void require_watched(const Caller& caller, const std::string& name, const std::string& relation) {
+  const pqxx::result found = caller.call("select from pgtide.collection where name = " +
+                                         caller.quote(name) + "::text or relation = " + relation +
+                                         "::oid");
+  if (!found.empty()) return;
+  const pqxx::result rows = caller.call("select name from pgtide.collection order by 1");
+  std::vector<std::string> names;
+  for (const auto& row : rows) names.emplace_back(row[0].c_str());
+  throw CaptureFault(ErrorKind::not_found, "no collection is called " + one_line(name) +
+                                               nearest_collection(name, names));
+}
+
 void unwatch_all(const Caller& caller) {
   const pqxx::result names = caller.call("select name from pgtide.collection order by id");
   for (const auto& row : names)
@@ -214,6 +228,28 @@ constexpr const char* row_holders_sql =
     "left join pg_prepared_xacts x on l.pid is null and x.transaction = l.transactionid "
     "where a.pid is not null or x.gid is not null";
 
+// What refuses our tables: event triggers whose function stands in the failure's context. Null:
+// none does.
+constexpr const char* guards_sql =
+    "select format('; event trigger %s refuses it: let it pass schema pgtide (a primary key on the "
+    "log tables would cost every writer), or: %s pgtide install; %s', "
+    "string_agg(format('%I', e.evtname), ', '), "
+    "string_agg(format('ALTER EVENT TRIGGER %I DISABLE;', e.evtname), ' '), "
+    "string_agg(format('ALTER EVENT TRIGGER %I ENABLE%s;', e.evtname, case e.evtenabled "
+    "when 'A' then ' ALWAYS' when 'R' then ' REPLICA' else '' end), ' ')) "
+    "from pg_event_trigger e join pg_proc p on p.oid = e.evtfoid "
+    "where e.evtenabled <> 'D' and strpos($1::text, format(' %s() line ', p.oid::regproc)) > 0 "
+    "having count(*) > 0";
+
+// Throws again what the server has refused, with what to do where an event trigger did.
+[[noreturn]] void refuse_with_guards(pqxx::connection& connection, const std::string& text) {
+  const std::string why = one_line(sentence_of(text));
+  pqxx::nontransaction look(connection);
+  const pqxx::result guards = look.exec_params(guards_sql, text);
+  if (guards.empty()) throw;
+  throw CaptureFault(ErrorKind::conflict, why + one_line(guards[0][0].c_str()));
+}
+
 // Runs the files in one transaction; where a lock was waited for in vain, says who has it.
 void run_files(pqxx::connection& connection, const InstallOptions& options) {
   const auto on = [](bool given) { return given ? "on" : "off"; };
@@ -229,7 +265,9 @@ void run_files(pqxx::connection& connection, const InstallOptions& options) {
     return;
   } catch (const pqxx::sql_error& error) {
     waited = sentence_of(error.what());
-    if (!waited.starts_with("canceling statement due to lock timeout")) throw;
+    if (!waited.starts_with("canceling statement due to lock timeout")) {
+      refuse_with_guards(connection, error.what());
+    }
   }
   pqxx::nontransaction look(connection);
   const pqxx::result holders = look.exec(row_holders_sql);
@@ -268,9 +306,9 @@ Result<void> uninstall(const std::string& url, const WarningSink& warn) {
 
 Result<Watched> watch(const std::string& url, const WatchOptions& options) {
   return with_connection(url, "pgtide watch " + options.table, [&](pqxx::connection& connection) {
+    const WarningReceiver receiver(connection, options.warn);
     const Caller caller(connection);
-    const std::string table =
-        resolve(connection, "select $1::pg_catalog.regclass::pg_catalog.oid", options.table);
+    const std::string table = find_table(connection, options);
     const auto is = [](bool given) { return given ? "true" : "false"; };
     const pqxx::result answer = caller.call(
         "select pgtide.watch(t.oid::regclass, nullif(" + caller.quote(options.collection) +
@@ -287,9 +325,8 @@ Result<Watched> watch(const std::string& url, const WatchOptions& options) {
 Result<void> unwatch(const std::string& url, const std::string& table) {
   return with_connection(url, "pgtide unwatch " + table, [&](pqxx::connection& connection) {
     const Caller caller(connection);
-    const std::string relation =
-        resolve(connection, "select pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid",
-                table);
+    const std::string relation = resolve(connection, to_regclass_sql, table);
+    require_watched(caller, table, relation);
     caller.call("select case when exists (select from pgtide.collection where relation = " +
                 relation + "::oid) then pgtide.unwatch(" + relation +
                 "::oid::regclass) else pgtide.forget(" + caller.quote(table) + "::text) end");

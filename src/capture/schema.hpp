@@ -47,6 +47,7 @@ struct WatchOptions {
   std::vector<std::string> key{};  // empty: the primary key
   bool ignore_rls = false;
   bool old_rows = true;
+  WarningSink warn{};
 };
 
 // What was found under the name that was given: a stranger's schema may come first in the path.

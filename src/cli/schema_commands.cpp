@@ -51,6 +51,7 @@ int watch_command(const SettingSources& sources, const WatchCommand& command) {
     options.key = command.key;
     options.ignore_rls = command.ignore_rls;
     options.old_rows = !command.without_old_rows;
+    options.warn = warn;
     const auto done = watch(url, options);
     if (!done) return done.error();
     return "watched: table " + done->table + " of role " + done->owner + " is collection " +

@@ -113,6 +113,94 @@ TEST_CASE("names: what mends a table can be pasted into a shell, whatever it is 
   }
 }
 
+namespace {
+
+// What stands behind `mark` in the program's words, which ends the line.
+std::string command_after(const std::string& errors, const std::string& mark) {
+  const std::size_t at = errors.find(mark);
+  if (at == std::string::npos) return "";
+  const std::size_t start = at + mark.size();
+  return errors.substr(start, errors.find('\n', start) - start);
+}
+
+}  // namespace
+
+TEST_CASE("names: a name that is not there is answered by the nearest, in a command that works") {
+  InstalledDatabase database;
+  Shell shell(database.url());
+  database.run("create schema shop; create table \"User\" (id int primary key); "
+               "create table \"My Table\" (id int primary key); "
+               "create table shop.\"Order Lines\" (a int not null, \"b,c\" int not null, "
+               "unique (a, \"b,c\")); create table \"it's\" (id int primary key); "
+               "create table posts (id int primary key)");
+  struct Case {
+    const char* typed;  // for the shell
+    const char* meant;
+    const char* collection;
+  };
+  const Case cases[] = {
+      {"User", "\"User\"", "User"},
+      {"user", "\"User\"", "User"},
+      {"users", "\"User\"", "User"},
+      {"public.User", "\"User\"", "User"},
+      {"usr --as people", "\"User\"", "people"},
+      {"'My Table'", "\"My Table\"", "My_Table"},
+      {"mytable --without-old-rows", "\"My Table\"", "My_Table"},
+      {"shop.orderlines '--key=a,\"b,c\"'", "shop.\"Order Lines\"", "Order_Lines"},
+      {"order_lines '--key=a,\"b,c\"'", "shop.\"Order Lines\"", "Order_Lines"},
+      {"its", "\"it's\"", "it_s"},
+      {"post", "posts", "posts"},
+      {"nosuch.posts", "", ""},
+      {"elsewhere", "", ""},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(one.typed);
+    const ProgramEnd end = shell.paste(std::string("pgtide watch ") + one.typed);
+    CAPTURE(end.errors);
+    CHECK(end.code == 1);
+    const std::string meant = one.meant;
+    if (meant.empty()) {
+      CHECK(!holds(end.errors, "pgtide install"));
+      continue;
+    }
+    CHECK(holds(end.errors, "did you mean " + meant + "?"));
+    const std::string command = command_after(end.errors, "run: ");
+    CAPTURE(command);
+    const ProgramEnd done = shell.paste(command);
+    CAPTURE(done.errors);
+    CHECK(done.code == 0);
+    CHECK(holds(done.output, std::string(" is collection ") + one.collection + ";"));
+    const std::string wrong = std::string(one.collection) + "x";
+    const ProgramEnd unknown = shell.paste("pgtide unwatch " + wrong);
+    CHECK(holds(unknown.errors, std::string("did you mean ") + one.collection + "?"));
+    CHECK(shell.paste(command_after(unknown.errors, "run: ")).code == 0);
+  }
+  CHECK(holds(shell.paste("pgtide unwatch elsewhere").errors, "pgtide status lists them"));
+}
+
+TEST_CASE("names: where a name cannot be a collection's, the command that gives one works") {
+  InstalledDatabase database;
+  Shell shell(database.url());
+  database.run("create schema \"My Shop\"; create table posts (id int primary key); "
+               "create table \"My Shop\".posts (id int primary key); "
+               "create table \"1st; touch canary\" (id int primary key); "
+               "create table \"gr\u00f6\u00dfe\" (id int primary key)");
+  CHECK(shell.paste("pgtide watch posts").code == 0);
+  for (const char* typed :
+       {"'\"My Shop\".posts'", "'\"1st; touch canary\"'", "'\"gr\u00f6\u00dfe\"'"}) {
+    CAPTURE(typed);
+    const ProgramEnd end = shell.paste(std::string("pgtide watch ") + typed);
+    CAPTURE(end.errors);
+    CHECK(end.code == 1);
+    const std::string command = command_after(end.errors, "(collection => ...): ");
+    CHECK(command.starts_with("pgtide watch "));
+    const ProgramEnd done = shell.paste(command);
+    CAPTURE(done.errors);
+    CHECK(done.code == 0);
+    CHECK(!shell.betrayed());
+  }
+}
+
 TEST_CASE("names: what tells whose schema it is can be pasted into a shell, whoever owns it") {
   const Role maker;
   for (const std::string name : {"$(touch canary)", "a'; touch canary; 'b", "two words"}) {

@@ -210,6 +210,39 @@ TEST_CASE("install: refuses a publication FOR ALL TABLES unless forced") {
   CHECK(text_of(install(database.url(), {.force = true})) == "ok");
 }
 
+TEST_CASE("install: where an event trigger refuses tables without a key it says what to do") {
+  Database database;
+  database.run(R"(
+    create function want_keys() returns event_trigger language plpgsql as $$
+    declare made record;
+    begin
+      for made in select * from pg_event_trigger_ddl_commands() where object_type = 'table' loop
+        if not exists (select from pg_constraint where conrelid = made.objid and contype = 'p') then
+          raise exception 'table % has no primary key', made.object_identity;
+        end if;
+      end loop;
+    end $$;
+    create event trigger "Want keys" on ddl_command_end when tag in ('CREATE TABLE')
+      execute function want_keys();
+    alter event trigger "Want keys" enable always;
+    create function look_on() returns event_trigger language plpgsql as 'begin end';
+    create event trigger onlooker on ddl_command_end execute function look_on())");
+  const auto refused = install(database.url());
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message ==
+        "table pgtide.log0 has no primary key; event trigger \"Want keys\" refuses it: let it pass "
+        "schema pgtide (a primary key on the log tables would cost every writer), or: ALTER EVENT "
+        "TRIGGER \"Want keys\" DISABLE; pgtide install; ALTER EVENT TRIGGER \"Want keys\" ENABLE "
+        "ALWAYS;");
+  database.run("alter event trigger \"Want keys\" disable");
+  install_in(database);
+  database.run("alter event trigger \"Want keys\" enable always");
+  install_in(database);
+  database.run("create table t (id int primary key)");
+  CHECK(watch(database.url(), {.table = "t"}).ok());
+  CHECK(database.run("select * from pgtide.look()").empty());
+}
+
 TEST_CASE("uninstall: leaves no trace, while a table is watched and has partitions") {
   Database database;
   database.run(

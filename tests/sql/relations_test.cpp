@@ -326,6 +326,132 @@ TEST_CASE("look: what watch refuses is found and told when it comes later, with 
   }
 }
 
+TEST_CASE("look: what a key has lost is told with the statement that gives it back") {
+  struct Case {
+    const char* why;
+    const char* made;
+    std::vector<std::string> key;
+    const char* spoilt;
+    const char* mend;
+  };
+  const Case cases[] = {
+      {"no primary key", "create table t (id int primary key)", {},
+       "alter table t drop constraint t_pkey", "ALTER TABLE public.t ADD PRIMARY KEY (id);"},
+      {"two columns, in their order",
+       "create table t (\"B b\" int, a int, primary key (\"B b\", a))", {},
+       "alter table t drop constraint t_pkey",
+       "ALTER TABLE public.t ADD PRIMARY KEY (\"B b\", a);"},
+      {"a deferrable one", "create table t (id int primary key)", {},
+       "alter table t drop constraint t_pkey, add constraint \"A key\" primary key (id) deferrable",
+       "ALTER TABLE public.t DROP CONSTRAINT \"A key\", ADD PRIMARY KEY (id);"},
+      {"no unique index",
+       "create table t (a int not null, b int not null, constraint k unique (b, a))", {"a", "b"},
+       "alter table t drop constraint k", "CREATE UNIQUE INDEX ON public.t (a, b);"},
+      {"columns that may be null",
+       "create table t (a int not null, b int not null, n int not null, unique (a, b, n))",
+       {"a", "b", "n"}, "alter table t alter a drop not null, alter n drop not null",
+       "ALTER TABLE public.t ALTER COLUMN a SET NOT NULL, ALTER COLUMN n SET NOT NULL;"},
+      {"no column", "create table t (a int not null, b int not null, unique (a, b))", {"a", "b"},
+       "alter table t drop column b", "pgtide unwatch t"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(std::string(one.why));
+    InstalledDatabase database;
+    database.run(one.made);
+    const auto done = watch(database.url(), {.table = "t", .key = one.key});
+    REQUIRE_MESSAGE(done.ok(), (done.ok() ? "" : done.error().message));
+    database.run(one.spoilt);
+    CHECK(database.value("select mend from pgtide.look()") == one.mend);
+    if (std::string(one.mend).starts_with("pgtide")) {
+      CHECK(unwatch(database.url(), "t").ok());
+    } else {
+      database.run(one.mend);
+    }
+    CHECK(seen_faults(database) == "");
+  }
+}
+
+TEST_CASE("partitions: a table that is watched itself is attached as the watch of either says") {
+  const std::string alone = "create table alone (t text, id int primary key); ";
+  const std::string told = "table public.alone cannot be attached to public.parts as a partition "
+                           "while both are watched";
+  for (const bool parted_first : {true, false}) {
+    CAPTURE(parted_first);
+    InstalledDatabase database;
+    database.run(parted + alone + "create table others (id int primary key, n int)");
+    watch_table(database, "others");
+    std::string warned;
+    const auto warn = [&warned](std::string_view text) { warned += text; };
+    for (const char* table : {parted_first ? "parts" : "alone", parted_first ? "alone" : "parts"}) {
+      CHECK(warned == "");
+      REQUIRE(watch(database.url(), {.table = table, .warn = warn}).ok());
+    }
+    CHECK_MESSAGE(warned.find(told) != std::string::npos, warned);
+    const std::string attach =
+        "alter table public.parts attach partition public.alone for values from (100) to (200)";
+    database.run("insert into alone values ('x', 100)");
+    CHECK_FALSE(database.session().attempt(attach).ok());
+    const std::string unwatch_it = "select pgtide.unwatch('public.alone')";
+    CHECK_MESSAGE(warned.find(unwatch_it) != std::string::npos, warned);
+    database.run("begin; " + unwatch_it + "; " + attach + "; commit");
+    database.run("update alone set t = 'y'; insert into parts values (101, 'z')");
+    CHECK(logged(database).ends_with("parts u 100\nparts c 101\n"));
+    CHECK(seen_faults(database) == "");
+    CHECK(logged(database).ends_with("parts s\n"));
+  }
+}
+
+TEST_CASE("watch: a key of a type that gives two values one record id is refused, later told") {
+  struct Case {
+    const char* why;
+    const char* made;
+    std::vector<std::string> key;
+    const char* says;
+  };
+  const std::string alike = "table public.t cannot be watched: its key column k is of type ";
+  const std::string json = "jsonb, in which 1 and \"1\" have the same record id and null has none";
+  const Case cases[] = {
+      {"the primary key", "create table t (k jsonb primary key)", {}, "jsonb, in which"},
+      {"one of two columns", "create table t (n int, k jsonb, primary key (n, k))", {},
+       "jsonb, in which"},
+      {"a key that is named", "create table t (k jsonb not null unique)", {"k"},
+       "jsonb, in which"},
+      {"a domain", "create domain doc as jsonb; create table t (k doc primary key)", {},
+       "doc, in which"},
+      {"functions by their name", "create table t (k regproc primary key)", {},
+       "regproc, which prints different values alike"},
+      {"operators by theirs", "create table t (k regoper primary key)", {},
+       "regoper, which prints different values alike"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(std::string(one.why));
+    InstalledDatabase database;
+    database.run(one.made);
+    const auto refused = watch(database.url(), {.table = "t", .key = one.key});
+    REQUIRE_FALSE(refused.ok());
+    CAPTURE(refused.error().message);
+    CHECK(refused.error().message.starts_with(alike));
+    CHECK(refused.error().message.find(one.says) != std::string::npos);
+  }
+  // Within an array or a composite a value has its quotes.
+  InstalledDatabase database;
+  database.run("create table lists (k jsonb[] primary key)");
+  watch_table(database, "lists");
+  database.run("insert into lists values ('{1}'), (array['\"1\"'::jsonb]), (array['null'::jsonb])");
+  CHECK(database.run("select count(distinct record) from pgtide.log")[0][0] == "3");
+  empty_log(database);
+  // A key that becomes one.
+  database.run("create table t (k text primary key)");
+  watch_table(database, "t");
+  CHECK(seen_faults(database) == "");
+  database.run("alter table t alter column k type jsonb using to_jsonb(k)");
+  CHECK(seen_faults(database) == alike + json + ": pgtide unwatch t\n");
+  CHECK(logged(database) == "t s\n");
+  database.run("alter table t alter column k type text using k #>> '{}'");
+  CHECK(seen_faults(database) == "");
+  CHECK(logged(database) == "t s\nt s\n");
+}
+
 TEST_CASE("look: an unlogged partition is refused by watch, and found and told with its mend") {
   InstalledDatabase database;
   database.run(parted + "alter table low set unlogged");
