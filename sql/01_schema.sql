@@ -267,18 +267,77 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
    where l.pid is distinct from pg_backend_pid() and (a.pid is not null or x.gid is not null)
 $$;
 
+-- The moment until which one try to lock tables may wait, for all its locks together: whoever uses
+-- the tables stands still meanwhile, since it waits behind a lock that waits, or that we have.
+create or replace function pgtide.end_of_try() returns timestamptz
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select clock_timestamp() + interval '100 milliseconds'
+$$;
+
+-- A lock_timeout with which so many waits end by then, one after the other. PostgreSQL counts in
+-- milliseconds, and 0 is none.
+create or replace function pgtide.time_for_waits(until timestamptz, waits bigint default 1)
+returns text
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select greatest(floor(extract(epoch from until - clock_timestamp()) * 1000 / waits),
+                  1)::bigint::text
+$$;
+
+create or replace function pgtide.lock_one(relation regclass, mode text, until timestamptz)
+returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform set_config('lock_timeout', pgtide.time_for_waits(until), true);
+  if (select c.relkind = 'S' from pg_class c where c.oid = relation) then
+    -- No LOCK TABLE takes a sequence; this changes nothing, and is ACCESS EXCLUSIVE.
+    execute format('alter sequence %s owner to %I', relation, (
+      select r.rolname from pg_class c join pg_roles r on r.oid = c.relowner
+       where c.oid = relation));
+    return;
+  end if;
+  execute format('lock table only %s in %s mode%s', relation, mode,
+                 case when clock_timestamp() < until then '' else ' nowait' end);
+end $$;
+
+-- Locks tables and their partitions, and waits until then, not so long for each: a stranger may let
+-- go of one after the other. Null: all are locked. Else none is, and this one was not to be had.
+create or replace function pgtide.try_locks(tables regclass[], mode text, until timestamptz)
+returns regclass
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before constant text := current_setting('lock_timeout');
+  root regclass;
+  busy regclass;
+begin
+  foreach root in array tables loop
+    busy := root;
+    perform pgtide.lock_one(root, mode, until);
+    -- Only now, since none is attached or detached any more.
+    for busy in select c.oid from pgtide.partitions_below(root) p join pg_class c on c.oid = p
+                 where c.relkind in ('r', 'p') and pg_has_role(current_user, c.relowner, 'USAGE')
+                 order by 1 loop
+      perform pgtide.lock_one(busy, mode, until);
+    end loop;
+  end loop;
+  perform set_config('lock_timeout', before, true);
+  return null;
+exception when lock_not_available or deadlock_detected then
+  return busy;
+end $$;
+
 -- Runs a statement that needs a lock on a relation, or to write rows of the catalog, which a
--- stranger may keep from us: with a short wait, again and again, for whoever uses the relation
--- waits behind a lock that waits, or that we have. What the statement has locked is free between.
+-- stranger may keep from us: with short waits, again and again. What the statement has locked is
+-- free between. A statement that waits more than four times sees to its waits itself.
 create or replace function pgtide.alter_patiently(relation regclass, statement text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   before constant text := current_setting('lock_timeout');
   patience constant interval := pgtide.patience();
+  busy text;
 begin
   loop
     begin
-      perform set_config('lock_timeout', '100ms', true);
+      perform set_config('lock_timeout', pgtide.time_for_waits(pgtide.end_of_try(), 4), true);
       execute statement;
       perform set_config('lock_timeout', before, true);
       return;
@@ -288,7 +347,9 @@ begin
          or sqlerrm like '% stayed locked for %' then
         raise;
       end if;
+      get stacked diagnostics busy = table_name;  -- one that take_up() has waited for in vain
       if clock_timestamp() > now() + patience then
+        relation := coalesce(nullif(busy, '')::oid::regclass, relation);
         raise exception '% stayed locked for %', relation, patience using errcode = '55P03',
           hint = coalesce((
             select format('It is held by %s End it, and try again.',

@@ -3,39 +3,31 @@ set search_path = pg_catalog, pg_temp;
 
 drop function if exists pgtide.holders_of(regclass) cascade;  -- lock_holders() now
 
--- Takes the lock that CREATE TRIGGER needs with a short wait, again and again, for a waiting lock
--- makes every later writer of the table wait behind it.
+-- Locks tables and their partitions with a short wait for all of them, again and again, for a lock
+-- that waits makes every later writer of the table wait behind it.
 create or replace function pgtide.lock_patiently(tables regclass[], mode text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  before constant text := current_setting('lock_timeout');
   patience constant interval := pgtide.patience();
-  t regclass;
+  busy regclass;
 begin
   loop
-    begin
-      perform set_config('lock_timeout', '100ms', true);
-      foreach t in array tables loop
-        if (select c.relkind = 'S' from pg_class c where c.oid = t) then
-          -- No LOCK TABLE takes a sequence; this changes nothing, and is ACCESS EXCLUSIVE.
-          execute format('alter sequence %s owner to %I', t, (
-            select r.rolname from pg_class c join pg_roles r on r.oid = c.relowner
-             where c.oid = t));
-        else
-          execute format('lock table %s in %s mode', t, mode);
-        end if;
-      end loop;
-      perform set_config('lock_timeout', before, true);
-      return;
-    exception when lock_not_available or deadlock_detected then
-      if clock_timestamp() > now() + patience then
-        raise exception 'table % stayed locked for %', t, patience using errcode = '55P03',
-          hint = format('A long transaction or a VACUUM holds it%s. Try again later.',
-                        (select ': ' || string_agg(h.who, ', ') from pgtide.lock_holders(t) h));
-      end if;
-    end;
+    busy := pgtide.try_locks(tables, mode, pgtide.end_of_try());
+    exit when busy is null;
+    perform pgtide.give_up_after(patience, busy);
     perform pg_sleep(0.05 + random() * 0.2);
   end loop;
+end $$;
+
+-- Raises where this transaction has waited for a table for as long as we have patience.
+create or replace function pgtide.give_up_after(patience interval, busy regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if clock_timestamp() > now() + patience then
+    raise exception 'table % stayed locked for %', busy, patience using errcode = '55P03',
+      hint = format('A long transaction or a VACUUM holds it%s. Try again later.',
+                    (select ': ' || string_agg(h.who, ', ') from pgtide.lock_holders(busy) h));
+  end if;
 end $$;
 
 create or replace function pgtide.is_collection_name(name text) returns boolean
@@ -96,14 +88,15 @@ begin
                   join pgtide.collection w on w.relation = p) then
     why := 'has a partition that is watched by itself: unwatch that first';
   else
-    select p into other from pgtide.partitions_below(c.oid) p join pg_class k on k.oid = p
-     where k.relkind = 'f' limit 1;
+    select p into other from pgtide.partitions_below(c.oid) p
+     where (select k.relkind from pg_class k where k.oid = p) = 'f' limit 1;
     if found then
       why := 'has a foreign table as a partition';
       return;
     end if;
-    select p into other from pgtide.partitions_below(c.oid) p join pg_class k on k.oid = p
-     where k.relkind = 'r' and k.relpersistence = 'u' limit 1;
+    select p into other from pgtide.partitions_below(c.oid) p
+     where (select k.relkind = 'r' and k.relpersistence = 'u' from pg_class k where k.oid = p)
+     limit 1;
     if found then
       why := format('has a partition that is unlogged, %s: a crash empties it and tells nobody',
                     other::regclass);
@@ -407,19 +400,58 @@ begin
   return w.id;
 end $$;
 
+-- Writes the rows of the catalog of a table and its partitions, as they are, and so has them until
+-- the transaction ends: CREATE TRIGGER, which writes them under its lock, would wait there for each
+-- that a stranger has written. Only who has a right on a table can, and then its row has an ACL. No
+-- writer of the table waits meanwhile; who would write the row without asking, VACUUM and CREATE
+-- INDEX, does.
+create or replace function pgtide.claim_rows(relation regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+  -- It has no right there, so REVOKE alters nothing.
+  nobody constant name := coalesce((select m.capture_role from pgtide.meta m), 'pg_signal_backend');
+  t regclass;
+begin
+  perform set_config('lock_timeout', '100', true);
+  for t in select c.oid from pg_class c
+            where c.oid in (select relation::oid union all select pgtide.partitions_below(relation))
+              and c.relkind in ('r', 'p') and c.relacl is not null
+              and pg_has_role(current_user, c.relowner, 'USAGE')
+              and not exists (select from aclexplode(c.relacl) a
+                               where a.grantee = (select oid from pg_roles where rolname = nobody))
+            order by 1 loop
+    execute format('lock table only %s in share update exclusive mode', t);
+    execute format('revoke truncate on table %s from %I', t, nobody);
+  end loop;
+end $$;
+
 -- The part of watch() that has the table's lock, in which writers wait: so what can be done before
--- is done before (`w` has a number then), and who calls this sees to it that it waits for nothing.
+-- is done before (`w` has a number then), and all waits of a call together end in a tenth of a
+-- second.
 create or replace function pgtide.take_up(w pgtide.collection) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   was oid := (select c.relation from pgtide.collection c where c.id = w.id);
+  until timestamptz;
+  busy regclass;
 begin
+  perform pgtide.claim_rows(w.relation);
+  until := pgtide.end_of_try();
   if was <> w.relation then
-    perform pgtide.drop_functions(pgtide.functions_of(w.id));
-    perform pgtide.write_functions(w, true);
+    busy := pgtide.try_drop(pgtide.functions_of(w.id), until);
+    if busy is null then perform pgtide.write_functions(w, true); end if;
   end if;
-  execute format('lock table %s in share row exclusive mode', w.relation::regclass);
+  if busy is null then
+    busy := pgtide.try_locks(array[w.relation]::regclass[], 'share row exclusive', until);
+  end if;
+  if busy is not null then
+    raise exception 'table % is locked', busy
+      using errcode = '55P03', table = busy::oid::text;
+  end if;
   perform pgtide.write_functions(w, false);  -- again, if somebody has altered the table since
+  perform set_config('lock_timeout', pgtide.time_for_waits(
+    until, (select count(*) from pgtide.partitions_below(w.relation)) + 4), true);
   perform pgtide.put_triggers(w.id, w.relation);
   update pgtide.collection c set guard = pgtide.guard_of(c.id, c.relation), reported = null
    where c.id = w.id;
@@ -575,25 +607,59 @@ language sql set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- Drops capture functions and the triggers that hang on them, wherever those are: to own the
--- functions suffices. Who owns the tables as well waits for them patiently.
+-- functions suffices. It waits until then for all of it. Null: they are gone; else the table that
+-- was not to be had.
+create or replace function pgtide.try_drop(functions regprocedure[], until timestamptz)
+returns regclass
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before constant text := current_setting('lock_timeout');
+  tables regclass[];
+  others regclass[];  -- of other owners: DROP FUNCTION waits for each
+  busy regclass;
+  f regprocedure;
+begin
+  select coalesce(array_agg(distinct t.oid::regclass) filter (where o.own and g.tgparentid = 0),
+                  '{}'),
+         coalesce(array_agg(distinct t.oid::regclass) filter (where not o.own), '{}')
+    into tables, others
+    from pg_trigger g join pg_class t on t.oid = g.tgrelid
+   cross join lateral (select pg_has_role(current_user, t.relowner, 'USAGE') as own) o
+   where g.tgfoid = any (functions);
+  busy := pgtide.try_locks(tables, 'access exclusive', until);
+  if busy is not null then return busy; end if;
+  begin
+    busy := coalesce(others[1], tables[1], 'pgtide.fingerprint');
+    perform set_config('lock_timeout',
+                       pgtide.time_for_waits(until, cardinality(others) + 8), true);
+    foreach f in array functions loop
+      delete from pgtide.fingerprint p where p.function = f::text;
+      execute format('drop function %s cascade', f);
+    end loop;
+    perform set_config('lock_timeout', before, true);
+    return null;
+  exception when lock_not_available or deadlock_detected then
+    return busy;
+  end;
+end $$;
+
 create or replace function pgtide.drop_functions(functions regprocedure[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  tables regclass[];
-  f regprocedure;
-  before constant text := current_setting('lock_timeout');
+  patience constant interval := pgtide.patience();
+  busy regclass;
 begin
-  select coalesce(array_agg(distinct g.tgrelid::regclass), '{}') into tables
-    from pg_trigger g join pg_class t on t.oid = g.tgrelid
-   where g.tgfoid = any (functions) and g.tgparentid = 0
-     and pg_has_role(current_user, t.relowner, 'USAGE');
-  perform pgtide.lock_patiently(tables, 'access exclusive');
-  perform set_config('lock_timeout', '5s', true);
-  foreach f in array functions loop
-    delete from pgtide.fingerprint p where p.function = f::text;
-    execute format('drop function %s cascade', f);
+  loop
+    begin
+      busy := pgtide.try_drop(functions, pgtide.end_of_try());
+      exit when busy is null;
+      -- Here ends what has the locks.
+      raise exception 'table % is locked', busy using errcode = '55P03';
+    exception when lock_not_available then
+      perform pgtide.give_up_after(patience, busy);
+    end;
+    perform pg_sleep(0.05 + random() * 0.2);
   end loop;
-  perform set_config('lock_timeout', before, true);
 end $$;
 
 -- Ends a collection by its name, whether its table still exists or not.

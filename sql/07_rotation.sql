@@ -107,11 +107,30 @@ end $$;
 -- mean nothing any more. Every cursor from before expires.
 create or replace function pgtide.begin_anew() returns void
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
+declare
+  patience constant interval := pgtide.patience();
+  until timestamptz;
+  busy regclass;
 begin
-  perform pgtide.lock_patiently(
-    array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
-          'pgtide.tick2']::regclass[], 'access exclusive');
-  truncate pgtide.log0, pgtide.log1, pgtide.log2, pgtide.tick0, pgtide.tick1, pgtide.tick2;
+  loop
+    begin
+      until := pgtide.end_of_try();
+      busy := pgtide.try_locks(
+        array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
+              'pgtide.tick2']::regclass[], 'access exclusive', until);
+      if busy is null then
+        -- TRUNCATE waits for their indexes, and for TOAST tables and theirs: strangers lock those.
+        busy := 'pgtide.log0';
+        perform set_config('lock_timeout', pgtide.time_for_waits(until, 16), true);
+        truncate pgtide.log0, pgtide.log1, pgtide.log2, pgtide.tick0, pgtide.tick1, pgtide.tick2;
+        exit;
+      end if;
+    exception when lock_not_available or deadlock_detected then null;
+    end;
+    perform pgtide.give_up_after(patience, busy);
+    perform pg_sleep(0.05 + random() * 0.2);
+  end loop;
+  perform set_config('lock_timeout', '100ms', true);
   update pgtide.rotation set seal = null, switched_at = null;
   update pgtide.meta m
      set epoch = pgtide.random_bigint(), horizon = 0, rotated_at = clock_timestamp(),
