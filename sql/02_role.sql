@@ -44,6 +44,37 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
      and p.proname in (format('capture_%s', c), format('truncate_%s', c)) and p.pronargs = 0
 $$;
 
+-- Takes from the capture role what others have granted it, as far as we may, and refuses what lets
+-- others do what it may. Who has ADMIN OPTION on any role, on PostgreSQL 15 and older every role on
+-- itself, can grant it that role: that alone must not keep us from an upgrade.
+create or replace function pgtide.end_memberships(role name) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before constant text := current_setting('lock_timeout');
+  other record;
+begin
+  for other in select * from pgtide.memberships_of_others(role) loop
+    begin
+      perform set_config('lock_timeout', '2s', true);  -- a GRANT or REVOKE that is not committed
+      execute other.revoke;
+      perform set_config('lock_timeout', before, true);
+    exception when insufficient_privilege or lock_not_available or internal_error then
+      if sqlstate = 'XX000' and not starts_with(sqlerrm, 'tuple concurrently ') then
+        raise;
+      end if;
+      if other.member = role
+         and not (select r.rolsuper from pg_roles r where r.rolname = other.of_role) then
+        raise warning 'role % is a member of role %, and % could not revoke that', other.member,
+          other.of_role, current_user using hint = format('As a superuser: %s;', other.revoke);
+      else
+        raise exception 'role % is a member of role %, and % may not revoke that', other.member,
+          other.of_role, current_user using errcode = '42501',
+          hint = format('As a superuser: %s; then install again.', other.revoke);
+      end if;
+    end;
+  end loop;
+end $$;
+
 create or replace function pgtide.prepare_role() returns name
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -52,7 +83,6 @@ declare
   recent constant boolean := current_setting('server_version_num')::int >= 160000;
   mend text := format('GRANT %I TO %I WITH ADMIN OPTION;', role, current_user);
   can_set boolean;
-  other record;
 begin
   if not exists (select from pg_roles where rolname = role) then
     begin
@@ -95,37 +125,41 @@ begin
       return null;
     end;
   end if;
-  for other in select * from pgtide.memberships_of_others(role) loop
-    begin
-      execute other.revoke;
-    exception when insufficient_privilege then
-      raise exception 'role % is a member of role %, and % may not revoke that', other.member,
-        other.of_role, current_user using errcode = '42501',
-        hint = format('As a superuser: %s; then install again.', other.revoke);
-    end;
-  end loop;
+  perform pgtide.end_memberships(role);
   return role;
 end $$;
+
+-- The functions and relations in our schemas, and what is to be found of them, is looked for by the
+-- index of pg_depend: anybody may fill pg_proc and pg_class, a temporary schema suffices, and the
+-- leader makes no tick while it looks. The planner, which may take a stranger's million of rows for
+-- ours, has no choice; what it has none for would seem dear enough to compile.
+create or replace function pgtide.own_objects() returns table (class oid, object oid)
+language sql stable rows 300 set search_path = pg_catalog, pg_temp set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  select d.classid, d.objid
+    from (select oid from pg_namespace where nspname in ('pgtide', 'pgtide_api') offset 0) n
+   cross join lateral (
+         select classid, objid from pg_depend
+          where refclassid = 'pg_namespace'::regclass and refobjid = n.oid
+            and classid in ('pg_proc'::regclass, 'pg_class'::regclass) offset 0) d
+$$;
 
 -- What extensions have put into our schemas: CREATE on the database suffices to make a trusted one
 -- there. What we noted when we made it is ours, whatever an extension takes it for.
 create or replace function pgtide.extension_objects()
 returns table (extension name, class oid, object oid)
-language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
-  select e.extname, o.class, o.oid
-    from (select p.tableoid as class, p.oid
-            from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-           where n.nspname in ('pgtide', 'pgtide_api')
-             and not exists (select from pgtide.fingerprint f
-                              where f.function = p.oid::regprocedure::text)
-          union all
-          select c.tableoid, c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-           where n.nspname in ('pgtide', 'pgtide_api')
-             and not exists (select from pgtide.fingerprint f
-                              where f.function = 'view ' || c.oid::regclass::text)) o
-    join pg_depend d on d.classid = o.class and d.objid = o.oid and d.deptype = 'e'
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  select e.extname, o.class, o.object
+    from pgtide.own_objects() o
+    join pg_depend d on d.classid = o.class and d.objid = o.object and d.deptype = 'e'
                     and d.refclassid = 'pg_extension'::regclass
     join pg_extension e on e.oid = d.refobjid
+   where not exists (
+           select from pgtide.fingerprint f
+            where f.function = case o.class when 'pg_proc'::regclass
+                                            then o.object::regprocedure::text
+                                            else 'view ' || o.object::regclass::text end)
 $$;
 
 -- Who has rights that no function of ours gave: by ALTER DEFAULT PRIVILEGES, or by hand. An
@@ -135,28 +169,29 @@ $$;
 -- EXECUTE that one's function, which serves no relation but its own. `functions`: on these alone.
 create or replace function pgtide.rights_of_others(functions oid[] default null)
 returns table (kind text, object text, who text)
-language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
   select o.kind, o.object, coalesce(quote_ident(g.rolname), 'public')
     from (select 'function' as kind, p.oid::regprocedure::text as object, p.proowner as owner,
                  coalesce(p.proacl, acldefault('f', p.proowner)) as acl
-            from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-           where n.nspname in ('pgtide', 'pgtide_api')
+            from pgtide.own_objects() w join pg_proc p on p.oid = w.object
+           where w.class = 'pg_proc'::regclass
              and (functions is null or p.oid = any (functions))
              and (p.tableoid, p.oid) not in (
                    select x.class, x.object from pgtide.extension_objects() x)
           union all
           select case when c.relkind = 'S' then 'sequence' else 'table' end,
                  c.oid::regclass::text, c.relowner, c.relacl
-            from pg_class c join pg_namespace n on n.oid = c.relnamespace
-           where n.nspname in ('pgtide', 'pgtide_api') and c.relkind in ('r', 'S', 'v')
+            from pgtide.own_objects() w join pg_class c on c.oid = w.object
+           where w.class = 'pg_class'::regclass and c.relkind in ('r', 'S', 'v')
              and functions is null
              and (c.tableoid, c.oid) not in (
                    select x.class, x.object from pgtide.extension_objects() x)
           union all
           select 'table', c.oid::regclass::text, c.relowner, t.attacl
-            from pg_class c join pg_attribute t on t.attrelid = c.oid
-            join pg_namespace n on n.oid = c.relnamespace
-           where n.nspname in ('pgtide', 'pgtide_api') and c.relkind in ('r', 'v')
+            from pgtide.own_objects() w join pg_class c on c.oid = w.object
+            join pg_attribute t on t.attrelid = c.oid
+           where w.class = 'pg_class'::regclass and c.relkind in ('r', 'v')
              and t.attacl is not null and functions is null
           union all
           select 'schema', n.nspname, n.nspowner, n.nspacl
@@ -355,12 +390,17 @@ $$;
 drop function if exists pgtide.stray_triggers() cascade;
 create function pgtide.stray_triggers()
 returns table (relation regclass, trigger name, serves boolean)
-language sql stable set search_path = pg_catalog, pg_temp as $$
+language sql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off
+as $$
   select t.tgrelid::regclass, t.tgname, x.is_root or x.is_partition
-    from pg_trigger t
-    join pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'pgtide'::regnamespace
-    join pg_class c on c.oid = t.tgrelid
-    join pg_namespace s on s.oid = c.relnamespace
+    from pgtide.own_objects() o
+   cross join lateral (select * from pg_proc where oid = o.object offset 0) p
+   cross join lateral (select objid from pg_depend
+                        where refclassid = o.class and refobjid = p.oid
+                          and classid = 'pg_trigger'::regclass offset 0) d
+   cross join lateral (select * from pg_trigger where oid = d.objid offset 0) t
+   cross join lateral (select * from pg_class where oid = t.tgrelid offset 0) c
+   cross join lateral (select * from pg_namespace where oid = c.relnamespace offset 0) s
     left join pgtide.collection w
       on w.id::text = substring(p.proname from '^(?:capture|truncate)_([0-9]+)$')
    cross join lateral (select
@@ -368,7 +408,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                     false) as is_root,
            c.relispartition and exists (select from pg_partition_ancestors(c.oid) a
                                          where a.relid = w.relation) as is_partition) x
-   where t.tgparentid = 0 and not t.tgisinternal
+   where o.class = 'pg_proc'::regclass and p.pronamespace = 'pgtide'::regnamespace
+     and t.tgfoid = p.oid and t.tgparentid = 0 and not t.tgisinternal
      and not (x.is_root and t.tgname = '!pgtide' and starts_with(p.proname, 'capture_'))
      and not (w.id is not null and t.tgname = '!pgtide_truncate'
               and starts_with(p.proname, 'truncate_')
@@ -380,19 +421,22 @@ $$;
 
 -- What is not as it was installed, and who has rights that nobody should have.
 create or replace function pgtide.schema_faults() returns table (wrong text, mend text)
-language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
+language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
+set enable_seqscan = off set enable_mergejoin = off set jit = off as $$
   select case when f.function is null
                 then format('function %s is not one of pgtide''s', p.oid::regprocedure)
               when p.oid is null then format('function %s is gone', f.function)
               else format('function %s is not as it was installed', f.function) end,
          case when f.function is not null then 'pgtide install'
-              when exists (select from pg_trigger t where t.tgfoid = p.oid)
+              when exists (select from pg_depend d
+                            where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid
+                              and d.classid = 'pg_trigger'::regclass)
                 then format('DROP FUNCTION %s CASCADE;', p.oid::regprocedure)
               else format('DROP FUNCTION %s;', p.oid::regprocedure) end
     from (select * from pgtide.fingerprint where not starts_with(function, 'view ')) f
-    full join (select p.oid from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                where n.nspname in ('pgtide', 'pgtide_api')
-                  and (p.tableoid, p.oid) not in (
+    full join (select o.object as oid from pgtide.own_objects() o
+                where o.class = 'pg_proc'::regclass
+                  and (o.class, o.object) not in (
                     select x.class, x.object from pgtide.extension_objects() x)) p
       on p.oid::regprocedure::text = f.function
    where f.print is distinct from pgtide.print_of(p.oid)
@@ -404,8 +448,8 @@ language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifi
               else 'pgtide install' end
     from (select * from pgtide.fingerprint where starts_with(function, 'view ')) f
     full join (select c.oid::regclass::text as name, pgtide.print_of_view(c.oid) as print
-                 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                where n.nspname in ('pgtide', 'pgtide_api') and c.relkind = 'v'
+                 from pgtide.own_objects() w join pg_class c on c.oid = w.object
+                where w.class = 'pg_class'::regclass and c.relkind = 'v'
                   and (c.tableoid, c.oid) not in (
                    select x.class, x.object from pgtide.extension_objects() x)) v
       on 'view ' || v.name = f.function
@@ -488,6 +532,8 @@ end $$;
 
 create or replace function pgtide.leave_role(was name) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  before constant text := current_setting('lock_timeout');
 begin
   execute format('revoke all on all tables in schema pgtide from %I', was);
   execute format('revoke all on all sequences in schema pgtide from %I', was);
@@ -496,10 +542,18 @@ begin
   if not exists (select from pg_shdepend d join pg_roles r on r.oid = d.refobjid
                   where d.refclassid = 'pg_authid'::regclass and r.rolname = was) then
     begin
+      -- Anybody may have granted it something in a transaction that is open, in any database.
+      perform set_config('lock_timeout', '2s', true);
       execute format('drop role %I', was);
-    exception when insufficient_privilege or dependent_objects_still_exist then
-      raise warning 'role % is not used any more, and % may not drop it', was, current_user
-        using hint = format('DROP ROLE %I;', was);
+      perform set_config('lock_timeout', before, true);
+    exception
+      when lock_not_available then
+        raise warning 'role % is not used any more, and stays: a transaction that has to do with '
+          'it has not ended', was using hint = format('Later: DROP OWNED BY %1$I; DROP ROLE %1$I;',
+                                                      was);
+      when insufficient_privilege or dependent_objects_still_exist then
+        raise warning 'role % is not used any more, and % may not drop it', was, current_user
+          using hint = format('DROP ROLE %I;', was);
     end;
   end if;
 end $$;

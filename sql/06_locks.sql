@@ -59,6 +59,22 @@ exception when lock_not_available then
   return false;
 end $$;
 
+-- The schema's tables and views, each with what may be locked of it: itself, its indexes, its TOAST
+-- table and that one's.
+create or replace function pgtide.own_relations() returns table (locked oid, relname name)
+language sql stable rows 60 set search_path = pg_catalog, pg_temp set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+  select l.locked, c.relname
+    from pgtide.own_objects() o
+    join pg_class c on c.oid = o.object and c.relkind in ('r', 'v')
+                   and c.relnamespace = 'pgtide'::regnamespace
+   cross join lateral (
+         select c.oid union all select c.reltoastrelid
+         union all select i.indexrelid from pg_index i where i.indrelid = c.oid
+         union all select i.indexrelid from pg_index i where i.indrelid = c.reltoastrelid) l(locked)
+   where o.class = 'pg_class'::regclass
+$$;
+
 -- Locks on the schema's tables, views and indexes that a role has which is no member of the
 -- schema's owner: nextval() and currval() of a relation's number take one before they look at
 -- rights, and keep it until the transaction ends. They keep us from TRUNCATE and ALTER TABLE. A
@@ -78,11 +94,8 @@ begin
            min(coalesce(a.xact_start, x.prepared)) as since,
            array_agg(distinct c.relname::text order by c.relname::text) as tables
       from pg_locks l
-      join pg_class k on k.oid = l.relation
-      left join pg_index i on i.indexrelid = k.oid
-      left join pg_class t on t.reltoastrelid = coalesce(i.indrelid, k.oid)
-      join pg_class c on c.oid = coalesce(t.oid, i.indrelid, k.oid)
-      join pg_namespace n on n.oid = c.relnamespace
+      join pgtide.own_relations() c on c.locked = l.relation
+      join pg_namespace n on n.nspname = 'pgtide'
       left join pg_stat_activity a on a.pid = l.pid
       left join pg_locks own on l.pid is null and own.pid is null and own.granted
         and own.locktype = 'transactionid' and own.virtualtransaction = l.virtualtransaction
@@ -90,7 +103,6 @@ begin
       join pg_roles r on r.oid = a.usesysid or r.rolname = x.owner
      where l.locktype = 'relation' and l.granted
        and l.database = (select oid from pg_database where datname = current_database())
-       and n.nspname = 'pgtide' and c.relkind in ('r', 'v')
        and not starts_with(c.relname, 'own_log')
        and not pg_has_role(r.oid, n.nspowner, 'MEMBER')
      group by a.pid, x.gid, r.rolname, l.mode = 'AccessShareLock'

@@ -106,9 +106,11 @@ begin
     else format('CREATE UNIQUE INDEX ON %s (%s);', c.relation::regclass, cols) end;
 end $$;
 
--- What is wrong with a collection and how to mend it; null: nothing. Reads only.
+-- What is wrong with a collection and how to mend it; null: nothing. Reads only. Here and in seen()
+-- the catalog is read by its indexes, whatever others have put there (own_objects() says why).
 create or replace function pgtide.fault(c pgtide.collection, out wrong text, out mend text)
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   t pg_class;
   named regclass := pgtide.find_table(c.table_schema, c.table_name);
@@ -176,7 +178,8 @@ end $$;
 
 -- The table of a collection as it is now: oid, names, columns, filenodes and triggers.
 create or replace function pgtide.seen(c pgtide.collection) returns pgtide.collection
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   named regclass := pgtide.find_table(c.table_schema, c.table_name);
   called constant regprocedure := to_regprocedure(format('pgtide.capture_%s()', c.id));

@@ -17,6 +17,9 @@ constexpr auto tick_gap = 2ms;        // CAPTURE, "Ticks"
 constexpr std::chrono::microseconds deaf_poll = 50ms;
 constexpr auto look_interval = 30s;   // CAPTURE, "The writer is never harmed"
 constexpr auto look_pause = 1s;       // where there are too many tables for one look
+// A pause is so many times as long as the look before it at least: no tick is made while it lasts,
+// and anybody may ask for the next one, or make the catalog such that it takes long.
+constexpr auto pause_per_look = 9;
 
 std::uint64_t random_nonce() {
   static thread_local std::mt19937_64 random(
@@ -129,13 +132,15 @@ pqxx::result Leader::run_tick(std::uint64_t nonce, bool with_rows) {
 void Leader::keep_house() {
   const auto now = Clock::now();
   if (now >= look_due_) {
-    looked_at_ = now;
     look();
     const bool all = context_.catalogs.has_looked_at_all();
-    look_due_ = now + (all ? look_interval : look_pause);
     if (all) context_.refresh_catalog(session_);
     look_for_followers();
     if (all) reader_.rest();
+    const auto ended = Clock::now();
+    look_welcome_at_ =
+        ended + std::max<Clock::duration>(look_pause, pause_per_look * (ended - now));
+    look_due_ = all ? std::max(now + look_interval, look_welcome_at_) : look_welcome_at_;
   } else if (context_.catalog_is_due()) {
     context_.refresh_catalog(session_);
   }
@@ -203,7 +208,7 @@ void Leader::take(const std::vector<DatabaseSession::Notice>& notices) {
   if (!catalog_changed) return;
   context_.note_catalog_notice();
   // What was wrong with a table may be mended.
-  look_due_ = std::min(look_due_, looked_at_ + look_pause);
+  look_due_ = std::min(look_due_, look_welcome_at_);
 }
 
 }  // namespace pgtide

@@ -54,8 +54,8 @@ class Leader {
   bool has_followers_ = false;
   Clock::time_point made_at_{};   // when the last tick was made
   Clock::time_point asked_at_{};  // when the last tick's statement was sent
-  Clock::time_point looked_at_{};
   Clock::time_point look_due_{};
+  Clock::time_point look_welcome_at_{};  // not before, whoever asks for one
   Clock::time_point followers_due_{};
   Clock::time_point listen_due_{};
   bool listens_ = false;
