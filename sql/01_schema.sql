@@ -147,8 +147,8 @@ begin
         execute 'select from pgtide.turn where what = ''watch'' for update';
       end if;
     exception when lock_not_available then
-      select string_agg(distinct format('process %s (%s)', a.pid, a.application_name), ', ')
-        into holders
+      select string_agg(distinct format('process %s (%s)', a.pid, quote_literal(
+                                          left(a.application_name, 20))), ', ') into holders
         from pg_locks l join pg_stat_activity a on a.pid = l.pid
        where l.relation = turn::regclass and l.granted and l.pid <> pg_backend_pid()
          and l.mode in ('RowShareLock', 'ExclusiveLock', 'AccessExclusiveLock')
@@ -214,11 +214,18 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval
 $$;
 
+-- A process, with what it calls itself: anything, so it is cut and quoted, or it would read like
+-- ours, and name another process to be ended.
+create or replace function pgtide.named_backend(pid int, called text) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format('process %s (%s)', pid, quote_literal(left(called, 20)))
+$$;
+
 -- Who has a lock on a relation, in one of the modes; null: in any.
 create or replace function pgtide.lock_holders(relation regclass, modes text[] default null)
 returns table (pid int, who text)
 language sql volatile set search_path = pg_catalog, pg_temp as $$
-  select distinct a.pid, format('process %s (%s)', a.pid, a.application_name)
+  select distinct a.pid, pgtide.named_backend(a.pid, a.application_name)
     from pg_locks l join pg_stat_activity a on a.pid = l.pid
    where l.relation = $1 and l.granted and l.pid <> pg_backend_pid()
      and (modes is null or l.mode = any (modes))
@@ -249,7 +256,8 @@ returns table (who text, mend text)
 language sql volatile set search_path = pg_catalog, pg_temp as $$
   select distinct
          case when a.pid is not null
-                then format('process %s (%s) of role %I', a.pid, a.application_name, a.usename)
+                then format('%s of role %I', pgtide.named_backend(a.pid, a.application_name),
+                            a.usename)
               else format('prepared transaction %s of role %I', pgtide.visible_literal(x.gid),
                           x.owner) end,
          case when a.pid is not null then format('SELECT pg_terminate_backend(%s);', a.pid)

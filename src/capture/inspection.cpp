@@ -19,7 +19,8 @@ constexpr std::chrono::milliseconds stall_look_gap{500};
 // cluster's; and whoever has a lock on the log itself. One that only reads holds up nobody.
 constexpr const char* oldest_transaction_sql =
     "select extract(epoch from clock_timestamp() - since)::bigint, who from ("
-    "select xact_start, format('process %s (%s)', pid, application_name) from pg_stat_activity a "
+    "select xact_start, format('process %s (%s)', pid, quote_literal(left(application_name, 20))) "
+    "from pg_stat_activity a "
     "where pid <> pg_backend_pid() and (backend_xid is not null or exists (select from pg_locks l "
     "where l.pid = a.pid and l.granted and l.relation in (to_regclass('pgtide.log0'), "
     "to_regclass('pgtide.log1'), to_regclass('pgtide.log2')) and l.database = "

@@ -36,7 +36,7 @@ struct DatabaseFacts {
   // The oldest that keeps a log table from being emptied: one that writes, in any database, or
   // has a lock on the log. As far as our role may know; `sees_all`: it may know of every one.
   std::chrono::seconds oldest_transaction{};
-  std::string oldest_transaction_of{};  // "process 17 (psql)", "prepared transaction 'a'"
+  std::string oldest_transaction_of{};  // "process 17 ('psql')", "prepared transaction 'a'"
   bool sees_all = true;
   std::string role{};
   std::string grantee{};  // whom to grant what `role` lacks: the schema's owner, unless a superuser

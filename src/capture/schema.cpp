@@ -217,7 +217,7 @@ void unwatch_all(const Caller& caller) {
 constexpr const char* row_holders_sql =
     "select string_agg(distinct case when a.pid is not null then "
     "format('process %s (%s) of role %I: SELECT pg_terminate_backend(%s);', a.pid,"
-    " a.application_name, a.usename, a.pid) "
+    " quote_literal(left(a.application_name, 20)), a.usename, a.pid) "
     "else format('a prepared transaction: ROLLBACK PREPARED %L;', x.gid) end, ' ') "
     "from (select n.xmax from pg_namespace n where n.nspname in ('pgtide', 'pgtide_api') "
     "union all select p.xmax from pg_proc p join pg_namespace n on n.oid = p.pronamespace "

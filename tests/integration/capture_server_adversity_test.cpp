@@ -229,7 +229,7 @@ TEST_CASE("server: an open transaction keeps the log, is named, and when it ends
   CHECK(first_is_kept());
   const auto facts = read_facts(posts.database.url());
   REQUIRE(facts.ok());
-  CHECK(facts->oldest_transaction_of == "process " + std::to_string(open.pid()) + " (report)");
+  CHECK(facts->oldest_transaction_of == "process " + std::to_string(open.pid()) + " ('report')");
   open.run("commit");
   eventually([&] {
     insert();

@@ -286,7 +286,7 @@ TEST_CASE("database: a transaction open for an hour, and a clock that is ahead, 
     Session report = stage.database.session();
     report.run("set application_name = 'report'");
     report.run("begin; insert into posts values (0, 'late')");
-    const std::string who = "process " + std::to_string(report.pid()) + " (report)";
+    const std::string who = "process " + std::to_string(report.pid()) + " ('report')";
     CHECK(holds(on(stage, {"status"}).output, "oldest     " + who + ", a transaction open for "));
     CHECK(holds(on(stage, {"doctor"}).output, "ok    transactions  none is open for long"));
     clock.set("+3600");
