@@ -432,9 +432,10 @@ end $$;
 
 create sequence if not exists pgtide.change_id as bigint cache 1;
 
--- Which log table the writers use, and until when the sleeping leader wants to be woken (epoch
--- seconds; 0: it is awake). Sequences, because their last_value is the present one at any isolation
--- level. Unlogged where PostgreSQL can, so that arming writes no WAL.
+-- Which log table the writers use; an xid after which all writers use that one (the largest bigint
+-- while they leave another, sql/07_rotation.sql); and until when the sleeping leader wants to be
+-- woken (epoch seconds; 0: it is awake). Sequences, because their last_value is the present one at
+-- any isolation level. The last is unlogged where PostgreSQL can, so that arming writes no WAL.
 do $$
 declare
   unlogged boolean := current_setting('server_version_num')::int >= 150000
@@ -443,6 +444,12 @@ begin
   create sequence if not exists pgtide.current as bigint minvalue 0 maxvalue 2 start 0 cache 1;
   if pg_sequence_last_value('pgtide.current') is null then
     perform setval('pgtide.current', 0);
+  end if;
+  -- The largest bigint: an upgrade may come in the middle of a switch that does not set it.
+  if to_regclass('pgtide.switched') is null then
+    create sequence pgtide.switched as bigint minvalue 0 start 0 cache 1;
+    perform setval('pgtide.switched', case when to_regclass('pgtide.log0') is null
+                                           then txid_current() else 9223372036854775807 end);
   end if;
   if to_regclass('pgtide.armed') is null then
     execute format('create %s sequence pgtide.armed as bigint minvalue 0 start 0 cache 1',
@@ -493,6 +500,13 @@ begin
     if to_regclass(format('pgtide.log%s_id', n)) is null then
       execute format('create index log%1$s_id on pgtide.log%1$s using brin (id) '
                      'with (pages_per_range = 16)', n);
+    end if;
+    -- The repair gives rows another id, which PostgreSQL refuses of a table without an identity
+    -- that somebody publishes (FOR ALL TABLES, say).
+    if (select relreplident from pg_class where oid = format('pgtide.log%s', n)::regclass) <> 'f'
+    then
+      perform pgtide.alter_patiently(format('pgtide.log%s', n)::regclass,
+                                     format('alter table pgtide.log%s replica identity full', n));
     end if;
   end loop;
 end $$;

@@ -297,7 +297,8 @@ begin
   execute format('grant select on pgtide.own_log to %I', role);
   execute format('grant select, update (id, old_tid) '
                  'on pgtide.own_log0, pgtide.own_log1, pgtide.own_log2 to %I', role);
-  execute format('grant select on sequence pgtide.current, pgtide.armed to %I', role);
+  execute format('grant select on sequence pgtide.current, pgtide.switched, pgtide.armed to %I',
+                 role);
   execute format('grant usage on sequence pgtide.change_id to %I', role);
 end $$;
 

@@ -13,29 +13,16 @@
 -- of 0.65), and following the versions in the table itself (needs rights on it).
 set search_path = pg_catalog, pg_temp;
 
--- Gives new ids to the own changes that follow from the row version `version`, in their order, and
--- says whether the last of them is a delete. `low` is the id of the last TRUNCATE: what is older
--- speaks of other rows.
-create or replace function pgtide.follow(
-  c int, r text, version tid, low bigint, moving boolean) returns boolean
+-- The log table that holds all that the own transaction has logged; null: it may be in any. Writers
+-- that began after the last switch read no other, or rotation would never find the others free. A
+-- switch sets `switched` to what no xid reaches before it sets `current`, and to an xid after it:
+-- so `current` is read first, and was set before this transaction began where its xid is greater.
+create or replace function pgtide.may_be_in() returns int
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  e record;
-  fresh bigint;
+  log constant int := pg_sequence_last_value('pgtide.current');
 begin
-  while version is not null loop
-    select l.log, l.id, l.new_tid into e from pgtide.own_log l
-     where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
-       and l.old_tid = version and l.collection = c and l.record = r and l.id > low
-       and l.action in ('u', 'd')
-     order by l.id desc limit 1;
-    if not found then return false; end if;
-    if moving then
-      perform pgtide.move(e.log, r, e.id);
-    end if;
-    version := e.new_tid;
-  end loop;
-  return true;
+  return case when txid_current() > pg_sequence_last_value('pgtide.switched') then log end;
 end $$;
 
 create or replace function pgtide.move(log int, r text, change bigint) returns void
@@ -53,35 +40,114 @@ begin
   end if;
 end $$;
 
--- Called after a change of record r was logged: `version` is its new row version, null for a
--- delete.
-create or replace function pgtide.repair(c int, r text, version tid) returns void
+-- What the repair does, once for each log table and once for all of them: a statement locks each
+-- table that it names, and until the transaction ends.
+--
+-- follow() gives new ids to the own changes that follow from the row version `version`, in their
+-- order, and says whether the last of them is a delete. `low` is the id of the last TRUNCATE: what
+-- is older speaks of other rows. repair_*() is what repair() calls.
+do $generate$
+declare
+  place record;
+begin
+  for place in
+    select 'follow' as follow, 'repair_all' as repair, 'pgtide.own_log' as own
+    union all
+    select format('follow_%s', n), format('repair_%s', n),
+           format('(select %s as log, o.* from pgtide.own_log%s o)', n, n)
+      from generate_series(0, 2) n
+  loop
+    execute format($create$
+create or replace function pgtide.%1$s(
+  c int, r text, version tid, low bigint, moving boolean) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  e record;
+begin
+  while version is not null loop
+    select l.log, l.id, l.new_tid into e from %3$s l
+     where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
+       and l.old_tid = version and l.collection = c and l.record = r and l.id > low
+       and l.action in ('u', 'd')
+     order by l.id desc limit 1;
+    if not found then return false; end if;
+    if moving then
+      perform pgtide.move(e.log, r, e.id);
+    end if;
+    version := e.new_tid;
+  end loop;
+  return true;
+end $$;
+
+create or replace function pgtide.%2$s(c int, r text, version tid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   low bigint;
   e record;
 begin
-  select max(l.id) into low from pgtide.own_log l
+  select max(l.id) into low from %3$s l
    where l.xid = pg_current_xact_id() and l.record_hash = 0 and l.collection = c
      and l.action in ('t', 's');
   low := coalesce(low, 0);
-  if version is not null and not pgtide.follow(c, r, version, low, true) then
+  if version is not null and not pgtide.%1$s(c, r, version, low, true) then
     return;
   end if;
   -- The record is dead at this point of the log: what lives is a later life of it.
   for e in
-    select l.log, l.id, l.new_tid from pgtide.own_log l
+    select l.log, l.id, l.new_tid from %3$s l
      where l.xid = pg_current_xact_id() and l.record_hash = coalesce(hashtext(r), 1)
        and l.old_tid is null and l.collection = c and l.record = r and l.action = 'c' and l.id > low
      order by l.id
   loop
-    if pgtide.follow(c, r, e.new_tid, low, false) then
+    if pgtide.%1$s(c, r, e.new_tid, low, false) then
       perform pgtide.bury(e.log, r, e.id);
     else
       perform pgtide.move(e.log, r, e.id);
-      perform pgtide.follow(c, r, e.new_tid, low, true);
+      perform pgtide.%1$s(c, r, e.new_tid, low, true);
     end if;
   end loop;
+end $$;
+$create$, place.follow, place.repair, place.own);
+  end loop;
+end $generate$;
+
+-- Whether any log table has an own change of record r that follows from this version of it; null: a
+-- life of it.
+create or replace function pgtide.follows(r text, version tid) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if version is null then
+    return exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
+                      and l.record_hash = coalesce(hashtext(r), 1) and l.old_tid is null)
+        or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
+                      and l.record_hash = coalesce(hashtext(r), 1) and l.old_tid is null)
+        or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
+                      and l.record_hash = coalesce(hashtext(r), 1) and l.old_tid is null);
+  end if;
+  return exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
+                    and l.record_hash = coalesce(hashtext(r), 1) and l.old_tid = version)
+      or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
+                    and l.record_hash = coalesce(hashtext(r), 1) and l.old_tid = version)
+      or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
+                    and l.record_hash = coalesce(hashtext(r), 1) and l.old_tid = version);
+end $$;
+
+-- Called after a change of record r was logged: `version` is its new row version, null for a
+-- delete.
+create or replace function pgtide.repair(c int, r text, version tid) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  log constant int := pgtide.may_be_in();
+begin
+  if log = 0 then
+    perform pgtide.repair_0(c, r, version);
+  elsif log = 1 then
+    perform pgtide.repair_1(c, r, version);
+  elsif log = 2 then
+    perform pgtide.repair_2(c, r, version);
+  elsif pgtide.follows(r, version) then
+    perform pgtide.repair_all(c, r, version);
+  end if;
 end $$;
 
 -- A life that is over is never looked at again, or a transaction that creates and deletes one
@@ -193,8 +259,9 @@ begin
     if not coalesce((select relispartition from pg_class where oid = emptied), false) then
       return;
     end if;
-    select l.action into last_action from pgtide.own_log l
-     where l.xid = pg_current_xact_id() and l.collection = c order by l.id desc limit 1;
+    execute format('select l.action from pgtide.own_log%s l where l.xid = pg_current_xact_id() '
+                   'and l.collection = %s order by l.id desc limit 1', pgtide.may_be_in(), c)
+       into last_action;
     if last_action in ('t', 's') then return; end if;
   end if;
   -- What is emptied is on new files, and a look that finds just these knows that all is told.
@@ -210,8 +277,10 @@ begin
 end $$;
 
 -- The INSERT into the current log table, in static branches: EXECUTE costs a third of the commits.
+-- `then_look`: what comes after it, in which %1$s is the table's number.
+drop function if exists pgtide.insert_source(int, text, text, text, text, text) cascade;
 create or replace function pgtide.insert_source(c int, act text, was_tid text, now_tid text,
-                                                o text, n text) returns text
+                                                o text, n text, then_look text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format($x$
     if pg_sequence_last_value('pgtide.current') = 0 then%s
@@ -220,21 +289,23 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
     end if;$x$, i.line[1], i.line[2], i.line[3])
   from (select array_agg(format($x$
       insert into pgtide.log%s (collection, action, record, record_hash, old_tid, new_tid, old_row,
-        new_row) values (%s, %L, rec, coalesce(hashtext(rec), 1), %s, %s, %s, %s);$x$,
-    log, c, act, was_tid, now_tid, o, n) order by log) as line from generate_series(0, 2) log) i
+        new_row) values (%s, %L, rec, coalesce(hashtext(rec), 1), %s, %s, %s, %s);%s$x$,
+    log, c, act, was_tid, now_tid, o, n, format(then_look, log)) order by log) as line
+    from generate_series(0, 2) log) i
 $$;
 
--- The look for own changes that should come later; old_tid is the version they follow from, or null
--- for a later life.
+-- The look for own changes that should come later, in the table that was current just now if the
+-- transaction can have written no other (may_be_in, in the text). `condition` is about old_tid: the
+-- version they follow from, or null for a later life.
 create or replace function pgtide.repair_source(c int, condition text, version text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format($x$
-      if exists (select from pgtide.log0 l where l.xid = pg_current_xact_id()
-                  and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s)
-         or exists (select from pgtide.log1 l where l.xid = pg_current_xact_id()
-                  and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s)
-         or exists (select from pgtide.log2 l where l.xid = pg_current_xact_id()
-                  and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s) then
+      if txid_current() > pg_sequence_last_value('pgtide.switched') then
+        if exists (select from pgtide.log%%1$s l where l.xid = pg_current_xact_id()
+                    and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s) then
+          perform pgtide.repair_%%1$s(%2$s, rec, %3$s);
+        end if;
+      else
         perform pgtide.repair(%2$s, rec, %3$s);
       end if;$x$, condition, c, version)
 $$;
@@ -314,7 +385,7 @@ begin
       n := %8$s;
       if pg_column_size(n)%9$s > 536870912 then o := null; n := null; end if;
     exception when others then
-      %23$s
+      %21$s
       select w.id, w.doc into rec, n from %10$s;
       select w.id, w.%11$s into was, o from %12$s;
       if was is not distinct from rec then was := null;%13$s end if;
@@ -325,25 +396,25 @@ begin
     if was is not null then
       perform pgtide.rename_record(%14$s, was, rec, old.ctid, new.ctid, o, n, %15$s);
       return null;
-    end if;%16$s%17$s
+    end if;%16$s
   elsif tg_op = 'INSERT' then
     begin
       rec := case when %1$s then %2$s else %3$s end;
       n := %8$s;
       if pg_column_size(n) > 536870912 then n := null; end if;
     exception when others then
-      %23$s
+      %21$s
       select w.id, w.doc into rec, n from %10$s;
-    end;%18$s%17$s
+    end;%17$s
   else
     begin
-      rec := case when %19$s then %5$s else %3$s end;
-      o := %20$s;
+      rec := case when %18$s then %5$s else %3$s end;
+      o := %19$s;
       if pg_column_size(o) > 536870912 then o := null; end if;
     exception when others then
-      %23$s
+      %21$s
       select w.id, w.%11$s into rec, o from %12$s;
-    end;%21$s%22$s
+    end;%20$s
   end if;
   if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
     perform pgtide.wake();
@@ -359,11 +430,11 @@ end $body$,
     written || 'new) w', case when t.old_rows then 'doc' else 'key_doc' end,
     written || 'old) w', case when t.old_rows then '' else ' o := null;' end,
     c, repairing::text,
-    pgtide.insert_source(c, 'u', 'old.ctid', 'new.ctid', 'o', 'n'), superseded,
-    pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n'),
+    pgtide.insert_source(c, 'u', 'old.ctid', 'new.ctid', 'o', 'n', superseded),
+    pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n', superseded),
     concat(mine, ' and ', pgtide.guard_source('old', t.relation), stand),
     case when t.old_rows then old_row else old_key.object end,
-    pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null'), later_life,
+    pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null', later_life),
     format('if not %s then return null; end if;
       if not (%s and pgtide.serves(%L, tg_relid)) then return null; end if;', mine,
            pgtide.home_source(true), t.relation));

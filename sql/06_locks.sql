@@ -139,3 +139,38 @@ begin
     return next;
   end loop;
 end $$;
+
+-- What keeps log tables that the writers have left from being emptied, with its mend, up to five of
+-- them: transactions that began before the last one was left, and whoever has one locked. Null:
+-- nothing.
+create or replace function pgtide.log_held() returns text
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select string_agg(h.who || ': ' || h.mend, '; also: ' order by h.who)
+    from (select distinct
+                 case when a.pid is not null
+                        then format('process %s (%s) of role %I %s', a.pid, a.application_name,
+                                    a.usename, o.does)
+                      else format('prepared transaction %s of role %I %s',
+                                  pgtide.visible_literal(x.gid), x.owner, o.does) end as who,
+                 case when a.pid is not null
+                        then format('SELECT pg_terminate_backend(%s);', a.pid)
+                      else format('ROLLBACK PREPARED %s;',
+                                  pgtide.visible_literal(x.gid)) end as mend
+            from (select l.pid, l.virtualtransaction, 'wrote before the last switch' as does
+                    from pg_locks l, (select max(r.seal) as seal from pgtide.rotation r) s
+                   where l.locktype = 'transactionid' and l.granted and l.mode = 'ExclusiveLock'
+                     and age(l.transactionid) >= age(s.seal::xid)
+                  union
+                  select l.pid, l.virtualtransaction, format('has log%s locked', r.log)
+                    from pg_locks l, pgtide.rotation r
+                   where l.relation = format('pgtide.log%s', r.log)::regclass and l.granted
+                     and r.seal is not null and l.database = (
+                           select oid from pg_database where datname = current_database())) o
+            left join pg_stat_activity a on a.pid = o.pid
+            left join pg_locks own on o.pid is null and own.pid is null and own.granted
+              and own.locktype = 'transactionid' and own.virtualtransaction = o.virtualtransaction
+            left join pg_prepared_xacts x on x.transaction = own.transactionid
+           where o.pid is distinct from pg_backend_pid()
+             and (a.pid is not null or x.gid is not null)
+           order by 1 limit 5) h
+$$;

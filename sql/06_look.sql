@@ -461,6 +461,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                where n.nspname = 'pgtide'),
     'log_bytes', (select sum(pg_total_relation_size(format('pgtide.log%s', n)::regclass))
                     from generate_series(0, 2) n),
+    'log_held', pgtide.log_held(),
     'logs', (select json_agg(json_build_object(
                       'log', r.log, 'switched_at', r.switched_at, 'sealed', r.seal is not null,
                       'bytes', pg_total_relation_size(format('pgtide.log%s', r.log)::regclass))

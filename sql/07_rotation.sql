@@ -18,6 +18,7 @@ begin
   update pgtide.rotation set seal = null, switched_at = null where log = new_log;
   update pgtide.rotation set seal = null, switched_at = clock_timestamp() where log = old_log;
   update pgtide.meta set rotated_at = clock_timestamp();
+  perform setval('pgtide.switched', 9223372036854775807);
   perform setval('pgtide.current', new_log);
   return new_log;
 end $$;
@@ -30,16 +31,25 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- After switch_log() committed: notes an xid that no one is younger than who still writes the old
--- tables. A leader that died between the two leaves this to the next one; and so does one that died
--- before switch_log() committed, since setval is not undone: then rows alone show that a table was
--- left.
-create or replace function pgtide.seal_log() returns void
-language sql set search_path = pg_catalog, pg_temp as $$
+-- tables, for rotation and for the writers (pgtide.may_be_in). A leader that died between the two
+-- leaves this to the next one; and so does one that died before switch_log() committed, since
+-- setval is not undone: then rows alone show that a table was left. It waits for nobody who
+-- switches at this moment, or its xid would be one from before; null: not now.
+drop function if exists pgtide.seal_log() cascade;
+create function pgtide.seal_log() returns xid8
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  fresh constant boolean := pg_current_xact_id_if_assigned() is null;
+begin
+  perform from pgtide.meta for update skip locked;
+  if not found or not fresh then return null; end if;
+  perform setval('pgtide.switched', txid_current());
   update pgtide.rotation
      set seal = pg_current_xact_id(), switched_at = coalesce(switched_at, clock_timestamp())
    where seal is null and log <> pg_sequence_last_value('pgtide.current')
-     and (switched_at is not null or pgtide.has_rows(log))
-$$;
+     and (switched_at is not null or pgtide.has_rows(log));
+  return pg_current_xact_id();
+end $$;
 
 -- The newest tick that was made up to that moment; null: none. Ticks are as old as their numbers
 -- say, so this halves: a walk from the newest on would visit millions.
@@ -132,6 +142,7 @@ begin
   end loop;
   perform set_config('lock_timeout', '100ms', true);
   update pgtide.rotation set seal = null, switched_at = null;
+  perform setval('pgtide.switched', 9223372036854775807);
   update pgtide.meta m
      set epoch = pgtide.random_bigint(), horizon = 0, rotated_at = clock_timestamp(),
          system_identifier = (select s.system_identifier from pg_control_system() s),

@@ -39,7 +39,9 @@ begin
   end loop;
   for f in select p.oid::regprocedure::text from pg_proc p
             where p.oid = any (ours)
-              and p.proname in ('append', 'repair', 'follow', 'move', 'bury', 'wake',
+              and p.proname in ('append', 'repair', 'repair_all', 'repair_0', 'repair_1',
+                                'repair_2', 'follow', 'follow_0', 'follow_1', 'follow_2',
+                                'follows', 'may_be_in', 'move', 'bury', 'wake',
                                 'rename_record', 'log_truncate', 'is_collection_name', 'written',
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
                                 'value_source', 'fields_source', 'row_source', 'key_text',

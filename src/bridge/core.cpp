@@ -343,10 +343,10 @@ Operator::Readiness BridgeCore::readiness() {
 std::vector<std::string> BridgeCore::problems() const {
   const auto policy = policy_->current();
   std::vector<std::string> problems = policy->problems();
-  for (const Collection& collection : policy->catalog().collections()) {
+  for (const Collection& collection : policy->catalog().collections())
     if (!collection.fault.empty()) problems.push_back(collection.name + ": " + collection.fault);
-  }
   for (std::string& problem : authenticator_->problems()) problems.push_back(std::move(problem));
+  if (const auto fault = source_->status().log_fault; !fault.empty()) problems.push_back(fault);
   return problems;
 }
 

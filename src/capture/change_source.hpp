@@ -26,6 +26,7 @@ struct SourceStatus {
   std::uint64_t reconnects = 0;
   std::uint64_t queries = 0;           // statements sent, for "idle costs nothing"
   std::uint64_t log_bytes = 0;         // size of the log and tick tables, as last looked at
+  std::string log_fault{};  // why the log is larger than it may be, and the mend; the leader's
   std::int64_t tick_at_us = 0;         // when the last delivered tick was made (server's clock)
   std::int64_t oldest_unread_us = 0;   // since when changes wait (server's clock); 0: none does
   bool lacks_ticks = false;  // what waits has no tick yet: whoever leads makes none

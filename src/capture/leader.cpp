@@ -148,7 +148,10 @@ void Leader::keep_house() {
   if (!listens_ && now >= listen_due_) listen();
   if (now >= rotation_.due()) {
     const std::uint64_t bytes = rotation_.step(context_.feed.progress().last.n);
-    context_.board.update([&](SourceStatus& status) { status.log_bytes = bytes; });
+    context_.board.update([&](SourceStatus& status) {
+      status.log_bytes = bytes;
+      status.log_fault = rotation_.fault();
+    });
   }
 }
 

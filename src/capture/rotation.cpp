@@ -5,6 +5,8 @@
 
 #include "capture/change_query.hpp"
 #include "capture/change_row.hpp"
+#include "capture/log_bound.hpp"
+#include "model/wording.hpp"
 
 namespace pgtide {
 namespace {
@@ -16,6 +18,8 @@ constexpr std::chrono::milliseconds pace_max = 30s;
 constexpr std::chrono::milliseconds pace_min = 10ms;
 // While the log grows fast, so that its size is not found out 30 s late.
 constexpr auto pace_filling = 1s;
+// Three tables may be full at the moment of a switch, and one is emptied in the next second.
+constexpr auto patience = 5s;
 
 // Index 0 to 2: a row per table, in order.
 constexpr const char* survey_sql =
@@ -25,14 +29,17 @@ constexpr const char* survey_sql =
     "pg_total_relation_size(format('pgtide.log%s', r.log)::regclass), "
     "(extract(epoch from clock_timestamp() - m.rotated_at) * 1000)::bigint, "
     "pgtide.has_rows(pg_sequence_last_value('pgtide.current')::int), "
-    "pg_total_relation_size(format('pgtide.tick%s', r.log)::regclass) "
+    "pg_total_relation_size(format('pgtide.tick%s', r.log)::regclass), "
+    "coalesce(pg_sequence_last_value('pgtide.switched'), 9223372036854775807) = "
+    "9223372036854775807 "
     "from pgtide.rotation r, pgtide.meta m order by r.log";
 
 }  // namespace
 
 Rotation::Rotation(DatabaseSession& session, Limits limits)
     : session_(session), limits_(limits),
-      pace_(std::clamp(limits.retention / 50, pace_min, pace_max)), due_(Clock::now()) {}
+      pace_(std::clamp(limits.retention / 50, pace_min, pace_max)), due_(Clock::now()),
+      within_at_(due_) {}
 
 Rotation::Survey Rotation::survey() {
   Survey found;
@@ -46,6 +53,7 @@ Rotation::Survey Rotation::survey() {
     found.age = std::chrono::milliseconds(integer_of(row[4]));
     found.current_used = text_of(row[5]) == "t";
     found.tick_bytes += bits_of(row[6]);
+    found.unsealed = text_of(row[7]) == "t";
   }
   return found;
 }
@@ -62,7 +70,7 @@ std::uint64_t Rotation::step(std::uint64_t newest) {
   // A clock that was set back by more than that would keep it from growing old for as long.
   const bool old = std::chrono::abs(found.age) >= limits_.retention / 3;
   // What a leader left behind that died between switching and sealing.
-  if (found.logs[0].left || found.logs[1].left || found.logs[2].left)
+  if (found.logs[0].left || found.logs[1].left || found.logs[2].left || found.unsealed)
     session_.run("select pgtide.seal_log()");
   for (unsigned log = 0; log < 3; ++log) {
     const bool is_next = found.logs[(log + 2) % 3].current;
@@ -75,7 +83,17 @@ std::uint64_t Rotation::step(std::uint64_t newest) {
   if (newest % ticks_per_table >= ticks_per_table / 2) empty_ticks(newest);
   const bool filling = found.bytes() > limits_.log_bytes / 10;
   due_ = Clock::now() + (filling ? std::min<Clock::duration>(pace_, pace_filling) : pace_);
+  weigh(found.bytes());
   return found.bytes() + found.tick_bytes;
+}
+
+void Rotation::weigh(std::uint64_t bytes) {
+  if (!is_past_bound(bytes, limits_.log_bytes)) within_at_ = Clock::now();
+  fault_.clear();
+  if (Clock::now() - within_at_ < patience) return;
+  const auto held = session_.run("select pgtide.log_held()")[0][0];
+  fault_ = past_bound_text(bytes, limits_.log_bytes) + "; " +
+           (held.is_null() ? past_bound_mend : one_line(text_of(held)));
 }
 
 // The horizon is committed before anything is thrown away.

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "capture/database_session.hpp"
 
@@ -32,6 +33,8 @@ class Rotation {
   // Does what can be done now and returns; `newest` is the last tick's number. Returns the log
   // tables' size in bytes.
   std::uint64_t step(std::uint64_t newest);
+  // Why the log has been larger than it may be for a while, and the mend; empty: it is not.
+  const std::string& fault() const { return fault_; }
 
  private:
   struct Log {
@@ -43,6 +46,7 @@ class Rotation {
   struct Survey {
     Log logs[3];
     bool current_used = false;
+    bool unsealed = false;  // writers look into all the tables
     std::chrono::milliseconds age{};  // since the last switch
     std::uint64_t tick_bytes = 0;
     std::uint64_t bytes() const { return logs[0].bytes + logs[1].bytes + logs[2].bytes; }
@@ -52,11 +56,14 @@ class Rotation {
   void empty_sealed(unsigned log, bool forced);
   bool is_full(const Survey& found) const;
   void empty_ticks(std::uint64_t newest);
+  void weigh(std::uint64_t bytes);
 
   DatabaseSession& session_;
   Limits limits_;
   Clock::duration pace_;
   Clock::time_point due_;
+  Clock::time_point within_at_;  // when the log was last no larger than it may be
+  std::string fault_;
 };
 
 }  // namespace pgtide

@@ -13,6 +13,7 @@ SourceStatus StatusBoard::read() const {
 void StatusBoard::stand(ChangeSink& sink, bool connected, bool leader, const std::string& fault) {
   {
     const std::lock_guard lock(mutex_);
+    if (!leader) status_.log_fault.clear();
     if (status_.connected == connected && status_.leader == leader && status_.fault == fault)
       return;
     status_.connected = connected;

@@ -159,17 +159,12 @@ void examine_leader(Examination& all, const Json& status, const Config& config) 
                          ", followers: " + text_of(status["followers"]));
 }
 
-void examine_log(Examination& all, const Json& status, const Config& config) {
-  const double bytes = status["log_bytes"].is_number() ? status["log_bytes"].get<double>() : 0;
-  const double limit = static_cast<double>(config.resume.log_bytes);
-  const std::string size = in_megabytes(bytes) + " of " + in_megabytes(limit);
-  // A table is switched at a third, and three of them may be full at the moment of the next switch.
-  if (bytes > 1.2 * limit) {
-    all.mend("log", size + ": it is not being emptied; see that a bridge leads and that no "
-                           "transaction stays open");
-  } else {
-    all.well("log", size);
-  }
+void examine_log(Examination& all, const std::string& report, const Config& config) {
+  if (const auto fault = find_log_fault(report, config.resume.log_bytes))
+    return all.mend("log", fault->wrong + "; " + fault->mend);
+  const Json bytes = Json::parse(report)["log_bytes"];
+  all.well("log", in_megabytes(bytes.is_number() ? bytes.get<double>() : 0) + " of " +
+                      in_megabytes(static_cast<double>(config.resume.log_bytes)));
 }
 
 void examine_tables(Examination& all, const Json& status) {
@@ -198,7 +193,7 @@ void examine_schema(Examination& all, const Config& config) {
   all.well("schema", "version " + text_of(status["schema_version"]) + ", belongs to role " +
                          text_of(status["owner"]));
   examine_leader(all, status, config);
-  examine_log(all, status, config);
+  examine_log(all, *text, config);
   examine_tables(all, status);
 }
 

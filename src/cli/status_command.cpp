@@ -121,6 +121,8 @@ int status_command(const SettingSources& sources, bool as_json) {
   const auto stalled = is_stalled(config->database.url);
   if (stalled && *stalled)
     status["faults"].push_back({{"wrong", stalled_text}, {"mend", stalled_mend}});
+  if (const auto fault = find_log_fault(*text, config->resume.log_bytes))
+    status["faults"].push_back({{"wrong", fault->wrong}, {"mend", fault->mend}});
   const std::vector<std::string> closing = find_closing(sources);
   if (as_json) {
     status["rules"] = {{"problems", closing}};

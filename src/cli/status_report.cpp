@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "capture/inspection.hpp"
+#include "capture/log_bound.hpp"
 
 namespace pgtide {
 namespace {
@@ -41,6 +42,7 @@ std::string find_misfit(const json& status) {
   static constexpr Part top[] = {{"schema_version"},
                                  {"owner"},
                                  {"log_bytes"},
+                                 {"log_held"},
                                  {"followers"},
                                  {"last_tick", Kind::object_or_null},
                                  {"leader", Kind::object_or_null},
@@ -78,6 +80,16 @@ Result<std::string> checked_status_report(std::string text) {
                "pgtide.status() does not return what it should (" + misfit +
                    " is missing or of another type): the function was altered; "
                    "run: pgtide install"};
+}
+
+std::optional<LogFault> find_log_fault(const std::string& report, std::uint64_t bound) {
+  const json status = json::parse(report);
+  const json& held = status["log_held"];
+  const json& size = status["log_bytes"];
+  const auto bytes = static_cast<std::uint64_t>(size.is_number() ? size.get<double>() : 0);
+  if (!is_past_bound(bytes, bound)) return std::nullopt;
+  return LogFault{past_bound_text(bytes, bound),
+                  held.is_string() ? held.get<std::string>() : past_bound_mend};
 }
 
 Result<std::string> read_status_report(const std::string& url) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "pgtide/result.hpp"
@@ -12,5 +14,12 @@ Result<std::string> read_status_report(const std::string& url);
 
 // The same of a text that has been read.
 Result<std::string> checked_status_report(std::string text);
+
+struct LogFault {
+  std::string wrong{};
+  std::string mend{};
+};
+// What to say of a log larger than resume.log_bytes (`bound`), by a report that was checked.
+std::optional<LogFault> find_log_fault(const std::string& report, std::uint64_t bound);
 
 }  // namespace pgtide

@@ -272,6 +272,35 @@ TEST_CASE("capture: rotation empties the log and makes nobody wait") {
   });
 }
 
+TEST_CASE("capture: a log past its bound is told of, with who keeps it from being emptied") {
+  Posts posts;
+  SourceOptions options = Running::options_for(posts.database);
+  options.log_bytes = 1'048'576;
+  Running running(options);
+  running.wait_until_leading();
+  Session holder = posts.database.session();
+  holder.run("begin; insert into posts values (0)");
+  const auto fault = [&] { return running.source->status().log_fault; };
+  long next = 0;
+  const auto write = [&] {
+    posts.database.run("insert into posts select g, repeat('t', 1500) from generate_series(" +
+                       std::to_string(next + 1) + ", " + std::to_string(next + 50) + ") g");
+    next += 50;
+  };
+  eventually(
+      [&] {
+        if (next < 3000) write();
+        return !fault().empty();
+      },
+      30s, fault);
+  CHECK(fault().find("more than the 1.0 MB of resume.log_bytes") != std::string::npos);
+  CHECK(fault().find("SELECT pg_terminate_backend(" + std::to_string(holder.pid()) + ");") !=
+        std::string::npos);
+  CHECK(running.source->status().fault.empty());  // the stream goes on
+  holder.run("rollback");
+  eventually([&] { return fault().empty(); }, 30s, fault);
+}
+
 TEST_CASE("capture: a cursor that the log has passed expires") {
   Posts posts;
   SourceOptions options = Running::options_for(posts.database);

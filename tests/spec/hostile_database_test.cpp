@@ -306,6 +306,42 @@ TEST_CASE("database: a transaction open for an hour, and a clock that is ahead, 
   }
 }
 
+TEST_CASE("database: a log past its bound is named, with who keeps it from being emptied") {
+  Stage stage;
+  const std::vector<std::string> bound = {"--resume.log-bytes", "1048576"};
+  Serving serving(stage, "port", bound);
+  Session holder = stage.database.session();
+  holder.run("set application_name = 'holder'");
+  holder.run("begin; insert into posts values (0, 't')");
+  const std::string wrong = "more than the 1.0 MB of resume.log_bytes";
+  const std::string mend = "SELECT pg_terminate_backend(" + std::to_string(holder.pid()) + ");";
+  const auto problems = [&] {
+    return member(http(serving.address(), "GET /readyz").body, "problems");
+  };
+  int next = 0;
+  eventually(
+      [&] {
+        if (next < 3000)
+          stage.database.run("insert into posts select g, repeat('t', 1500) from generate_series(" +
+                             std::to_string(next + 1) + ", " + std::to_string(next + 100) + ") g");
+        next += 100;
+        return holds(problems(), wrong);
+      },
+      patience, problems);
+  CHECK(holds(problems(), mend));
+  CHECK(metric_of(serving.address(), "pgtide_problems") == 1);
+  CHECK(http(serving.address(), "GET /readyz").status == 200);  // the stream goes on
+  for (const char* const command : {"status", "doctor"}) {
+    CAPTURE(command);
+    const ProgramEnd end = on(stage, {command, bound[0], bound[1]});
+    CHECK(end.code == 1);
+    CHECK(holds(end.output, wrong));
+    CHECK(holds(end.output, mend));
+  }
+  holder.run("rollback");
+  eventually([&] { return problems() == "[]"; }, patience, problems);
+}
+
 TEST_CASE("database: whoever may not see all transactions does not say that there are none") {
   const Role role;
   Stage stage;

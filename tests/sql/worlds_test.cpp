@@ -21,9 +21,13 @@ namespace {
 using Rows = std::map<std::string, std::string>;  // record id to the row's JSON
 using Tables = std::map<std::string, Rows>;       // by collection
 
+// Whether log tables are switched in the middle of statements, and writers told of it as ours are.
+enum class Switches { none, told, hidden };
+
 class World {
  public:
-  World(Session& session, unsigned seed, bool repairing) : session_(session), random_(seed) {
+  World(Session& session, unsigned seed, bool repairing, Switches switches = Switches::none)
+      : session_(session), random_(seed), switches_(switches) {
     session_.run(
         "drop table if exists b, a cascade; truncate pgtide.log0, pgtide.log1, pgtide.log2;"
         "create table a (id int primary key, boss int references a on update cascade on delete set "
@@ -32,6 +36,7 @@ class World {
         "delete cascade, v int not null default 0);"
         "select pgtide.watch('a'), pgtide.watch('b');");
     if (!repairing) stop_repairing();
+    if (switches_ != Switches::none) make_switch();
     make_triggers();
     // A trigger may be in the way of these rows: then the world begins empty.
     session_.attempt(
@@ -45,6 +50,8 @@ class World {
       play_transaction();
       if (const std::string difference = compare(); !difference.empty())
         return "transaction " + std::to_string(n) + ": " + difference + "\n" + told_;
+      if (switches_ != Switches::none)
+        session_.run("truncate pgtide.log0, pgtide.log1, pgtide.log2");
     }
     return "";
   }
@@ -60,8 +67,27 @@ class World {
         "language plpgsql as %L', c, pgtide.capture_source(c, false)); end loop; end $$");
   }
 
-  // A user's trigger function: what it does, between begin and end, with a guard against recursion.
+  // What a leader does, at any moment; it may seal with a later transaction's xid, or die before.
+  void make_switch() {
+    session_.run("select setseed(0.5)");
+    const bool told = switches_ == Switches::told;
+    session_.run(
+        "create or replace function switch() returns int language plpgsql as $$ begin "
+        "if random() < 0.3 then perform setval('pgtide.switched', " +
+        std::string(told ? "9223372036854775807" : "0") + "); perform setval('pgtide.current', "
+        "(pg_sequence_last_value('pgtide.current') + 1) % 3); " +
+        (told ? "if random() < 0.5 then perform setval('pgtide.switched', txid_current() + 1); "
+                "end if; "
+              : "") +
+        "end if; return 0; end $$");
+  }
+
   std::string deed() {
+    return (switches_ == Switches::none ? "" : "perform switch(); ") + bare_deed();
+  }
+
+  // A user's trigger function: what it does, between begin and end, with a guard against recursion.
+  std::string bare_deed() {
     const std::string k = number(6), m = number(8);
     if (pick(2)) return "update a set v = v + 1 where id % 2 = " + std::to_string(pick(2));
     switch (pick(11)) {
@@ -180,6 +206,7 @@ class World {
 
   Session& session_;
   std::mt19937 random_;
+  Switches switches_;
   Tables replayed_;
   std::string seen_ = "0";
   std::string told_;
@@ -196,7 +223,7 @@ struct Outcomes {
   std::string first;
 };
 
-Outcomes try_worlds(int worlds, bool repairing) {
+Outcomes try_worlds(int worlds, bool repairing, Switches switches = Switches::none) {
   constexpr int worlds_per_session = 25;  // a backend keeps what it knows of dropped functions
   InstalledDatabase database;
   Session session = database.session();
@@ -208,7 +235,7 @@ Outcomes try_worlds(int worlds, bool repairing) {
       session.run("set client_min_messages = error");
     }
     const std::string difference =
-        World(session, static_cast<unsigned>(seed), repairing).live(12);
+        World(session, static_cast<unsigned>(seed), repairing, switches).live(12);
     if (difference.empty()) continue;
     if (outcomes.wrong++ == 0) outcomes.first = "seed " + std::to_string(seed) + ", " + difference;
   }
@@ -225,4 +252,15 @@ TEST_CASE("worlds: whoever replays the log has the tables, after every transacti
 TEST_CASE("worlds: without the repair the replay goes wrong, so the worlds are hard enough") {
   const Outcomes outcomes = try_worlds(30, false);
   CHECK(outcomes.wrong > 3);
+}
+
+TEST_CASE("worlds: so has whoever replays it where log tables are switched meanwhile") {
+  const Outcomes outcomes =
+      try_worlds(number_from("PGTIDE_WORLDS", 40), true, Switches::told);
+  CHECK_MESSAGE(outcomes.wrong == 0, outcomes.first);
+}
+
+TEST_CASE("worlds: where writers are not told of a switch the replay goes wrong") {
+  const Outcomes outcomes = try_worlds(30, true, Switches::hidden);
+  CHECK(outcomes.wrong > 0);
 }
