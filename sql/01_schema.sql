@@ -459,6 +459,11 @@ begin
     execute format('alter sequence pgtide.armed set %s',
                    case when unlogged then 'unlogged' else 'logged' end);
   end if;
+  -- Each session's own value tells what its SERIALIZABLE transaction has logged (pgtide.mark).
+  if to_regclass('pgtide.marks') is null then
+    execute format('create %s sequence pgtide.marks as bigint minvalue 0 start 0 cache 1',
+                   case when unlogged then 'unlogged' else '' end);
+  end if;
   if pg_sequence_last_value('pgtide.armed') is null then
     perform setval('pgtide.armed', 0);
   end if;

@@ -300,6 +300,7 @@ begin
   execute format('grant select on sequence pgtide.current, pgtide.switched, pgtide.armed to %I',
                  role);
   execute format('grant usage on sequence pgtide.change_id to %I', role);
+  execute format('grant usage, update on sequence pgtide.marks to %I', role);
 end $$;
 
 -- Gives a function to the capture role and takes it from everybody else. ALTER FUNCTION ... OWNER

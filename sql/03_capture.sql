@@ -132,6 +132,67 @@ begin
                     and l.record_hash = coalesce(hashtext(r), 1) and l.old_tid = version);
 end $$;
 
+-- At SERIALIZABLE a look into the log takes predicate locks on pages of its index. They stay for as
+-- long as a SERIALIZABLE transaction is open that began before, and are copied when a page splits:
+-- the server's table of them would be full, and then every such transaction fails. So there a look
+-- is only taken where this transaction has logged something that it could find: a life of the
+-- record, or what followed from its own version of it. Each such record sets one of 23 bits, by
+-- chance. Before them stand the transaction's low 40 bits, in what currval() of a sequence says: it
+-- is the session's own, out of the writer's reach, and read without a lock. Bits stay when a
+-- savepoint is rolled back, and all are set where the session has no value yet, or lost it by
+-- DISCARD: a look too many, never one too few.
+create or replace function pgtide.bit_of(c int, r text) returns bigint
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select 1::bigint << ((hashtext(concat(c, ' ', r)) & 2147483647) % 23)
+$$;
+
+-- Notes that own changes of the record may be what a look finds.
+create or replace function pgtide.mark(c int, r text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  mine constant bigint := txid_current() % 1099511627776;
+  seen bigint;
+begin
+  begin
+    seen := currval('pgtide.marks');
+  exception when object_not_in_prerequisite_state then
+    perform setval('pgtide.marks', (mine << 23) + 8388607);
+    return;
+  end;
+  if seen >> 23 <> mine then seen := mine << 23; end if;
+  if seen & pgtide.bit_of(c, r) = 0 then
+    perform setval('pgtide.marks', seen | pgtide.bit_of(c, r));
+  end if;
+end $$;
+
+create or replace function pgtide.is_marked(c int, r text) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  mine constant bigint := txid_current() % 1099511627776;
+  seen bigint;
+begin
+  begin
+    seen := currval('pgtide.marks');
+  exception when object_not_in_prerequisite_state then
+    perform setval('pgtide.marks', (mine << 23) + 8388607);
+    return true;
+  end;
+  return seen >> 23 = mine and seen & pgtide.bit_of(c, r) <> 0;
+end $$;
+
+-- What comes after a change was logged and looked at, where there is anything: wakes the leader,
+-- and at SERIALIZABLE marks what a later look may find. `own`: its old version may be ours.
+create or replace function pgtide.finish(c int, r text, own boolean) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if own and current_setting('transaction_isolation') = 'serializable' then
+    perform pgtide.mark(c, r);
+  end if;
+  if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
+    perform pgtide.wake();
+  end if;
+end $$;
+
 -- Called after a change of record r was logged: `version` is its new row version, null for a
 -- delete.
 create or replace function pgtide.repair(c int, r text, version tid) returns void
@@ -139,6 +200,9 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   log constant int := pgtide.may_be_in();
 begin
+  if current_setting('transaction_isolation') = 'serializable' and not pgtide.is_marked(c, r) then
+    return;
+  end if;
   if log = 0 then
     perform pgtide.repair_0(c, r, version);
   elsif log = 1 then
@@ -239,6 +303,10 @@ begin
   if repairing then
     perform pgtide.repair(c, r, new_version);
   end if;
+  if current_setting('transaction_isolation') = 'serializable' then
+    perform pgtide.mark(c, was);
+    perform pgtide.mark(c, r);
+  end if;
 end $$;
 
 -- The files of a table and its partitions, told by few bytes as the log has them to spare.
@@ -295,12 +363,13 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The look for own changes that should come later, in the table that was current just now if the
--- transaction can have written no other (may_be_in, in the text). `condition` is about old_tid: the
--- version they follow from, or null for a later life.
+-- transaction can have written no other (may_be_in, in the text) and is not SERIALIZABLE.
+-- `condition` is about old_tid: the version they follow from, or null for a later life.
 create or replace function pgtide.repair_source(c int, condition text, version text) returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
   select format($x$
-      if txid_current() > pg_sequence_last_value('pgtide.switched') then
+      if txid_current() > pg_sequence_last_value('pgtide.switched')
+         and current_setting('transaction_isolation') <> 'serializable' then
         if exists (select from pgtide.log%%1$s l where l.xid = pg_current_xact_id()
                     and l.record_hash = coalesce(hashtext(rec), 1) and l.old_tid %1$s) then
           perform pgtide.repair_%%1$s(%2$s, rec, %3$s);
@@ -416,8 +485,10 @@ begin
       select w.id, w.%11$s into rec, o from %12$s;
     end;%20$s
   end if;
-  if (pg_sequence_last_value('pgtide.armed') = 0) is not true then
-    perform pgtide.wake();
+  if (pg_sequence_last_value('pgtide.armed') = 0
+      and current_setting('transaction_isolation') <> 'serializable') is not true then
+    perform pgtide.finish(%14$s, rec, case when tg_op = 'INSERT' then true
+                                           else age(old.xmin) <= 0 end);
   end if;
   return null;
 end $body$,

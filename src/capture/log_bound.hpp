@@ -12,7 +12,7 @@ inline bool is_past_bound(std::uint64_t bytes, std::uint64_t bound) {
 }
 
 inline constexpr const char* past_bound_mend =
-    "see that a bridge leads and that no transaction stays open";
+    "see that a bridge leads and that no transaction stays open; the next change has it emptied";
 
 inline std::string past_bound_text(std::uint64_t bytes, std::uint64_t bound) {
   char text[160];

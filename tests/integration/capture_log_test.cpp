@@ -298,7 +298,12 @@ TEST_CASE("capture: a log past its bound is told of, with who keeps it from bein
         std::string::npos);
   CHECK(running.source->status().fault.empty());  // the stream goes on
   holder.run("rollback");
-  eventually([&] { return fault().empty(); }, 30s, fault);
+  eventually(
+      [&] {
+        posts.database.run("insert into posts values (" + std::to_string(++next) + ")");
+        return fault().empty();
+      },
+      30s, fault);
 }
 
 TEST_CASE("capture: a cursor that the log has passed expires") {

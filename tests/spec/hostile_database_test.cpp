@@ -308,8 +308,8 @@ TEST_CASE("database: a transaction open for an hour, and a clock that is ahead, 
 
 TEST_CASE("database: a log past its bound is named, with who keeps it from being emptied") {
   Stage stage;
-  const std::vector<std::string> bound = {"--resume.log-bytes", "1048576"};
-  Serving serving(stage, "port", bound);
+  stage.folder.write("config.yaml", "resume:\n  log_bytes: 1048576\n");
+  Serving serving(stage, "port");
   Session holder = stage.database.session();
   holder.run("set application_name = 'holder'");
   holder.run("begin; insert into posts values (0, 't')");
@@ -333,13 +333,18 @@ TEST_CASE("database: a log past its bound is named, with who keeps it from being
   CHECK(http(serving.address(), "GET /readyz").status == 200);  // the stream goes on
   for (const char* const command : {"status", "doctor"}) {
     CAPTURE(command);
-    const ProgramEnd end = on(stage, {command, bound[0], bound[1]});
+    const ProgramEnd end = on(stage, {command});
     CHECK(end.code == 1);
     CHECK(holds(end.output, wrong));
     CHECK(holds(end.output, mend));
   }
   holder.run("rollback");
-  eventually([&] { return problems() == "[]"; }, patience, problems);
+  eventually(
+      [&] {
+        stage.database.run("insert into posts values (" + std::to_string(++next) + ", 't')");
+        return problems() == "[]";
+      },
+      patience, problems);
 }
 
 TEST_CASE("database: whoever may not see all transactions does not say that there are none") {

@@ -24,10 +24,13 @@ using Tables = std::map<std::string, Rows>;       // by collection
 // Whether log tables are switched in the middle of statements, and writers told of it as ours are.
 enum class Switches { none, told, hidden };
 
+// What a SERIALIZABLE transaction knows of what it has logged: all, or nothing.
+enum class Memory { unused, whole, none };
+
 class World {
  public:
-  World(Session& session, unsigned seed, bool repairing, Switches switches = Switches::none)
-      : session_(session), random_(seed), switches_(switches) {
+  World(Session& session, unsigned seed, bool repairing, Switches switches, Memory memory)
+      : session_(session), random_(seed), switches_(switches), memory_(memory) {
     session_.run(
         "drop table if exists b, a cascade; truncate pgtide.log0, pgtide.log1, pgtide.log2;"
         "create table a (id int primary key, boss int references a on update cascade on delete set "
@@ -37,6 +40,9 @@ class World {
         "select pgtide.watch('a'), pgtide.watch('b');");
     if (!repairing) stop_repairing();
     if (switches_ != Switches::none) make_switch();
+    if (memory_ == Memory::none)
+      session_.run("create or replace function pgtide.is_marked(c int, r text) returns boolean "
+                   "language sql as 'select false'");
     make_triggers();
     // A trigger may be in the way of these rows: then the world begins empty.
     session_.attempt(
@@ -163,10 +169,11 @@ class World {
 
   void play_transaction() {
     told_.clear();
-    tell("begin");
+    tell(memory_ == Memory::unused ? "begin" : "begin isolation level serializable");
     session_.run("select pg_current_xact_id()");
     for (int n = 0; n < 1 + pick(5); ++n) {
       tell("savepoint s");
+      if (memory_ == Memory::whole && pick(8) == 0) tell("discard sequences");
       tell(statement());
       if (failed_ || pick(6) == 0) tell("rollback to s");
     }
@@ -207,6 +214,7 @@ class World {
   Session& session_;
   std::mt19937 random_;
   Switches switches_;
+  Memory memory_;
   Tables replayed_;
   std::string seen_ = "0";
   std::string told_;
@@ -223,7 +231,8 @@ struct Outcomes {
   std::string first;
 };
 
-Outcomes try_worlds(int worlds, bool repairing, Switches switches = Switches::none) {
+Outcomes try_worlds(int worlds, bool repairing, Switches switches = Switches::none,
+                    Memory memory = Memory::unused) {
   constexpr int worlds_per_session = 25;  // a backend keeps what it knows of dropped functions
   InstalledDatabase database;
   Session session = database.session();
@@ -235,7 +244,7 @@ Outcomes try_worlds(int worlds, bool repairing, Switches switches = Switches::no
       session.run("set client_min_messages = error");
     }
     const std::string difference =
-        World(session, static_cast<unsigned>(seed), repairing, switches).live(12);
+        World(session, static_cast<unsigned>(seed), repairing, switches, memory).live(12);
     if (difference.empty()) continue;
     if (outcomes.wrong++ == 0) outcomes.first = "seed " + std::to_string(seed) + ", " + difference;
   }
@@ -263,4 +272,14 @@ TEST_CASE("worlds: so has whoever replays it where log tables are switched meanw
 TEST_CASE("worlds: where writers are not told of a switch the replay goes wrong") {
   const Outcomes outcomes = try_worlds(30, true, Switches::hidden);
   CHECK(outcomes.wrong > 0);
+}
+
+TEST_CASE("worlds: so has whoever replays what SERIALIZABLE transactions have logged") {
+  const Outcomes outcomes =
+      try_worlds(number_from("PGTIDE_WORLDS", 40), true, Switches::none, Memory::whole);
+  CHECK_MESSAGE(outcomes.wrong == 0, outcomes.first);
+}
+
+TEST_CASE("worlds: where SERIALIZABLE transactions forget what they logged the replay goes wrong") {
+  CHECK(try_worlds(30, true, Switches::none, Memory::none).wrong > 3);
 }
