@@ -54,6 +54,11 @@ void settle(pqxx::connection& connection) {
   settings.exec("set lock_timeout = 0");
   settings.exec("set idle_in_transaction_session_timeout = 0");
   settings.exec("set default_transaction_read_only = off");
+  settings.exec("set default_transaction_isolation = 'read committed'");
+  settings.exec("set default_transaction_deferrable = off");
+  // Of PostgreSQL 17.
+  settings.exec("select set_config(name, '0', false) from pg_settings "
+                "where name = 'transaction_timeout'");
 }
 
 // "ERROR:  table posts ...\nHINT:  GRANT ..." as one line of text: "table posts ...; GRANT ...".
