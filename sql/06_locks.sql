@@ -148,8 +148,9 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
   select string_agg(h.who || ': ' || h.mend, '; also: ' order by h.who)
     from (select distinct
                  case when a.pid is not null
-                        then format('process %s (%s) of role %I %s', a.pid, a.application_name,
-                                    a.usename, o.does)
+                        then format('%s of role %I %s',
+                                    pgtide.named_backend(a.pid, a.application_name), a.usename,
+                                    o.does)
                       else format('prepared transaction %s of role %I %s',
                                   pgtide.visible_literal(x.gid), x.owner, o.does) end as who,
                  case when a.pid is not null

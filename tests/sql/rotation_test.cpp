@@ -150,7 +150,7 @@ TEST_CASE("rotation: what keeps a table from being emptied is named, with what e
   CHECK(!log.empties(left));
   const auto named = [](Session& session, const std::string& name, const std::string& does) {
     const std::string pid = std::to_string(session.pid());
-    return "process " + pid + " (" + name + ") of role postgres " + does +
+    return "process " + pid + " ('" + name + "') of role postgres " + does +
            ": SELECT pg_terminate_backend(" + pid + ");";
   };
   CHECK(log.session.value("select pgtide.log_held()") ==
