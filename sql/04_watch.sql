@@ -358,6 +358,13 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   p record;
 begin
+  -- CREATE TRIGGER puts ours on each partition, and fails where another one has its name: whoever
+  -- has TRIGGER on a partition can make it.
+  for p in select t.tgrelid from pgtide.partitions_below(relation) b
+             join pg_trigger t on t.tgrelid = b and t.tgname = '!pgtide'
+            where t.tgparentid = 0 and not t.tgisinternal loop
+    execute format('drop trigger "!pgtide" on %s', p.tgrelid::regclass);
+  end loop;
   perform pgtide.put_trigger(relation, '!pgtide', 'insert or update or delete on %s for each row',
                              format('pgtide.capture_%s()', c));
   perform pgtide.put_trigger(relation, '!pgtide_truncate', 'truncate on %s for each statement',

@@ -127,3 +127,16 @@ TEST_CASE("held partitions: who locks each index of the log and lets go of each 
   CHECK(arcade.write_until(leader) == "");
   CHECK(leader.finish().message == "");
 }
+
+TEST_CASE("held partitions: a stranger's trigger of our name on one of them ends no watch") {
+  Arcade arcade;
+  arcade.database.run("grant trigger on stall3 to " + arcade.stranger.name());
+  arcade.thief.run("create function pg_temp.f() returns trigger language plpgsql as "
+                   "'begin return null; end'; create trigger \"!pgtide\" after insert on stall3 "
+                   "for each row execute function pg_temp.f()");
+  const auto watched = watch(arcade.database.url(), {.table = "hall"});
+  CHECK_MESSAGE(watched.ok(), (watched.ok() ? "" : watched.error().message));
+  arcade.database.run("insert into hall values (2500)");
+  CHECK(arcade.database.value("select count(*) from pgtide.log") == "1");
+  CHECK(arcade.database.run("select wrong from pgtide.look()").empty());
+}
