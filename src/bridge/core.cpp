@@ -346,7 +346,7 @@ std::vector<std::string> BridgeCore::problems() const {
   for (const Collection& collection : policy->catalog().collections())
     if (!collection.fault.empty()) problems.push_back(collection.name + ": " + collection.fault);
   for (std::string& problem : authenticator_->problems()) problems.push_back(std::move(problem));
-  if (const auto fault = source_->status().log_fault; !fault.empty()) problems.push_back(fault);
+  add_problems(source_->status(), problems);
   return problems;
 }
 

@@ -75,18 +75,19 @@ void BatchReader::take(const pqxx::result& rows, int first) {
 
 // Its key prints in most cases where its rows do not.
 void BatchReader::skip(std::uint64_t id) {
-  std::int32_t collection = 0;
-  std::string record = "at log id " + std::to_string(id);
+  Event change;
+  change.id = id;
+  change.record_id = "at log id " + std::to_string(id);
   try {
     const auto found = pages_->session.run(named_change_statement(id));
     if (!found.empty() && !found[0][1].is_null()) {
-      collection = static_cast<std::int32_t>(integer_of(found[0][0]));
-      record = text_of(found[0][1]);
+      change.collection_id = static_cast<std::int32_t>(integer_of(found[0][0]));
+      change.record_id = text_of(found[0][1]);
     }
   } catch (const pqxx::sql_error& error) {
     if (!is_unprintable(sqlstate_of(error))) throw;
   }
-  context_.feed.rows().skip(collection, record, "PostgreSQL cannot print it");
+  context_.feed.skip(std::move(change), "PostgreSQL cannot print it");
 }
 
 // A statement whose snapshot is older than a TRUNCATE finds nothing and no error: whoever has read

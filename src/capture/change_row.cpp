@@ -101,9 +101,8 @@ std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {
   event.reduced = is_true(field(ChangeColumn::reduced));
   const auto action = to_action(field(ChangeColumn::action).c_str()[0]);
   if (!action) {
-    skip(event.collection_id, text_of(field(ChangeColumn::record)),
-         "its action is not one that this pgtide knows");
-    return std::nullopt;
+    event.record_id = text_of(field(ChangeColumn::record));
+    return skip(std::move(event), "its action is not one that this pgtide knows");
   }
   event.action = *action;
   if (event.action == Action::custom) {
@@ -116,8 +115,7 @@ std::optional<Event> ChangeRows::read(const pqxx::row& row, int first) {
   }
   const std::string_view fault = fault_of(event, !field(ChangeColumn::record).is_null());
   if (fault.empty()) return event;
-  skip(event.collection_id, event.record_id, fault);
-  return std::nullopt;
+  return skip(std::move(event), fault);
 }
 
 // Why an event cannot be sent; empty: it can. A text key may be '', which is a key.
@@ -142,15 +140,24 @@ std::string_view ChangeRows::fault_of(const Event& event, bool has_key) const {
   return "";
 }
 
-void ChangeRows::skip(std::int32_t collection, std::string_view record, std::string_view why) {
+std::optional<Event> ChangeRows::skip(Event change, std::string_view why) {
   ++skipped_;
-  const auto left_out = lines_.admit(std::chrono::steady_clock::now());
-  if (!left_out) return;
-  const auto known = known_.find(collection);
-  spdlog::warn("a change of {} is skipped, record {}: {}{}",
-               known == known_.end() ? std::to_string(collection) : known->second.name,
-               pgtide::quoted(record), why,
-               *left_out == 0 ? "" : " (" + std::to_string(*left_out) + " more before it)");
+  const auto known = known_.find(change.collection_id);
+  const std::string collection =
+      known == known_.end() ? std::to_string(change.collection_id) : known->second.name;
+  last_skipped_ = "a change of " + collection + " is skipped, record " +
+                  pgtide::quoted(change.record_id) + ": " + std::string(why);
+  if (const auto left_out = lines_.admit(std::chrono::steady_clock::now()))
+    spdlog::warn("{}{}", last_skipped_,
+                 *left_out == 0 ? "" : " (" + std::to_string(*left_out) + " more before it)");
+  if (known == known_.end() || !told_.insert(change.collection_id).second) return std::nullopt;
+  Event told;
+  told.id = change.id;
+  told.collection_id = change.collection_id;
+  told.collection = known->second.name;
+  told.timestamp = std::move(change.timestamp);
+  told.action = Action::schema_changed;
+  return told;
 }
 
 }  // namespace pgtide

@@ -22,7 +22,8 @@ std::uint64_t bits_of(const pqxx::field& field);
 
 // Turns rows of the log into events. A row that cannot be sent (PostgreSQL could not print it, or
 // it is no JSON object in UTF-8) becomes none: it is counted, and logged by its key, at most some
-// lines a minute. One thread.
+// lines a minute. In its place comes a schema_changed, once in a tick for each collection, which
+// has subscribers read anew. One thread.
 class ChangeRows {
  public:
   // The collections of `catalog`, and those of earlier ones that are watched no longer: the log
@@ -41,8 +42,13 @@ class ChangeRows {
   // `row` holds ChangeColumn's columns from `first` on.
   std::optional<Event> read(const pqxx::row& row, int first);
   std::uint64_t skipped() const { return skipped_; }
-  // Something of this record could not be read; what it was is not known any better.
-  void skip(std::int32_t collection, std::string_view record, std::string_view why);
+  // A tick is opened: what is skipped from here on is told again.
+  void open_tick() { told_.clear(); }
+  // A change that cannot be sent; of it id, collection_id, record_id and timestamp are read. What
+  // its subscribers are told; none where its collection is not known, or they have been told.
+  std::optional<Event> skip(Event change, std::string_view why);
+  // The last change that was skipped, and why; empty: none.
+  const std::string& last_skipped() const { return last_skipped_; }
 
  private:
   struct Known {
@@ -56,7 +62,9 @@ class ChangeRows {
   using Columns = std::pair<std::int32_t, std::string>;  // a collection, and a row's columns
   std::set<Columns> altered_;
   std::set<Columns> accepted_;
+  std::set<std::int32_t> told_;  // collections, in this tick
   std::uint64_t skipped_ = 0;
+  std::string last_skipped_;
   LineLimit lines_{10, std::chrono::seconds{60}};
 };
 

@@ -96,6 +96,7 @@ void Feed::open(const Tick& tick) {
   piece_.clear();
   piece_bytes_ = 0;
   open_ = tick;
+  rows_.open_tick();
   if (progress_.partial_id > 0 && progress_.partial_nonce != tick.nonce) progress_.partial_id = 0;
   board_.update([&](SourceStatus& status) { status.oldest_unread_us = tick.at_us; });
 }
@@ -109,6 +110,10 @@ std::optional<std::uint64_t> Feed::take(const pqxx::result& rows, int first) {
     if (std::optional<Event> event = rows_.read(row, first)) add(std::move(*event));
   }
   return std::nullopt;
+}
+
+void Feed::skip(Event change, std::string_view why) {
+  if (std::optional<Event> told = rows_.skip(std::move(change), why)) add(std::move(*told));
 }
 
 void Feed::add(Event event) {
@@ -137,7 +142,10 @@ void Feed::flush(bool ends_tick) {
   board_.update([&](SourceStatus& status) {
     status.changes += changes;
     status.batches += ends_tick ? 1 : 0;
+    if (status.changes_skipped == rows_.skipped()) return;
     status.changes_skipped = rows_.skipped();
+    status.last_skipped = rows_.last_skipped();
+    status.skipped_at = std::chrono::steady_clock::now();
   });
 }
 

@@ -39,6 +39,8 @@ class Feed {
   // whose texts were withheld ends the taking: returns the id up to which everything was taken, or
   // none where all was.
   std::optional<std::uint64_t> take(const pqxx::result& rows, int first);
+  // The same for a change that could not be read, in its place.
+  void skip(Event change, std::string_view why);
   void close();
 
   ChangeRows& rows() { return rows_; }

@@ -142,10 +142,13 @@ TEST_CASE("capture: a row that is no UTF-8 is skipped and counted, and the strea
   running.wait_until_leading();
   posts.database.run("insert into posts values (1, E'caf\\351')");
   posts.database.run("insert into posts values (2, 'tea')");
-  running.wait_for(1);
+  running.wait_for(2);
   CHECK(lines_of(running.sink.events()) ==
-        std::vector<std::string>{"create posts 2 {\"id\":2,\"title\":\"tea\"}"});
+        std::vector<std::string>{"schema_changed posts  ",
+                                 "create posts 2 {\"id\":2,\"title\":\"tea\"}"});
   eventually([&] { return running.source->status().changes_skipped == 1; });
+  CHECK(running.source->status().last_skipped ==
+        "a change of posts is skipped, record '1': it is no JSON object in UTF-8");
   CHECK(running.source->status().fault.empty());
 }
 
@@ -153,15 +156,15 @@ TEST_CASE("capture: a log row written by hand that holds no object is skipped") 
   Posts posts;
   Running running(posts.database);
   running.wait_until_leading();
-  for (const char* row : {"[1]", "7", "null"})
-    posts.database.run(
-        "insert into pgtide.log0 (collection, action, record, record_hash, new_row) "
-        "select id, 'c', '1', hashtext('1'), $1 from pgtide.collection",
-        {row});
+  posts.database.run(
+      "insert into pgtide.log0 (collection, action, record, record_hash, new_row) "
+      "select id, 'c', '1', hashtext('1'), x::json from pgtide.collection, "
+      "unnest(array['[1]', '7', 'null']) x");
   posts.database.run("insert into posts values (2, 'tea')");
-  running.wait_for(1);
+  running.wait_for(2);
   CHECK(lines_of(running.sink.events()) ==
-        std::vector<std::string>{"create posts 2 {\"id\":2,\"title\":\"tea\"}"});
+        std::vector<std::string>{"schema_changed posts  ",  // once
+                                 "create posts 2 {\"id\":2,\"title\":\"tea\"}"});
   eventually([&] { return running.source->status().changes_skipped == 3; });
 }
 
@@ -174,7 +177,7 @@ TEST_CASE(
       "insert into pgtide.log0 (collection, action, record, record_hash) values (1, 'q', '1', 1), "
       "(1, '', '1', 1), (77, E'\\001', null, 3)");
   posts.database.run("insert into posts values (2, 'next')");
-  running.wait_for(1);
+  running.wait_for(2);
   CHECK(created_in(running.sink) == std::vector<std::string>{"2"});
   CHECK(running.source->status().changes_skipped == 3);
 }
@@ -197,8 +200,10 @@ TEST_CASE("capture: a row that PostgreSQL cannot convert for us is skipped, in a
       "from generate_series(1, " +
       rows + ") g");
   posts.database.run("insert into posts values (0, 'last')");
-  running.wait_for(static_cast<std::size_t>(std::stol(rows)));
-  CHECK(running.sink.count() == static_cast<std::size_t>(std::stol(rows)));
+  running.wait_for(static_cast<std::size_t>(std::stol(rows)) + 1);
+  const auto events = lines_of(running.sink.events());
+  CHECK(events.size() == static_cast<std::size_t>(std::stol(rows)) + 1);
+  CHECK(events.at(2) == "schema_changed posts  ");  // in its place
   CHECK(running.sink.events().back().record_id == "0");
   eventually([&] { return running.source->status().changes_skipped == 1; });
   CHECK(running.source->status().fault.empty());
