@@ -310,7 +310,7 @@ begin
            where t.attrelid = relation and t.attnum > 0 and not t.attisdropped
              and t.attgenerated <> 'v') a,
          pgtide.value_source(format('%s.%I', variable, a.attname), a.atttypid, trusted, 1,
-                             greatest(1000, 400000 / greatest(20, a.strange))::int) v;
+                             (400000 / greatest(20, a.strange))::int) v;
   return coalesce(source, '''{}''::json');
 end $$;
 

@@ -77,9 +77,9 @@ class Reader {
 };
 
 // The program at work on a database, until the end of the scope.
-class Serving {
+class MovedBridge {
  public:
-  Serving(const Reader& reader, const std::string& url)
+  MovedBridge(const Reader& reader, const std::string& url)
       : program_(PGTIDE_PROGRAM, {"run"},
                  {.environment = {"DATABASE_URL=" + url, "PGTIDE_SERVER_LISTEN=127.0.0.1:0",
                                   "PGTIDE_SERVER_PORT_FILE=" + reader.file("port"),
@@ -93,7 +93,7 @@ class Serving {
     eventually([&] { return (reply = http(address_, "GET /readyz")).status == 200; }, patience,
                [&] { return reply.body + program_.errors(); });
   }
-  ~Serving() {
+  ~MovedBridge() {
     program_.signal(SIGTERM);
     program_.wait();
   }
@@ -145,7 +145,7 @@ TEST_CASE("backup guide: its commands move a live database to another cluster") 
   Session(reader.new_server().url("shop", "web"))
       .run("select pgtide_api.broadcast('posts', '{}')");
   {
-    const Serving bridge(reader, reader.moved());
+    const MovedBridge bridge(reader, reader.moved());
     Subscriber client(bridge.address());
     client.subscribe({"posts.*"});
     Session moved(reader.moved());
@@ -167,7 +167,7 @@ TEST_CASE("backup guide: its commands move a live database to another cluster") 
   Session(reader.new_server().url()).run("drop database shop");
   reader.carry_out("With its roles and rights", 0);
   {
-    const Serving bridge(reader, reader.moved());
+    const MovedBridge bridge(reader, reader.moved());
     Subscriber client(bridge.address());
     client.subscribe({"posts.*"});
     Session(reader.moved()).run("insert into posts values (5, 'e')");
