@@ -199,7 +199,7 @@ TEST_CASE("locks: install waits for a transaction with a limit, and says for whi
   const ProgramEnd second = on(database, folder, {"install"});
   CHECK(second.code == 1);
   CHECK_MESSAGE(holds(second.errors, "process " + std::to_string(member.pid()) +
-                                         " (another install)"), second.errors);
+                                         " ('another install')"), second.errors);
   member.run("rollback");
   database.run("create table posts (id bigint primary key)");
   member.run("begin; lock table pgtide.collection in share row exclusive mode");
