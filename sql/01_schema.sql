@@ -115,7 +115,10 @@ begin
     left join pg_class s on s.relnamespace = n.oid and s.relname = 'current' and s.relkind = 'S'
    where n.nspname = 'pgtide' and r.rolname = owner;
   if sequence is not null then
-    perform pg_sequence_last_value(sequence);
+    begin
+      perform pg_sequence_last_value(sequence);
+    exception when internal_error then null;  -- it is gone, and so is the schema
+    end;
   end if;
   if to_regnamespace('pgtide')::oid is distinct from number then
     raise exception 'schema pgtide was dropped, or made by somebody else, at this moment'
@@ -505,13 +508,6 @@ begin
     if to_regclass(format('pgtide.log%s_id', n)) is null then
       execute format('create index log%1$s_id on pgtide.log%1$s using brin (id) '
                      'with (pages_per_range = 16)', n);
-    end if;
-    -- The repair gives rows another id, which PostgreSQL refuses of a table without an identity
-    -- that somebody publishes (FOR ALL TABLES, say).
-    if (select relreplident from pg_class where oid = format('pgtide.log%s', n)::regclass) <> 'f'
-    then
-      perform pgtide.alter_patiently(format('pgtide.log%s', n)::regclass,
-                                     format('alter table pgtide.log%s replica identity full', n));
     end if;
   end loop;
 end $$;

@@ -34,11 +34,12 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where n.nspname = 'pgtide'
 $$;
 
--- Whether the functions of a collection run as the role that they were written for; null: it has
--- none.
+-- Whether the functions of a collection run as the role that they were written for, by the name that
+-- they know; null: it has none.
 create or replace function pgtide.runs_whole(c int) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select bool_and(r.rolname = pgtide.runs_as())
+  select bool_and(r.rolname = pgtide.runs_as()
+                  and strpos(p.prosrc, format('current_user = %L', pgtide.runs_as())) > 0)
     from pg_proc p join pg_roles r on r.oid = p.proowner
    where p.pronamespace = 'pgtide'::regnamespace
      and p.proname in (format('capture_%s', c), format('truncate_%s', c)) and p.pronargs = 0

@@ -158,7 +158,8 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
                       else format('ROLLBACK PREPARED %s;',
                                   pgtide.visible_literal(x.gid)) end as mend
             from (select l.pid, l.virtualtransaction, 'wrote before the last switch' as does
-                    from pg_locks l, (select max(r.seal) as seal from pgtide.rotation r) s
+                    from pg_locks l, (select r.seal from pgtide.rotation r where r.seal is not null
+                                     order by r.seal desc limit 1) s
                    where l.locktype = 'transactionid' and l.granted and l.mode = 'ExclusiveLock'
                      and age(l.transactionid) >= age(s.seal::xid)
                   union

@@ -59,7 +59,8 @@ begin
   exception
     when lock_not_available then
       raise warning 'role % stays: a transaction that has to do with it has not ended%', capture, (
-          select ': ' || string_agg(format('process %s (%s)', a.pid, a.application_name), ', ')
+          select ': ' || string_agg(format('process %s (%s)', a.pid,
+                                                 quote_literal(left(a.application_name, 20))), ', ')
             from pg_locks l join pg_stat_activity a on a.pid = l.pid
            where l.locktype = 'object' and l.classid = 'pg_authid'::regclass and l.granted
              and l.objid = (select oid from pg_roles r where r.rolname = capture)

@@ -30,6 +30,14 @@ begin
         'uninstall, then install, and watch each table again.';
   end if;
   -- First, for what a dump has left with another owner has no rights that we may take away.
+  -- The triggers of functions that are dropped go from all their tables at one moment, since the
+  -- writers of one would wait for those of the next.
+  perform pgtide.lock_patiently(array(
+    select distinct g.tgrelid::regclass
+      from pg_trigger g join pg_proc p on p.oid = g.tgfoid join pg_class t on t.oid = g.tgrelid
+     where p.pronamespace = 'pgtide'::regnamespace and g.tgparentid = 0
+       and not pg_has_role(current_user, p.proowner, 'MEMBER')
+       and pg_has_role(current_user, t.relowner, 'USAGE')), 'access exclusive');
   for c in select * from pgtide.collection w order by w.id loop
     perform pgtide.settle(c);
   end loop;
@@ -85,6 +93,16 @@ begin
     raise exception 'sequence pgtide.current has no value: the writers would not know their table';
   end if;
   update pgtide.meta set schema_version = 3;
+  -- The repair gives rows another id, which PostgreSQL refuses of a table without an identity that
+  -- somebody publishes (FOR ALL TABLES, say). Last of all, since writers wait for these locks.
+  if exists (select from pg_class k where k.relreplident <> 'f' and k.oid in (
+               'pgtide.log0'::regclass, 'pgtide.log1'::regclass, 'pgtide.log2'::regclass)) then
+    perform pgtide.lock_patiently(
+      array['pgtide.log0', 'pgtide.log1', 'pgtide.log2']::regclass[], 'access exclusive');
+    alter table pgtide.log0 replica identity full;
+    alter table pgtide.log1 replica identity full;
+    alter table pgtide.log2 replica identity full;
+  end if;
 end $$;
 reset role;
 reset client_min_messages;

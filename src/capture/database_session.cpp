@@ -1,7 +1,6 @@
 #include "capture/database_session.hpp"
 
 #include "capture/fault.hpp"
-#include "capture/schema_owner.hpp"
 
 namespace pgtide {
 namespace {
@@ -84,8 +83,8 @@ void DatabaseSession::refuse_pooler() {
 }
 
 // Prepared, it costs a third.
-void DatabaseSession::trust(const std::string& guard) {
-  run("prepare guard as " + guard);
+void DatabaseSession::trust(const SchemaGuard& guard) {
+  run("prepare guard as " + guard.statement());
   guard_ = guard;
 }
 
@@ -102,10 +101,10 @@ pqxx::result DatabaseSession::guarded(const std::string& sql) {
     if (!replaced_) {
       ++queries_;
       pqxx::nontransaction work(*connection_);
-      return work.exec(guard_.empty() ? sql : "execute guard; " + sql);
+      return work.exec(guard_.statement().empty() ? sql : "execute guard; " + sql);
     }
   } catch (const pqxx::sql_error& error) {
-    if (guard_.empty() || !tells_replaced(error.what())) throw;
+    if (!guard_.has_failed(error)) throw;
     replaced_ = true;
   }
   throw CaptureFault(ErrorKind::unavailable,

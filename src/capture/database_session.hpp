@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "capture/schema_owner.hpp"
+
 namespace pgtide {
 
 // One connection to the database, with the settings that the log's statements rely on.
@@ -31,8 +33,8 @@ class DatabaseSession {
 
   // From here on every statement is kept from running once the schema that it calls has been
   // replaced: it goes after the guard (schema_guard()), in one message and so in one transaction.
-  void trust(const std::string& guard);
-  const std::string& guard() const { return guard_; }
+  void trust(const SchemaGuard& guard);
+  const SchemaGuard& guard() const { return guard_; }
 
   // Several statements separated by semicolons are one transaction.
   pqxx::result run(const std::string& sql);
@@ -74,7 +76,7 @@ class DatabaseSession {
   std::unique_ptr<pqxx::connection> connection_;
   std::set<std::string> prepared_;
   std::map<std::string, std::size_t> numbers_;  // of run_with()'s texts
-  std::string guard_;
+  SchemaGuard guard_;
   bool replaced_ = false;  // the guard has failed once
   std::vector<Notice> notices_;
   std::vector<std::unique_ptr<Receiver>> receivers_;

@@ -113,10 +113,6 @@ Error failure(const std::string& context) {
     const std::string state = sqlstate_of(error);
     if (state.empty()) return {ErrorKind::unavailable, error.what(), context};
     const std::string text = one_line(sentence_of(error.what()));
-    if (tells_replaced(text))
-      return {ErrorKind::conflict,
-              "schema pgtide was dropped, or made by somebody else, at this moment; run it again",
-              context};
     return {kind_of(state), text + mend_for(state, text), context};
   } catch (...) {
     Error error = current_failure();
@@ -188,14 +184,20 @@ class Caller {
 
   // A transaction of its own.
   pqxx::result call(const std::string& statement) const {
-    pqxx::nontransaction work(connection_);
-    return work.exec(guard_ + "; " + statement);
+    try {
+      pqxx::nontransaction work(connection_);
+      return work.exec(guard_.statement() + "; " + statement);
+    } catch (const pqxx::sql_error& error) {
+      if (!guard_.has_failed(error)) throw;
+      throw CaptureFault(ErrorKind::conflict, "schema pgtide was dropped, or made by somebody else, "
+                                              "at this moment; run it again");
+    }
   }
   std::string quote(const std::string& text) const { return connection_.quote(text); }
 
  private:
   pqxx::connection& connection_;
-  std::string guard_;
+  SchemaGuard guard_;
 };
 
 // Throws where no collection is called so, nor is a watched table: with the nearest that is.
@@ -271,6 +273,7 @@ void run_files(pqxx::connection& connection, const InstallOptions& options) {
   } catch (const pqxx::sql_error& error) {
     waited = sentence_of(error.what());
     if (!waited.starts_with("canceling statement due to lock timeout")) {
+      if (sqlstate_of(error) == "55P03") throw;  // ours, with names of others' in it
       refuse_with_guards(connection, error.what());
     }
   }

@@ -1,6 +1,8 @@
 #include "capture/schema_owner.hpp"
 
 #include <cctype>
+#include <random>
+#include <sstream>
 #include <string>
 
 #include "capture/change_row.hpp"
@@ -31,23 +33,11 @@ std::string option_value(const std::string& text) {
   return value;
 }
 
-constexpr const char* replaced_mark = "pgtide_schema_was_replaced";
-
-// pg_sequence_last_value(), which is never below 0 here, has its lock until the transaction ends.
-// CASE asks one after the other, and to_regnamespace() sees what was committed before the lock was
-// had.
-std::string guard_of(const std::string& name, const std::string& number, const std::string& owner,
-                     const std::string& sequence) {
-  std::string cases;
-  const auto fail_where = [&](const std::string& condition) {
-    cases += " when " + condition + " then '" + replaced_mark + "'";
-  };
-  if (!sequence.empty())
-    fail_where("coalesce(pg_sequence_last_value(" + sequence + "::oid::regclass), 0) < 0");
-  fail_where("to_regnamespace('" + name + "')::oid is distinct from " + number + "::oid");
-  fail_where("not exists (select from pg_namespace where oid = " + number + " and nspowner = " +
-             owner + ")");
-  return "select cast(case" + cases + " else 'int4' end as regtype)";
+std::string random_mark() {
+  std::random_device random;
+  std::ostringstream mark;
+  mark << "pgtide_schema_was_replaced_" << std::hex << random() << random();
+  return mark.str();
 }
 
 // The number of the sequence that is locked.
@@ -121,26 +111,49 @@ void refuse_foreign_api(const pqxx::row& found) {
   refuse_foreign_owner(found);
 }
 
-std::string api_guard(const pqxx::row& found) {
+SchemaGuard api_guard(const pqxx::row& found) {
   if (found[Column::number].is_null() || found[Column::api_number].is_null())
     throw CaptureFault(ErrorKind::not_found, "database " + text_in(found, Column::database) +
                                                  " has no " +
                                                  (found[Column::number].is_null() ? "pgtide"
                                                                                   : "pgtide_api") +
                                                  " schema; run: pgtide install");
-  return guard_of("pgtide_api", text_in(found, Column::api_number),
-                  text_in(found, Column::api_owner_number),
-                  text_in(found, Column::is_member) == "t" ? sequence_in(found) : "");
+  return SchemaGuard("pgtide_api", text_in(found, Column::api_number),
+                     text_in(found, Column::api_owner_number),
+                     text_in(found, Column::is_member) == "t" ? sequence_in(found) : "");
 }
 
-std::string schema_guard(const pqxx::row& found) {
-  return guard_of("pgtide", text_in(found, Column::number), text_in(found, Column::owner_number),
-                  sequence_in(found));
+SchemaGuard schema_guard(const pqxx::row& found) {
+  return SchemaGuard("pgtide", text_in(found, Column::number), text_in(found, Column::owner_number),
+                     sequence_in(found));
 }
 
-bool tells_replaced(std::string_view message) {
-  return message.find(replaced_mark) != std::string_view::npos ||
-         message.find("could not open relation with OID") != std::string_view::npos;
+// pg_sequence_last_value(), which is never below 0 here, has its lock until the transaction ends.
+// CASE asks one after the other, and to_regnamespace() sees what was committed before the lock was
+// had.
+SchemaGuard::SchemaGuard(const std::string& name, const std::string& number,
+                         const std::string& owner, const std::string& sequence)
+    : mark_(random_mark()), sequence_(sequence) {
+  std::string cases;
+  const auto fail_where = [&](const std::string& condition) {
+    cases += " when " + condition + " then '" + mark_ + "'";
+  };
+  if (!sequence.empty())
+    fail_where("coalesce(pg_sequence_last_value(" + sequence + "::oid::regclass), 0) < 0");
+  fail_where("to_regnamespace('" + name + "')::oid is distinct from " + number + "::oid");
+  fail_where("not exists (select from pg_namespace where oid = " + number + " and nspowner = " +
+             owner + ")");
+  statement_ = "select cast(case" + cases + " else 'int4' end as regtype)";
+}
+
+// Where the sequence is gone it cannot be opened: an internal error, which names its number.
+bool SchemaGuard::has_failed(const pqxx::sql_error& error) const {
+  if (statement_.empty()) return false;
+  const std::string text = error.what();
+  const std::string line = text.substr(0, text.find('\n'));
+  if (line.find(mark_) != std::string::npos) return true;
+  return !sequence_.empty() && sqlstate_of(error) == "XX000" &&
+         line.find("OID " + sequence_) != std::string::npos;
 }
 
 bool has_trusted_schema(const pqxx::row& found) {

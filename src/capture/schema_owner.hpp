@@ -1,7 +1,7 @@
 #pragma once
+#include <pqxx/except>
 #include <pqxx/result>
 #include <string>
-#include <string_view>
 
 namespace pgtide {
 
@@ -24,13 +24,28 @@ bool has_trusted_schema(const pqxx::row& found);
 // comes after it is parsed. (Rejected: to look without a lock. A call that waits for a table's lock
 // while the schema is dropped looks the name up again, and finds another schema's table. Nor is a
 // condition in the call's own statement enough: to plan a call may run its code.)
-std::string schema_guard(const pqxx::row& found);
+class SchemaGuard {
+ public:
+  SchemaGuard() = default;
+  // Of the schema of that name, number and owner; `sequence`: the number of what is locked, or none.
+  SchemaGuard(const std::string& name, const std::string& number, const std::string& owner,
+              const std::string& sequence);
+
+  const std::string& statement() const { return statement_; }  // empty: there is no guard
+  bool has_failed(const pqxx::sql_error& error) const;
+
+ private:
+  std::string statement_;
+  // What the server says where it fails, in the first line. It is random: the lines may hold what
+  // somebody has written into a row, or called a table.
+  std::string mark_;
+  std::string sequence_;
+};
+SchemaGuard schema_guard(const pqxx::row& found);
 // The same of schema pgtide_api, which `pgtide uninstall` drops together with schema pgtide. Roles
 // that are no members of the owner may not read what is locked; theirs only looks. Throws not_found
 // where there is no such schema.
-std::string api_guard(const pqxx::row& found);
-// Is that what the server says where a guard has failed?
-bool tells_replaced(std::string_view message);
+SchemaGuard api_guard(const pqxx::row& found);
 // The part of it that is about trust alone, in both schemas, for clients that need to be no member
 // and call what is in pgtide_api.
 void refuse_foreign_api(const pqxx::row& found);

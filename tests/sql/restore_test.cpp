@@ -173,6 +173,34 @@ TEST_CASE("restore: install makes a restored dump whole, whoever has restored it
 
 // As a restore by a superuser leaves it where the capture role is not there, in the worst case that
 // the tables have the numbers that they had.
+TEST_CASE("restore: where the role that functions run as is renamed, what is missed is told") {
+  for (const bool has_capture_role : {false, true}) {
+    CAPTURE(has_capture_role);
+    const Role owner(has_capture_role ? "createrole" : "");
+    Database database("owner " + owner.name());
+    REQUIRE(install(database.url(owner.name())).ok());
+    database.session(owner.name()).run(contents);
+    const std::string role = owners_of_capture(database);
+    CHECK((role != owner.name()) == has_capture_role);
+    const std::string before = newest_change(database);
+    database.run("alter role " + role + " rename to renamed");
+    database.run("insert into posts values (1, 'a')");
+    CHECK(newest_change(database) == before);
+    const auto seen = database.run("select mend from pgtide.look() where wrong like 'no change%'");
+    CHECK(seen == std::vector<Row>(3, Row{"pgtide install"}));
+    CHECK(logged_after(database, before) == "dms s\nposts s\nparts s\n");
+    const std::string told = newest_change(database);
+    if (has_capture_role) database.run("alter role renamed rename to " + role);
+    const std::string installer = has_capture_role ? owner.name() : "renamed";
+    REQUIRE(install(database.url(installer)).ok());
+    if (!has_capture_role) CHECK(logged_after(database, told) == "dms s\nposts s\nparts s\n");
+    const std::string whole = newest_change(database);
+    database.run("insert into posts values (2, 'b')");
+    CHECK(logged_after(database, whole) == "posts c 2\n");
+    if (!has_capture_role) database.run("alter role renamed rename to " + owner.name());
+  }
+}
+
 TEST_CASE("restore: a function runs as nobody but the role that it was written for") {
   const Role owner;
   const Role application;
