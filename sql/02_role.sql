@@ -34,8 +34,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where n.nspname = 'pgtide'
 $$;
 
--- Whether the functions of a collection run as the role that they were written for, by the name that
--- they know; null: it has none.
+-- Whether the functions of a collection run as the role that they were written for, by the name
+-- that they know; null: it has none.
 create or replace function pgtide.runs_whole(c int) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select bool_and(r.rolname = pgtide.runs_as()

@@ -189,8 +189,9 @@ class Caller {
       return work.exec(guard_.statement() + "; " + statement);
     } catch (const pqxx::sql_error& error) {
       if (!guard_.has_failed(error)) throw;
-      throw CaptureFault(ErrorKind::conflict, "schema pgtide was dropped, or made by somebody else, "
-                                              "at this moment; run it again");
+      throw CaptureFault(ErrorKind::conflict,
+                         "schema pgtide was dropped, or made by somebody else, at this moment; "
+                         "run it again");
     }
   }
   std::string quote(const std::string& text) const { return connection_.quote(text); }

@@ -27,7 +27,7 @@ bool has_trusted_schema(const pqxx::row& found);
 class SchemaGuard {
  public:
   SchemaGuard() = default;
-  // Of the schema of that name, number and owner; `sequence`: the number of what is locked, or none.
+  // Of the schema of that name, number and owner; `sequence`: the number of what is locked, if any.
   SchemaGuard(const std::string& name, const std::string& number, const std::string& owner,
               const std::string& sequence);
 
