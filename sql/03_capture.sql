@@ -146,39 +146,34 @@ language sql immutable set search_path = pg_catalog, pg_temp as $$
   select 1::bigint << ((hashtext(concat(c, ' ', r)) & 2147483647) % 23)
 $$;
 
--- Notes that own changes of the record may be what a look finds.
-create or replace function pgtide.mark(c int, r text) returns void
+-- This transaction's number and bits.
+create or replace function pgtide.own_marks() returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   mine constant bigint := txid_current() % 1099511627776;
   seen bigint;
 begin
-  begin
-    seen := currval('pgtide.marks');
-  exception when object_not_in_prerequisite_state then
-    perform setval('pgtide.marks', (mine << 23) + 8388607);
-    return;
-  end;
-  if seen >> 23 <> mine then seen := mine << 23; end if;
+  seen := currval('pgtide.marks');
+  return case when seen >> 23 = mine then seen else mine << 23 end;
+exception when object_not_in_prerequisite_state then
+  return setval('pgtide.marks', (mine << 23) + 8388607);
+end $$;
+
+-- Notes that own changes of the record may be what a look finds.
+create or replace function pgtide.mark(c int, r text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  seen constant bigint := pgtide.own_marks();
+begin
   if seen & pgtide.bit_of(c, r) = 0 then
     perform setval('pgtide.marks', seen | pgtide.bit_of(c, r));
   end if;
 end $$;
 
 create or replace function pgtide.is_marked(c int, r text) returns boolean
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  mine constant bigint := txid_current() % 1099511627776;
-  seen bigint;
-begin
-  begin
-    seen := currval('pgtide.marks');
-  exception when object_not_in_prerequisite_state then
-    perform setval('pgtide.marks', (mine << 23) + 8388607);
-    return true;
-  end;
-  return seen >> 23 = mine and seen & pgtide.bit_of(c, r) <> 0;
-end $$;
+language sql volatile set search_path = pg_catalog, pg_temp as $$
+  select pgtide.own_marks() & pgtide.bit_of(c, r) <> 0
+$$;
 
 -- What comes after a change was logged and looked at, where there is anything: wakes the leader,
 -- and at SERIALIZABLE marks what a later look may find. `own`: its old version may be ours.

@@ -49,9 +49,8 @@ begin
             where p.oid = any (ours)
               and p.proname in ('append', 'repair', 'repair_all', 'repair_0', 'repair_1',
                                 'repair_2', 'follow', 'follow_0', 'follow_1', 'follow_2',
-                                'follows', 'may_be_in', 'bit_of', 'mark', 'is_marked',
-                                'finish',
-                                'move', 'bury', 'wake',
+                                'follows', 'may_be_in', 'bit_of', 'own_marks',
+                                'mark', 'is_marked', 'finish', 'move', 'bury', 'wake',
                                 'rename_record', 'log_truncate', 'is_collection_name', 'written',
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
                                 'value_source', 'fields_source', 'row_source', 'key_text',
