@@ -307,8 +307,8 @@ end $$;
 -- Gives a function to the capture role and takes it from everybody else. ALTER FUNCTION ... OWNER
 -- TO wants the new owner to have CREATE on the schema; it has it for this statement only, or code
 -- that runs as the capture role could put functions here, and the installer would call them. The
--- installer puts the functions on tables and sends custom events, and does not inherit from the
--- capture role (PostgreSQL 16).
+-- installer puts the functions on tables, and sends custom events and lets others send them, and
+-- does not inherit from the capture role (PostgreSQL 16).
 create or replace function pgtide.hand_over(function regprocedure) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -324,6 +324,7 @@ declare
      where p.oid = function and current_setting('server_version_num')::int >= 160000
        and not pg_has_role(current_user, r.oid, 'USAGE')
        and pg_has_role(current_user, r.oid, 'MEMBER'));
+  option constant text := case schema when 'pgtide_api' then ' with grant option' else '' end;
 begin
   if (select proowner from pg_proc where oid = function)
      is distinct from (select oid from pg_roles where rolname = role) then
@@ -342,9 +343,9 @@ begin
       execute format('revoke create on schema %I from %I', schema, capture_role);
     end if;
   end if;
-  if not has_function_privilege(installer, function, 'EXECUTE') then
-    perform pgtide.as_owner(format('grant execute on function %s to %I', function, installer),
-                            function);
+  if not has_function_privilege(installer, function, 'execute' || option) then
+    perform pgtide.as_owner(format('grant execute on function %s to %I', function, installer)
+                            || option, function);
   end if;
 end $$;
 
@@ -514,6 +515,8 @@ $$;
 
 -- An installation from before moves over: until version 3 the databases of a cluster shared a role.
 -- And so does a copy of a database, which has the role of the one that it was copied from.
+-- Functions of a role that the installer is no member of are written anew by the files to come:
+-- PostgreSQL 16 and later do not take the membership from an older one's dump.
 do $$
 declare
   was name := (select capture_role from pgtide.meta);
@@ -526,7 +529,7 @@ begin
   end if;
   for f in select p.oid from pg_proc p join pg_roles r on r.oid = p.proowner
             where p.pronamespace in ('pgtide'::regnamespace, 'pgtide_api'::regnamespace)
-              and r.rolname = was
+              and r.rolname = was and pg_has_role(current_user, r.oid, 'MEMBER')
               and p.proname ~ '^(broadcast|broadcast_all|(capture|truncate)_[0-9]+)$' loop
     perform pgtide.hand_over(f);
   end loop;
@@ -537,10 +540,16 @@ create or replace function pgtide.leave_role(was name) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   before constant text := current_setting('lock_timeout');
+  f regprocedure;
 begin
   execute format('revoke all on all tables in schema pgtide from %I', was);
   execute format('revoke all on all sequences in schema pgtide from %I', was);
-  execute format('revoke all on all functions in schema pgtide from %I', was);
+  -- One by one: PostgreSQL would warn of those that are not the installer's.
+  for f in select distinct p.oid from pg_proc p cross join lateral aclexplode(p.proacl) a
+            where p.pronamespace = 'pgtide'::regnamespace and a.grantee = was::regrole
+              and p.proowner <> a.grantee loop
+    perform pgtide.as_owner(format('revoke all on function %s from %I', f, was), f);
+  end loop;
   execute format('revoke all on schema pgtide, pgtide_api from %I', was);
   if not exists (select from pg_shdepend d join pg_roles r on r.oid = d.refobjid
                   where d.refclassid = 'pg_authid'::regclass and r.rolname = was) then

@@ -12,6 +12,14 @@ std::string first_line(std::string_view text) {
   return one_line(text.substr(0, text.find('\n')));
 }
 
+// What the server itself advises, where it speaks English: "; its hint: Check free disk space."
+std::string hint_of(std::string_view message) {
+  constexpr std::string_view label = "\nHINT:  ";
+  const std::size_t found = message.find(label);
+  if (found == std::string_view::npos) return {};
+  return "; its hint: " + first_line(message.substr(found + label.size()));
+}
+
 // libpqxx 6 builds the message of a failed statement with the connection's encoding, and where the
 // connection is gone, that is what it complains of.
 Error from_loss(const std::string& text) {
@@ -46,7 +54,7 @@ Error from_sql(const pqxx::sql_error& error) {
     return {ErrorKind::unavailable, text + "; give the address of the primary server"};
   if (state.starts_with("57P") || state.starts_with("08")) return {ErrorKind::unavailable, text};
   if (state.empty()) return from_loss(text);  // the server said nothing: it is gone
-  return {ErrorKind::internal, text + " (SQLSTATE " + state + ")"};
+  return {ErrorKind::internal, text + " (SQLSTATE " + state + ")" + hint_of(error.what())};
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ std::map<std::string, std::vector<std::string>> blocks_of_guide() {
 // What the guide's reader has: two servers, a folder, and the addresses of both.
 class Reader {
  public:
-  Reader() : old_(make_cluster()), new_(make_cluster()), blocks_(blocks_of_guide()) {
+  Reader() : old_(make_cluster()), new_(make_newest_cluster()), blocks_(blocks_of_guide()) {
     folder_.write("rules.yaml", "version: 1\ncollections:\n  posts:\n    subscribe: public\n");
     std::filesystem::permissions(folder_.path(""), std::filesystem::perms::all);
   }
@@ -129,10 +129,7 @@ TEST_CASE("backup guide: its commands move a live database to another cluster") 
   Session live(reader.live());
   live.run("create table posts (id int primary key, title text); select pgtide.watch('posts'); "
            "insert into posts values (1, 'a'), (2, 'b')");
-  if (live.server_version() / 10'000 > std::atoi(client_folder().substr(20).c_str())) {
-    MESSAGE("not tried: this machine's pg_dump is older than the server");
-    return;
-  }
+  if (!can_dump(live)) return;
   const std::string addresses = reader.block("", 0);
   for (const std::string& variable : reader.environment()) {
     CAPTURE(variable);
@@ -150,7 +147,7 @@ TEST_CASE("backup guide: its commands move a live database to another cluster") 
     client.subscribe({"posts.*"});
     Session moved(reader.moved());
     moved.run("insert into posts values (3, 'c')");
-    CHECK(next_events(client, 3) == "resync_required schema_changed\ncustom_event\ncreate 3\n");
+    CHECK(next_events(client, 1) == "create 3\n");  // the log was begun anew
     reader.carry_out("Rows alone, or one table", 0);
     CHECK(next_events(client, 3) == "truncate null\ncreate 1\ncreate 2\n");
     reader.carry_out("Rows alone, or one table", 1);

@@ -1,8 +1,6 @@
 #include <doctest/doctest.h>
 #include <pwd.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -58,33 +56,22 @@ class Pooler {
   std::optional<Program> program_;
 };
 
-// Lets the server's processes make no file longer than that, as a full disk would: a write that
-// fits in half is what PostgreSQL reports as one (53100). A limit needs no right that a container
-// may lack, and no file system of its own. None: as long as they like.
-void limit_files(PrivatePostgres& server, std::optional<std::uintmax_t> bytes) {
-  std::vector<int> pids{server.pid()};
-  for (const Row& row : Session(server.url()).run("select pid from pg_stat_activity where "
-                                                  "backend_type = 'client backend'"))
-    pids.push_back(std::stoi(row[0]));
-  const struct stat owner = owner_of(server);
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {  // as the server's own user, who may do this to his processes
-    if (geteuid() == 0 && (setresgid(owner.st_gid, owner.st_gid, owner.st_gid) != 0 ||
-                           setresuid(owner.st_uid, owner.st_uid, owner.st_uid) != 0))
-      _exit(1);
-    for (const int pid : pids) {
-      rlimit limit{};
-      if (prlimit(pid, RLIMIT_FSIZE, nullptr, &limit) != 0) continue;  // it has just ended
-      limit.rlim_cur = bytes ? *bytes : limit.rlim_max;
-      if (prlimit(pid, RLIMIT_FSIZE, &limit, nullptr) != 0) _exit(2);
-    }
-    _exit(0);
+// A disk that is full, for one table: its file is as long as PostgreSQL makes one (1 GB, all of it
+// a hole), and the next one is /dev/full, where each write fails as on a full disk (ENOSPC).
+class FullDisk {
+ public:
+  FullDisk(const PrivatePostgres& server, Database& database, const std::string& table)
+      : next_(server.directory() + "/data/" +
+              *database.value("select pg_relation_filepath('" + table + "')")) {
+    std::filesystem::resize_file(next_, std::uintmax_t{1} << 30);
+    next_ += ".1";
+    std::filesystem::create_symlink("/dev/full", next_);
   }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  REQUIRE(status == 0);
-}
+  void make_room() { std::filesystem::remove(next_); }
+
+ private:
+  std::string next_;
+};
 
 }  // namespace
 
@@ -112,14 +99,7 @@ TEST_CASE("server: a full disk is said, and when there is room the stream goes o
   scene.start();
   scene.insert(1);
   scene.wait_for({"1"});
-  // The table of ticks is longer than every other file, those of the write-ahead log included.
-  scene.database->run("insert into pgtide.tick0 select -g, 1, '3:3:' from "
-                      "generate_series(1, 300000) g");
-  scene.database->run("delete from pgtide.tick0 where n < 0");
-  const auto length = std::stoull(*scene.database->value(
-      "select pg_relation_size('pgtide.tick0')"));
-  REQUIRE(length > 17'000'000);
-  limit_files(scene.server, length + 4096);
+  FullDisk disk(scene.server, *scene.database, "pgtide.tick0");
   int last = 1;
   eventually(
       [&] {
@@ -128,7 +108,7 @@ TEST_CASE("server: a full disk is said, and when there is room the stream goes o
       },
       30s, [&] { return scene.fault(); });
   CHECK(!scene.running->source->status().leader);
-  limit_files(scene.server, std::nullopt);
+  disk.make_room();
   scene.running->wait_until_leading();
   scene.insert(++last);
   std::vector<std::string> expected;

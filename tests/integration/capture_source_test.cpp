@@ -98,6 +98,8 @@ TEST_CASE("capture: an idle source sends under one statement a second and is wok
     CHECK(running.source->status().queries > before);
   }
   eventually(armed);
+  // A lease that is logged is renewed every five minutes only.
+  if (writer.server_version() < 150'000) return;
   // Asleep, it renews its lease every two seconds and does nothing else. The housework of every
   // thirty seconds may fall into one of two such turns.
   const auto until_renewed = [&] {

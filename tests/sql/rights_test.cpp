@@ -52,6 +52,25 @@ void share_role_as_before(Database& database) {
 
 }  // namespace
 
+TEST_CASE("rights: whoever has installed lets others send custom events, by two GRANTs") {
+  const Role owner("createrole"), application;
+  Database database("owner " + owner.name());
+  const auto install_as_owner = [&] {
+    const Result<void> done = install(database.url(owner.name()));
+    if (!done) FAIL(done.error().to_string());
+  };
+  install_as_owner();
+  database.session(owner.name())
+      .run("grant usage on schema pgtide_api to " + application.name() +
+           "; grant execute on function pgtide_api.broadcast(text, json), "
+           "pgtide_api.broadcast_all(json) to " + application.name());
+  CHECK(faults_of(database) == "");
+  install_as_owner();
+  database.session(application.name())
+      .run("select pgtide_api.broadcast('news', '1'), pgtide_api.broadcast_all('2')");
+  CHECK(database.value("select count(*) from pgtide.log where action = 'x'") == "2");
+}
+
 TEST_CASE("rights: the capture role reads of the log what its own transaction wrote, and no more") {
   InstalledDatabase database;
   watch_posts(database);
