@@ -342,8 +342,8 @@ end $$;
 -- a hash table of them, in each transaction.
 create or replace function pgtide.place_source(relation oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select case when c.relkind <> 'p' then format('tg_relid = ''%s''', c.oid)
-              else format('(%spg_partition_root(tg_relid)::oid = ''%s'')', (
+  select case when c.relkind <> 'p' then format('tg_relid = %L::regclass', c.oid)
+              else format('(%spg_partition_root(tg_relid) = %L::regclass)', (
                 select string_agg(format('tg_relid = any (''%s''::oid[]) or ', eight.oids),
                                   '' order by eight.place)
                   from (select (p.n - 1) / 8, array_agg(p.oid)
@@ -364,22 +364,54 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                 'pgtide.log0'::regclass::oid)
 $$;
 
+-- For the planner alone, which puts a call's value into the plan that it makes. IMMUTABLE is not
+-- true of the function, but of the plan: that depends on the relation, as on every one that a
+-- constant of type regclass names, and is made anew when the relation is altered. A row's trigger
+-- runs under a lock that nobody alters it beside. pg_describe_object() sees the present at any
+-- isolation level, and dropped columns, so that one column cannot make room for another. Before
+-- PostgreSQL 14 it raises for a column that is not there.
+drop function if exists pgtide.lacks_column(oid, int);
+create or replace function pgtide.ends_with(relation regclass, columns int) returns boolean
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+  return pg_describe_object(1259, relation, columns + 1) is null;
+exception when internal_error then
+  return true;
+end $$;
+
+-- Of whatever types, and for the planner alone, which puts the value into its plan: but with an
+-- argument of another type than the pattern's there is no such function, and no plan. No cast is
+-- looked for.
+create or replace function pgtide.same_type(x anyelement, pattern anyelement) returns boolean
+language sql immutable as 'select true';
+
+-- Whether a value is still of the type that the text was written for. It costs a row nothing where
+-- the type is built in.
+create or replace function pgtide.type_source(x text, kind oid) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when t.oid < 16384 and t.typtype in ('b', 'r')
+                and t.typnamespace = 'pg_catalog'::regnamespace
+              then format('pgtide.same_type(%s, null::pg_catalog.%I)', x, t.typname)
+              else format('pg_typeof(%s) = ''%s''', x, t.oid) end
+    from pg_type t where t.oid = kind
+$$;
+
 -- Whether the row `variable` is still one of the columns and types that the text was written for,
 -- and of the relation or a partition, in the database that it was written in.
--- It costs no query, and sees the present at any isolation level. pg_describe_object() knows
--- dropped columns, so that one column cannot make room for another; before PostgreSQL 14 it raises
--- for a column that is not there, and partitions number theirs as they like: there the row is
--- compared with one of the known columns, which raises where their number differs.
+-- It costs no query, and sees the present at any isolation level: what the planner has decided is
+-- decided anew when the relation is altered. Partitions number their columns as they like: there
+-- the row is compared with one of the known columns, which raises where their number or a type
+-- differs.
 create or replace function pgtide.guard_source(variable text, relation oid) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select concat_ws(' and ', pgtide.home_source(false), pgtide.place_source($2),
-      string_agg(format('pg_typeof(%s.%I) = ''%s''', variable, a.attname, a.atttypid), ' and '
+      string_agg(pgtide.type_source(format('%s.%I', variable, a.attname), a.atttypid), ' and '
                  order by a.attnum) filter (where not a.attisdropped),
-      case when c.relkind = 'p' or current_setting('server_version_num')::int < 140000
+      case when c.relkind = 'p'
              then format('%s *= row(%s)', variable,
                          string_agg(format('%s.%I', variable, a.attname), ', ' order by a.attnum)
                            filter (where not a.attisdropped))
-             else format('pg_describe_object(1259, tg_relid, %s) is null', c.relnatts + 1) end)
+             else format('pgtide.ends_with(%L::regclass, %s)', c.oid, c.relnatts) end)
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
    where c.oid = $2 group by c.oid, c.relkind, c.relnatts
 $$;
@@ -390,16 +422,6 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(array_agg(y.typrelid order by y.typrelid), '{}')
     from pg_type y where y.oid = any (kinds) and y.typtype = 'c' and y.oid <> all (trusted)
 $$;
-
--- Whether a relation has never had a column of this number, for PostgreSQL 13, where
--- pg_describe_object() raises for one that is not there.
-create or replace function pgtide.lacks_column(relation oid, number int) returns boolean
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-  return pg_describe_object(1259, relation, number) is null;
-exception when internal_error then
-  return true;
-end $$;
 
 -- Whether the relations have just those columns still that a query of the catalog finds, which may
 -- see the past; null: no relation. A row's own names and types tell nothing of that: names that a
@@ -413,9 +435,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                     a.attnum, a.attname), ' and ' order by a.attnum)
              from pg_attribute a
             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
-           format(case when current_setting('server_version_num')::int >= 140000
-                       then 'pg_describe_object(1259, %s, %s) is null'
-                       else 'pgtide.lacks_column(%s, %s)' end, c.oid, c.relnatts + 1)), ''),
+           format('pgtide.ends_with(%L::regclass, %s)', c.oid, c.relnatts)), ''),
          ' and ' order by c.oid)
     from pg_class c where c.oid = any (relations)
 $$;

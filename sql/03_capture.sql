@@ -378,12 +378,16 @@ $$;
 -- order go wrong without the repair.
 --
 -- In a transaction of one row each PL/pgSQL expression costs about a point of the commits, and one
--- that holds a query costs a query, whatever stands before an `and` in it. So there are few, and
--- conditions that spare a query have an IF of their own. So too the guard (sql/02_types.sql) is
--- part of the expression that it comes before: what was altered raises, and the handler writes the
--- row the slow way, or nothing where the trigger is on a relation that the function does not serve.
+-- that holds a query costs a query, whatever stands before an `and` in it. PL/pgSQL prepares an
+-- expression anew in each transaction, and every function that it names costs, called or not. So
+-- there are few of both; conditions that spare a query, or that are seldom asked, have an IF of
+-- their own; and the guard (sql/02_types.sql) is part of the expression that it comes before, and
+-- leaves to the planner what it can. A row that is not as the guard knows rows has no record id and
+-- raises: the handler writes it the slow way, or not at all where the trigger is on a relation that
+-- the function does not serve.
 -- The first of all is whether the function runs as the role that it was written for: from a dump it
--- may have come with another owner, a superuser, who must not run anything of it.
+-- may have come with another owner, a superuser, who must not run anything of it. The planner comes
+-- before that; but where the log is another one, which it knows by itself, it looks no further.
 create or replace function pgtide.capture_source(c int, repairing boolean default true) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $outer$
 declare
@@ -397,8 +401,6 @@ declare
   key_changes text;
   superseded text := '';
   later_life text := '';
-  -- Raises: no planner evaluates it before its turn.
-  raising constant text := 'clock_timestamp()::text::int::text';
   written text;
   stand text;         -- that composites have the columns still which the text names
   mine constant text := format('current_user = %L', pgtide.runs_as());
@@ -412,9 +414,9 @@ begin
     into plain, key_changes
     from unnest(t.key) with ordinality k(col, n)
     join pg_attribute a on a.attrelid = t.relation and a.attname = k.col;
-  select coalesce(k.id, raising) as id, coalesce(k.object, 'null::json') as object into new_key
+  select coalesce(k.id, 'null') as id, coalesce(k.object, 'null::json') as object into new_key
     from pgtide.key_source('new', t.relation, t.key, trusted) k;
-  select coalesce(k.id, raising) as id, coalesce(k.object, 'null::json') as object into old_key
+  select coalesce(k.id, 'null') as id, coalesce(k.object, 'null::json') as object into old_key
     from pgtide.key_source('old', t.relation, t.key, trusted) k;
   if not plain then
     -- The column's collation may take different texts for equal.
@@ -442,14 +444,20 @@ begin
   if tg_op = 'UPDATE' then
     -- An update that changes nothing is not logged, unless the version before it may be of this
     -- very transaction: a chain of versions must not have a gap.
-    if old *= new and age(old.xmin) > 0 then return null; end if;
+    if old *= new then
+      if age(old.xmin) > 0 then return null; end if;
+    end if;
     begin
-      rec := case when %1$s then %2$s else %3$s end;
-      if %4$s then was := %5$s;%6$s end if;%7$s
-      n := %8$s;
-      if pg_column_size(n)%9$s > 536870912 then o := null; n := null; end if;
+      rec := case when %1$s then %2$s end;
+      n := case when rec is not null then %8$s end;%7$s
+      if (pg_column_size(n)%9$s <= 536870912) is not true then
+        if n is null then raise no_data_found; end if;
+        o := null;
+        n := null;
+      end if;
+      if %4$s then was := %5$s;%6$s end if;
     exception when others then
-      %21$s
+      %3$s
       select w.id, w.doc into rec, n from %10$s;
       select w.id, w.%11$s into was, o from %12$s;
       if was is not distinct from rec then was := null;%13$s end if;
@@ -463,20 +471,26 @@ begin
     end if;%16$s
   elsif tg_op = 'INSERT' then
     begin
-      rec := case when %1$s then %2$s else %3$s end;
-      n := %8$s;
-      if pg_column_size(n) > 536870912 then n := null; end if;
+      rec := case when %1$s then %2$s end;
+      n := case when rec is not null then %8$s end;
+      if (pg_column_size(n) <= 536870912) is not true then
+        if n is null then raise no_data_found; end if;
+        n := null;
+      end if;
     exception when others then
-      %21$s
+      %3$s
       select w.id, w.doc into rec, n from %10$s;
     end;%17$s
   else
     begin
-      rec := case when %18$s then %5$s else %3$s end;
-      o := %19$s;
-      if pg_column_size(o) > 536870912 then o := null; end if;
+      rec := case when %18$s then %5$s end;
+      o := case when rec is not null then %19$s end;
+      if (pg_column_size(o) <= 536870912) is not true then
+        if o is null then raise no_data_found; end if;
+        o := null;
+      end if;
     exception when others then
-      %21$s
+      %3$s
       select w.id, w.%11$s into rec, o from %12$s;
     end;%20$s
   end if;
@@ -487,7 +501,10 @@ begin
   end if;
   return null;
 end $body$,
-    concat(mine, ' and ', pgtide.guard_source('new', t.relation), stand), new_key.id, raising,
+    concat(mine, ' and ', pgtide.guard_source('new', t.relation), stand), new_key.id,
+    format('if not %s then return null; end if;
+      if not (%s and pgtide.serves(%L, tg_relid)) then return null; end if;', mine,
+           pgtide.home_source(true), t.relation),
     key_changes,
     old_key.id,
     case when t.old_rows then '' else format(' o := %s;', old_key.object) end,
@@ -500,8 +517,5 @@ end $body$,
     pgtide.insert_source(c, 'c', 'null', 'new.ctid', 'null', 'n', superseded),
     concat(mine, ' and ', pgtide.guard_source('old', t.relation), stand),
     case when t.old_rows then old_row else old_key.object end,
-    pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null', later_life),
-    format('if not %s then return null; end if;
-      if not (%s and pgtide.serves(%L, tg_relid)) then return null; end if;', mine,
-           pgtide.home_source(true), t.relation));
+    pgtide.insert_source(c, 'd', 'old.ctid', 'null', 'o', 'null', later_life));
 end $outer$;

@@ -55,7 +55,7 @@ begin
                                 'reachable_types', 'trusted_types', 'is_trusted', 'base_type',
                                 'value_source', 'fields_source', 'row_source', 'key_text',
                                 'key_value', 'key_source', 'row_from', 'queue_has_room',
-                                'serves', 'types_within', 'named_within', 'lacks_column',
+                                'serves', 'types_within', 'named_within', 'ends_with', 'same_type',
                                 'columns_stand', 'files_mark', 'partitions_of',
                                 'partitions_below') loop
     if (select capture_role from pgtide.meta) is not null then

@@ -8,6 +8,7 @@
 
 #include "broker/event_rows.hpp"
 #include "model/batch.hpp"
+#include "model/catalog.hpp"
 #include "model/cursor_sealer.hpp"
 #include "rules/projection.hpp"
 
