@@ -498,9 +498,19 @@ begin
         n bigint primary key,
         nonce bigint not null,
         snapshot pg_snapshot not null,
-        at timestamptz not null default clock_timestamp()
+        at timestamptz not null default clock_timestamp(),
+        last_id bigint,
+        xid xid8
       ) with (autovacuum_enabled = off);
     $ddl$, n);
+    -- last_id, of the sequence change_id, was read before the tick got its xid: that the sequence
+    -- goes back is noticed by both. An older schema lacks them.
+    if not exists (select from pg_attribute where attname = 'last_id' and not attisdropped
+                      and attrelid = format('pgtide.tick%s', n)::regclass) then
+      perform pgtide.alter_patiently(format('pgtide.tick%s', n)::regclass,
+                                     format('alter table pgtide.tick%s add last_id bigint, '
+                                            'add xid xid8', n));
+    end if;
     -- IF NOT EXISTS would wait for every writer of the table, and others behind it, and then look.
     if to_regclass(format('pgtide.log%s_xid', n)) is null then
       execute format('create index log%1$s_xid on pgtide.log%1$s (xid, record_hash, old_tid)', n);

@@ -418,9 +418,10 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   union all
   select l.wrong, l.mend from pgtide.foreign_locks() l
   union all
-  select 'sequence pgtide.change_id caches values: the log would be out of order',
-         'ALTER SEQUENCE pgtide.change_id CACHE 1;'
-    from pg_sequence where seqrelid = 'pgtide.change_id'::regclass and seqcache <> 1
+  select 'sequence pgtide.change_id does not count upwards: the log would be out of order',
+         'ALTER SEQUENCE pgtide.change_id CACHE 1 INCREMENT 1 NO CYCLE;'
+    from pg_sequence where seqrelid = 'pgtide.change_id'::regclass
+     and (seqcache <> 1 or seqincrement < 1 or seqcycle)
   union all
   select format('publication %I is FOR ALL TABLES and carries the log', pubname),
          'name the tables in it, or see that its subscribers have the log tables'

@@ -114,8 +114,10 @@ exception when lock_not_available then
 end $$;
 
 -- Begins the log anew under another epoch: after a dump was restored into another cluster its xids
--- mean nothing any more. Every cursor from before expires.
-create or replace function pgtide.begin_anew() returns void
+-- mean nothing any more, and after its sequence was set back its ids do not. Every cursor from
+-- before expires. `was`: only where the epoch is still this one.
+drop function if exists pgtide.begin_anew();
+create or replace function pgtide.begin_anew(was bigint default null) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $$
 declare
   patience constant interval := pgtide.patience();
@@ -129,6 +131,7 @@ begin
         array['pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
               'pgtide.tick2']::regclass[], 'access exclusive', until);
       if busy is null then
+        if was <> (select epoch from pgtide.meta) then return; end if;
         -- TRUNCATE waits for their indexes, and for TOAST tables and theirs: strangers lock those.
         busy := 'pgtide.log0';
         perform set_config('lock_timeout', pgtide.time_for_waits(until, 16), true);

@@ -46,13 +46,28 @@ constexpr const char* printed_at =
 // The changes of CTE `few`, whose rows' texts are withheld past page_bytes_max in total.
 std::string few_changes() {
   const std::string fits = "total <= " + std::to_string(page_bytes_max);
-  return "select null::text, null::bool, null::bigint, null::int, id, collection, action::text, "
+  return "select null::text, null::bool, null::bigint, null::int, null::bigint, null::text, "
+         "id, collection, action::text, "
          "case when " + fits + " then record end, " + std::string(printed_at) +
          ", case when " + fits + " then old_row::text end, "
          "case when " + fits + " then new_row::text end, not (" + fits + "), false "
          "from (select few.*, sum(" + row_bytes + ") over (order by id) as total from few "
          "where (select count(*) from few) <= " + std::to_string(small_batch_changes_max) +
          ") weighed";
+}
+
+// How many there are, and whether the log can be followed. Only rows that were put there by hand,
+// or by a dump of another cluster, have an xid that the snapshot which sees them has not reached.
+// A transaction that got its xid after that of the tick before has ids above that tick's last one
+// (but for what has no row of its own to begin with: that gets its id first).
+std::string order_of_few() {
+  return std::string("counted as materialized (select found.changes, case when ahead then '") +
+         disorder_foreign + "' when snap.last_id < greatest($7::bigint, greatest_id, (select "
+         "last_id from before)) or below then '" + disorder_set_back + "' end as disorder "
+         "from snap, (select count(*)::int as changes, max(id) as greatest_id, "
+         "bool_or(xid >= pg_snapshot_xmax((select snapshot from snap))) as ahead, "
+         "bool_or(id <= (select last_id from before) and xid > (select xid from before) "
+         "and action in ('c', 'u', 'd')) as below from few) found)";
 }
 
 constexpr const char* no_change =
@@ -66,32 +81,37 @@ std::string limit() { return " limit " + std::to_string(small_batch_changes_max 
 std::string tick_statement(unsigned into, bool with_rows) {
   const std::string table = "pgtide.tick" + std::to_string(into);
   const std::string before = "pgtide.tick" + std::to_string((into + 2) % 3);
-  const std::string known = " where n = $1::bigint and nonce = $2::bigint)";
+  const std::string known = " where n = $1::bigint and nonce = $2::bigint";
+  const std::string columns = change_columns + std::string(", xid");
   // In one statement everything sees one snapshot, so what is visible here is in the tick's.
-  return "with snap as materialized (select pg_current_snapshot() as snapshot, "
-         "(exists (select from " + table + known + " or exists (select from " + before + known +
-         ") as known, case when $6::bigint > 0 then setval('pgtide.armed', "
+  return "with before as materialized (select last_id, xid from " + table + known +
+         " union all select last_id, xid from " + before + known + "), "
+         "snap as materialized (select pg_current_snapshot() as snapshot, "
+         "exists (select from before) as known, " + last_id_sql + " as last_id, "
+         "case when $6::bigint > 0 then setval('pgtide.armed', "
          "extract(epoch from clock_timestamp())::bigint + $6::bigint) end), "
          "late as materialized (select array(select x from pg_snapshot_xip($4::pg_snapshot) x "
          "where pg_visible_in_snapshot(x, snapshot)) as xids from snap), "
          "few as materialized (select * from (" +
-         from_logs(change_columns, "xid >= pg_snapshot_xmax($4::pg_snapshot)") + " union all " +
-         from_logs(change_columns, "xid = any((select xids from late)::xid8[])") + ") found" +
-         limit() + "), "
-         "made as (insert into " + table + " (n, nonce, snapshot, at) "
-         "select $1::bigint + 1, $3::bigint, snapshot, clock_timestamp() from snap "
-         "where known and exists (select from few) returning at, "
+         from_logs(columns, "xid >= pg_snapshot_xmax($4::pg_snapshot)") + " union all " +
+         from_logs(columns, "xid = any((select xids from late)::xid8[])") + ") found" +
+         limit() + "), " + order_of_few() +
+         ", made as (insert into " + table + " (n, nonce, snapshot, at, last_id, xid) "
+         "select $1::bigint + 1, $3::bigint, snapshot, clock_timestamp(), last_id, "
+         "pg_current_xact_id() from snap, counted "
+         "where known and disorder is null and changes > 0 returning at, "
          "case when $5::bool and pg_notification_queue_usage() < 0.01 "  // pgtide.queue_has_room()
          "then pg_notify('pgtide_tick', '')::text end) "
-         "select snapshot::text, known, (extract(epoch from made.at) * 1000000)::bigint, "
-         "(select count(*) from few)::int" + no_change + "from snap left join made on true" +
+         "select snapshot::text, known, (extract(epoch from made.at) * 1000000)::bigint, changes, "
+         "last_id, disorder" + no_change + "from counted, snap left join made on true" +
          (with_rows ? " union all " + few_changes() : std::string());
 }
 
 std::string stored_tick_statement() {
   return std::string("with ") + late_between + ", few as materialized (select * from (" +
          batch_between(change_columns, " and id > $3::bigint") + ") found" + limit() +
-         ") select $2::text, true, 0::bigint, (select count(*) from few)::int" + no_change +
+         ") select $2::text, true, 0::bigint, (select count(*) from few)::int, 0::bigint, "
+         "null::text" + no_change +
          "union all " + few_changes();
 }
 

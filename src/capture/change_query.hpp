@@ -37,14 +37,18 @@ struct ChangeColumn {
 };
 // A small read begins with one row about itself, and its changes follow in these columns after it.
 struct HeaderColumn {
-  enum Index : int { snapshot, known, tick_at_us, changes, count };
+  enum Index : int { snapshot, known, tick_at_us, changes, last_id, disorder, count };
 };
+
+// What the column `disorder` says of a log that cannot be followed any further; null: it can.
+inline constexpr const char* disorder_set_back = "set back";  // the sequence of ids went back
+inline constexpr const char* disorder_foreign = "foreign";    // xids that are yet to come
 
 // Makes tick $1 + 1 in table `into` (0..2) if there is something in it, and reads it.
 // $1 the predecessor's number, $2 its nonce, $3 the new nonce, $4 a snapshot that has nothing more
 // in it than the predecessor's, $5 tell followers, $6 seconds from now to renew the lease in
 // `armed` for (0: do not). `with_rows` false makes the tick and reads nothing: for a row that
-// PostgreSQL cannot print.
+// PostgreSQL cannot print. $7 how far the ids had come at the last look.
 std::string tick_statement(unsigned into, bool with_rows);
 
 // Reads the batch between two stored snapshots: $1 before, $2 its own, $3 only ids past this one.
@@ -78,6 +82,10 @@ inline constexpr const char* ticks_sql =
 // A tick's columns as read_tick() takes them: n, nonce, snapshot, at_us.
 inline constexpr const char* tick_columns_sql =
     "n, nonce, snapshot::text, (extract(epoch from at) * 1000000)::bigint";
+
+// The last id that the sequence has given out; 0: none.
+inline constexpr const char* last_id_sql =
+    "coalesce(pg_sequence_last_value('pgtide.change_id'), 0)";
 
 // Tick n lies in table n / ticks_per_table % 3. The third table is emptied while the second half of
 // a block is made, so between 1.5 and 2.5 blocks of ticks are kept, and a change cannot be read any

@@ -15,6 +15,11 @@
 
 namespace pgtide {
 
+// What is said where an id was given out twice, or a greater one before.
+inline constexpr const char* sequence_set_back =
+    "sequence pgtide.change_id was set back, as a restore does that holds the rows of schema "
+    "pgtide; the log begins anew, and clients read anew";
+
 // Reading of result fields. 64-bit values that PostgreSQL keeps as signed bigint are bits to us.
 std::string_view text_of(const pqxx::field& field);
 std::int64_t integer_of(const pqxx::field& field);

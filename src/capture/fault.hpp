@@ -21,6 +21,13 @@ class CaptureFault : public std::runtime_error {
   ErrorKind kind_;
 };
 
+// The log cannot be followed any further, and must begin anew: what it holds is out of order.
+class LogDisorder : public CaptureFault {
+ public:
+  explicit LogDisorder(const std::string& message)
+      : CaptureFault(ErrorKind::conflict, message) {}
+};
+
 // The SQLSTATE of a failed statement: libpqxx 6 has classes of its own for some, and then leaves it
 // out. For a whole class of states that is its first one (22000). Empty: the server said nothing.
 std::string sqlstate_of(const pqxx::sql_error& error);

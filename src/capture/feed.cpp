@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "capture/change_query.hpp"
+#include "capture/fault.hpp"
 #include "model/wording.hpp"
 
 namespace pgtide {
@@ -97,6 +98,7 @@ void Feed::open(const Tick& tick) {
   piece_bytes_ = 0;
   open_ = tick;
   rows_.open_tick();
+  taken_ = 0;
   if (progress_.partial_id > 0 && progress_.partial_nonce != tick.nonce) progress_.partial_id = 0;
   board_.update([&](SourceStatus& status) { status.oldest_unread_us = tick.at_us; });
 }
@@ -107,6 +109,7 @@ std::optional<std::uint64_t> Feed::take(const pqxx::result& rows, int first) {
     if (!is_change(row, first)) continue;
     if (row[first + ChangeColumn::withheld].c_str()[0] == 't') return taken;
     taken = bits_of(row[first + ChangeColumn::id]);
+    if (taken == std::exchange(taken_, taken)) throw LogDisorder(sequence_set_back);
     if (std::optional<Event> event = rows_.read(row, first)) add(std::move(*event));
   }
   return std::nullopt;

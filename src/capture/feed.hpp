@@ -59,6 +59,7 @@ class Feed {
   bool begun_ = false;
 
   Tick open_;                 // the tick that is being delivered
+  std::uint64_t taken_ = 0;   // the id of its last change that was taken
   std::vector<Event> piece_;  // not delivered yet
   std::size_t piece_bytes_ = 0;
 };

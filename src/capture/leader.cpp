@@ -27,6 +27,14 @@ std::uint64_t random_nonce() {
   return random();
 }
 
+void require_order(const pqxx::field& disorder) {
+  if (disorder.is_null()) return;
+  if (text_of(disorder) == disorder_foreign)
+    throw LogDisorder("the log holds changes of transactions that have not been here, as after a "
+                      "restore of another server's log; it begins anew, and clients read anew");
+  throw LogDisorder(sequence_set_back);
+}
+
 bool must_poll(DatabaseSession& session, Config::WakeUp wanted) {
   if (wanted != Config::WakeUp::automatic) return wanted == Config::WakeUp::poll;
   return text_of(session.run("show max_prepared_transactions")[0][0]) != "0";
@@ -111,9 +119,11 @@ Leader::Outcome Leader::make_tick() {
   if (text_of(header[HeaderColumn::known]) != "t")
     throw CaptureFault(ErrorKind::conflict, "tick " + std::to_string(last.n) +
                                                 " is no longer the last one that we know");
+  require_order(header[HeaderColumn::disorder]);
   outcome.made = !header[HeaderColumn::tick_at_us].is_null();
   outcome.tick = {last.n + 1, nonce, std::string(text_of(header[HeaderColumn::snapshot])),
                   integer_of(header[HeaderColumn::tick_at_us])};
+  last_id_ = integer_of(header[HeaderColumn::last_id]);
   if (outcome.made) made_at_ = Clock::now();
   return outcome;
 }
@@ -126,7 +136,7 @@ pqxx::result Leader::run_tick(std::uint64_t nonce, bool with_rows) {
   return session_.run_prepared(name, static_cast<std::int64_t>(last.n),
                                static_cast<std::int64_t>(last.nonce),
                                static_cast<std::int64_t>(nonce), searched_, has_followers_,
-                               sleeper_.lease_to_renew());
+                               sleeper_.lease_to_renew(), last_id_);
 }
 
 void Leader::keep_house() {

@@ -51,6 +51,7 @@ class Leader {
   Sleeper sleeper_;
   Rotation rotation_;
   std::string searched_;          // a snapshot with nothing in it that the last tick's lacks
+  std::int64_t last_id_ = 0;      // how far the ids had come then
   bool has_followers_ = false;
   Clock::time_point made_at_{};   // when the last tick was made
   Clock::time_point asked_at_{};  // when the last tick's statement was sent

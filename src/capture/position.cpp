@@ -120,12 +120,14 @@ void require_installed(DatabaseSession& session) {
 }
 
 void secure_history(DatabaseSession& session) {
-  const auto cache = session.run(
-      "select seqcache from pg_sequence where seqrelid = 'pgtide.change_id'::regclass");
-  if (integer_of(cache[0][0]) != 1)
+  const auto sequence = session.run(
+      "select seqcache = 1 and seqincrement > 0 and not seqcycle from pg_sequence "
+      "where seqrelid = 'pgtide.change_id'::regclass");
+  if (text_of(sequence[0][0]) != "t")
     throw CaptureFault(ErrorKind::conflict,
-                       "sequence pgtide.change_id caches values: the log would be out of order; "
-                       "run: alter sequence pgtide.change_id cache 1");
+                       "sequence pgtide.change_id does not count upwards: the log would be out of "
+                       "order; run: alter sequence pgtide.change_id cache 1 increment 1 "
+                       "no cycle");
   const std::string newest = std::string("(select snapshot from ") + ticks_sql +
                              " kept order by n desc limit 1)";
   const auto same = session.run(
@@ -134,9 +136,13 @@ void secure_history(DatabaseSession& session) {
       "m.horizon = 0) from pgtide.meta m, pg_control_system() c, pg_database d "
       "where d.datname = current_database()");
   if (text_of(same[0][0]) != "t") session.run("select pgtide.begin_anew()");
-  session.run(std::string("insert into pgtide.tick0 (n, nonce, snapshot) select 1, "
-                          "pgtide.random_bigint(), '3:3:' where not exists (select from ") +
-              ticks_sql + " kept)");
+  session.run(std::string("insert into pgtide.tick0 (n, nonce, snapshot, last_id, xid) "
+                          "select 1, pgtide.random_bigint(), '3:3:', ") + last_id_sql +
+              ", pg_current_xact_id() where not exists (select from " + ticks_sql + " kept)");
+}
+
+void begin_anew(DatabaseSession& session, std::uint64_t epoch) {
+  session.run_with("select pgtide.begin_anew($1::bigint)", static_cast<std::int64_t>(epoch));
 }
 
 void establish_position(DatabaseSession& session, SourceContext& context) {

@@ -5,7 +5,6 @@
 // Whether this database is what it was, and where the stream goes on in it.
 namespace pgtide {
 
-
 // The schema is there, of our version, and our role may use it. Throws CaptureFault that says what
 // to run.
 void require_schema(DatabaseSession& session);
@@ -17,6 +16,11 @@ void require_installed(DatabaseSession& session);
 // what it finds, and begins the log anew, with another epoch, where they differ (a dump restored
 // elsewhere: its xids mean nothing here). Makes the first tick where there is none.
 void secure_history(DatabaseSession& session);
+
+// Empties the log and gives it another epoch, where it still has this one; else somebody else has
+// done so. By leader or follower: no tick is made after one that is gone. Waits for all writers, as
+// long as pgtide.lock_patience says, and then fails.
+void begin_anew(DatabaseSession& session, std::uint64_t epoch);
 
 // Where the stream goes on: after what was delivered, else after the options' cursor, else at the
 // last tick. Begins it in the feed, or begins it anew where what was delivered last is no longer

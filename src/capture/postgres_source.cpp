@@ -42,6 +42,7 @@ class PostgresSource final : public ChangeSource {
  private:
   void run();
   void serve();
+  void serve(DatabaseSession& session);
   void follow(DatabaseSession& session);
   void lead(DatabaseSession& session);
   void report(const Error& error);
@@ -101,6 +102,17 @@ void PostgresSource::serve() {
   const SourceContext::Cancellable cancellable(*context_, session);
   require_installed(session);
   context_->refresh_catalog(session);
+  try {
+    serve(session);
+  } catch (const LogDisorder& disorder) {
+    // Writers are waited for, which may take long.
+    context_->stand(false, disorder.what());
+    begin_anew(session, context_->feed.progress().epoch);
+    throw;
+  }
+}
+
+void PostgresSource::serve(DatabaseSession& session) {
   if (take_leadership(session)) return lead(session);
   follow(session);
 }

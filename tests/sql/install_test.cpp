@@ -113,6 +113,12 @@ TEST_CASE("install: over an older schema it upgrades, over a newer one it refuse
       "create function pgtide.record_look(was pgtide.collection, is_now pgtide.collection, "
       "wrong text) returns void language sql as '';"
       "alter table pgtide.collection drop column reported;"
+      "drop view pgtide.tick;"
+      "alter table pgtide.tick0 drop column last_id, drop column xid;"
+      "alter table pgtide.tick1 drop column last_id, drop column xid;"
+      "alter table pgtide.tick2 drop column last_id, drop column xid;"
+      "create view pgtide.tick as select 0 as tick, t.* from pgtide.tick0 t;"
+      "insert into pgtide.tick0 values (1, 1, '3:3:');"
       "create or replace function pgtide.capture_1() returns trigger language plpgsql as "
       "'begin return null; end'");
   REQUIRE(text_of(install(database.url())) == "ok");
@@ -120,6 +126,7 @@ TEST_CASE("install: over an older schema it upgrades, over a newer one it refuse
   CHECK(database.value("select count(*) from pgtide.log") == "2");
   CHECK(database.value("select schema_version from pgtide.meta") == std::to_string(schema_version));
   CHECK(database.value("select count(*) from pgtide.look()") == "0");
+  CHECK(database.value("select count(*) from pgtide.tick where last_id is null") == "1");
   CHECK(database.value("select count(*) from pg_proc where pronamespace = 'pgtide'::regnamespace "
                        "and proname in ('look', 'record_look')") == "2");
   database.run("update pgtide.meta set schema_version = 99");
