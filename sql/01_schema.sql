@@ -545,6 +545,15 @@ select pgtide.put_view('pgtide.own_log', 'with (security_barrier)', $$
   union all select 1, l.* from pgtide.log1 l where l.xid = pg_catalog.pg_current_xact_id()
   union all select 2, l.* from pgtide.log2 l where l.xid = pg_catalog.pg_current_xact_id() $$);
 
+-- What could not be sent and was skipped, a row for each collection (0: custom events, and what is
+-- watched no longer). Told by status and every bridge until it is acknowledged or an hour old.
+create table if not exists pgtide.skipped (
+  collection int primary key,
+  changes bigint not null,
+  newest text not null,
+  at timestamptz not null default clock_timestamp()
+);
+
 -- How each function of the schema was when `install` or `watch` wrote it, and each view. Only the
 -- owner writes here.
 create table if not exists pgtide.fingerprint (

@@ -410,6 +410,44 @@ begin
                     where pg_visible_in_snapshot(x, pg_current_snapshot()))));
 end $$;
 
+-- Keeps that changes of a collection were skipped. By the leader.
+create or replace function pgtide.note_skipped(id int, changes bigint, newest text) returns void
+language sql set search_path = pg_catalog, pg_temp as $$
+  insert into pgtide.skipped as s (collection, changes, newest) values ($1, $2, left($3, 500))
+    on conflict (collection) do update
+       set changes = case when s.at > excluded.at - interval '1 hour' then s.changes else 0 end
+                     + excluded.changes, newest = excluded.newest, at = excluded.at;
+  select pgtide.tell('pgtide_catalog', '')
+$$;
+
+-- Whoever has read of what was skipped says so: of one collection, or of all. How many there were.
+create or replace function pgtide.acknowledge(name text default null) returns bigint
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  done bigint;
+begin
+  with gone as (
+    delete from pgtide.skipped s
+     where acknowledge.name is null
+        or s.collection = (select c.id from pgtide.collection c where c.name = acknowledge.name)
+    returning s.changes)
+  select coalesce(sum(g.changes), 0) into done from gone g;
+  perform pgtide.tell('pgtide_catalog', '');
+  return done;
+end $$;
+
+create or replace function pgtide.skipped_faults() returns table (wrong text, mend text)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select format('changes of %s that could not be sent were skipped: %s, the last one at %s UTC, '
+                '%s; mend the row, or its cast to json',
+                coalesce('collection ' || c.name, 'what is watched no longer, or custom events,'),
+                s.changes, to_char(s.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'), s.newest),
+         concat('pgtide acknowledge', ' ' || pgtide.shell_word(c.name))
+    from pgtide.skipped s left join pgtide.collection c on c.id = s.collection
+   where s.at > clock_timestamp() - interval '1 hour'
+   order by s.at desc limit 100
+$$;
+
 -- What is wrong with the database as a whole, each with its mend.
 create or replace function pgtide.database_faults() returns table (wrong text, mend text)
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -417,6 +455,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     from pgtide.schema_faults() f
   union all
   select l.wrong, l.mend from pgtide.foreign_locks() l
+  union all
+  select s.wrong, 'run: ' || s.mend from pgtide.skipped_faults() s
   union all
   select 'sequence pgtide.change_id does not count upwards: the log would be out of order',
          'ALTER SEQUENCE pgtide.change_id CACHE 1 INCREMENT 1 NO CYCLE;'

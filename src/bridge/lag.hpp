@@ -32,14 +32,10 @@ inline Lag lag_of(const SourceStatus& source, std::int64_t now_us) {
           "the database does not answer: see what our backends wait for in pg_stat_activity"};
 }
 
-// What is wrong with the log, and for an hour what was skipped last: its subscribers were told.
+// What is wrong with the log, and what was skipped: its subscribers were told.
 inline void add_problems(const SourceStatus& source, std::vector<std::string>& problems) {
   if (!source.log_fault.empty()) problems.push_back(source.log_fault);
-  const auto age = std::chrono::steady_clock::now() - source.skipped_at;
-  if (source.last_skipped.empty() || age >= std::chrono::hours{1}) return;
-  problems.push_back(source.last_skipped + "; " + std::to_string(source.changes_skipped) +
-                     " are skipped since the start; mend the row, or its cast to json; "
-                     "told for an hour");
+  problems.insert(problems.end(), source.skipped.begin(), source.skipped.end());
 }
 
 }  // namespace pgtide

@@ -145,10 +145,12 @@ std::optional<Event> ChangeRows::skip(Event change, std::string_view why) {
   const auto known = known_.find(change.collection_id);
   const std::string collection =
       known == known_.end() ? std::to_string(change.collection_id) : known->second.name;
-  last_skipped_ = "a change of " + collection + " is skipped, record " +
-                  pgtide::quoted(change.record_id) + ": " + std::string(why);
+  const std::string what = "record " + pgtide::quoted(change.record_id) + ": " + std::string(why);
+  Skipped& kept = skipped_changes_[known == known_.end() ? 0 : change.collection_id];
+  ++kept.changes;
+  kept.newest = what;
   if (const auto left_out = lines_.admit(std::chrono::steady_clock::now()))
-    spdlog::warn("{}{}", last_skipped_,
+    spdlog::warn("a change of {} is skipped, {}{}", collection, what,
                  *left_out == 0 ? "" : " (" + std::to_string(*left_out) + " more before it)");
   if (known == known_.end() || !told_.insert(change.collection_id).second) return std::nullopt;
   Event told;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <pqxx/pqxx>
 #include <set>
@@ -52,8 +53,14 @@ class ChangeRows {
   // A change that cannot be sent; of it id, collection_id, record_id and timestamp are read. What
   // its subscribers are told; none where its collection is not known, or they have been told.
   std::optional<Event> skip(Event change, std::string_view why);
-  // The last change that was skipped, and why; empty: none.
-  const std::string& last_skipped() const { return last_skipped_; }
+  // What was skipped since it was forgotten the last time, by collection; 0: those not known.
+  struct Skipped {
+    std::int64_t changes = 0;
+    std::string newest{};  // which record, and why
+  };
+  using SkippedChanges = std::map<std::int32_t, Skipped>;
+  const SkippedChanges& skipped_changes() const { return skipped_changes_; }
+  void forget_skipped() { skipped_changes_.clear(); }
 
  private:
   struct Known {
@@ -69,7 +76,7 @@ class ChangeRows {
   std::set<Columns> accepted_;
   std::set<std::int32_t> told_;  // collections, in this tick
   std::uint64_t skipped_ = 0;
-  std::string last_skipped_;
+  SkippedChanges skipped_changes_;
   LineLimit lines_{10, std::chrono::seconds{60}};
 };
 

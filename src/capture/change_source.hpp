@@ -23,8 +23,9 @@ struct SourceStatus {
   std::uint64_t batches = 0;
   std::uint64_t changes = 0;           // read from the log
   std::uint64_t changes_skipped = 0;   // could not be sent: no JSON, no UTF-8
-  std::string last_skipped{};          // the last of them, and why
-  std::chrono::steady_clock::time_point skipped_at{};
+  // What was skipped within the last hour, by whichever bridge, and nobody has acknowledged; each
+  // with the command that does so.
+  std::vector<std::string> skipped{};
   std::uint64_t reconnects = 0;
   std::uint64_t queries = 0;           // statements sent, for "idle costs nothing"
   std::uint64_t log_bytes = 0;         // size of the log and tick tables, as last looked at

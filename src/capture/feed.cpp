@@ -145,10 +145,7 @@ void Feed::flush(bool ends_tick) {
   board_.update([&](SourceStatus& status) {
     status.changes += changes;
     status.batches += ends_tick ? 1 : 0;
-    if (status.changes_skipped == rows_.skipped()) return;
     status.changes_skipped = rows_.skipped();
-    status.last_skipped = rows_.last_skipped();
-    status.skipped_at = std::chrono::steady_clock::now();
   });
 }
 

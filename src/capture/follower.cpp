@@ -66,6 +66,7 @@ void Follower::look() {
   look_due_ = Clock::now() + safety_poll;
   told_look_due_ = Clock::now() + told_look_gap;
   told_to_look_ = false;
+  context_.feed.rows().forget_skipped();  // the leader keeps them
   establish_position(session_, context_);
   const auto found = session_.run("select exists (select from pgtide.bridge where leads)");
   const bool led = text_of(found[0][0]) == "t";

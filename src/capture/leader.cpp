@@ -7,6 +7,8 @@
 #include "capture/change_row.hpp"
 #include "capture/fault.hpp"
 #include "capture/position.hpp"
+#include "capture/skipped_changes.hpp"
+#include "capture/statement_limit.hpp"
 
 namespace pgtide {
 namespace {
@@ -156,12 +158,27 @@ void Leader::keep_house() {
   }
   if (followers_asked_ && now >= followers_due_) look_for_followers();
   if (!listens_ && now >= listen_due_) listen();
+  if (!context_.feed.rows().skipped_changes().empty() && now >= skipped_due_) keep_skipped();
   if (now >= rotation_.due()) {
     const std::uint64_t bytes = rotation_.step(context_.feed.progress().last.n);
     context_.board.update([&](SourceStatus& status) {
       status.log_bytes = bytes;
       status.log_fault = rotation_.fault();
     });
+  }
+}
+
+// Where they cannot be kept now, for somebody has the table locked, they are at a later call.
+void Leader::keep_skipped() {
+  skipped_due_ = Clock::now() + look_pause;
+  const StatementLimit limit(session_, context_.options.statement_time_max);
+  try {
+    pgtide::keep_skipped(session_, context_.feed.rows().skipped_changes());
+    context_.feed.rows().forget_skipped();
+    if (!listens_) context_.note_catalog_notice();
+  } catch (const pqxx::sql_error& error) {
+    if (limit.passed_by(error).empty()) throw;
+    skipped_due_ = Clock::now() + look_interval;
   }
 }
 
@@ -197,6 +214,7 @@ void Leader::wait(std::chrono::microseconds time) {
   if (time.count() <= 0 || context_.stopping()) return;
   auto due = std::min({look_due_, rotation_.due(), context_.notice_due()});
   if (followers_asked_) due = std::min(due, followers_due_);
+  if (!context_.feed.rows().skipped_changes().empty()) due = std::min(due, skipped_due_);
   const auto housework = std::max<Clock::duration>(due - Clock::now(), 0us);
   time = std::min(time, std::chrono::duration_cast<std::chrono::microseconds>(housework));
   auto notices = session_.take_notices();

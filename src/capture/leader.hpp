@@ -40,6 +40,7 @@ class Leader {
   Outcome make_tick();
   pqxx::result run_tick(std::uint64_t nonce, bool with_rows);
   void keep_house();
+  void keep_skipped();
   void look();
   void look_for_followers();
   void wait(std::chrono::microseconds time);
@@ -59,6 +60,7 @@ class Leader {
   Clock::time_point look_welcome_at_{};  // not before, whoever asks for one
   Clock::time_point followers_due_{};
   Clock::time_point listen_due_{};
+  Clock::time_point skipped_due_{};
   bool listens_ = false;
   bool followers_asked_ = false;  // somebody says that he follows
   std::string look_fault_;        // what has failed since the look began at the first table

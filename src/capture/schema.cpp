@@ -3,6 +3,7 @@
 #include <memory>
 #include <pqxx/pqxx>
 
+#include "capture/change_row.hpp"
 #include "capture/connection_string.hpp"
 #include "capture/fault.hpp"
 #include "capture/schema_owner.hpp"
@@ -339,6 +340,15 @@ Result<void> unwatch(const std::string& url, const std::string& table) {
     caller.call("select case when exists (select from pgtide.collection where relation = " +
                 relation + "::oid) then pgtide.unwatch(" + relation +
                 "::oid::regclass) else pgtide.forget(" + caller.quote(table) + "::text) end");
+  });
+}
+
+Result<std::int64_t> acknowledge(const std::string& url, const std::string& collection) {
+  return with_connection(url, "pgtide acknowledge", [&](pqxx::connection& connection) {
+    const Caller caller(connection);
+    if (!collection.empty()) require_watched(caller, collection, "0");
+    return integer_of(caller.call("select pgtide.acknowledge(nullif(" + caller.quote(collection) +
+                                  "::text, ''))")[0][0]);
   });
 }
 

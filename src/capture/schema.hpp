@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -62,5 +63,9 @@ Result<Watched> watch(const std::string& url, const WatchOptions& options);
 
 // `table` may also be the name of a collection whose table is gone.
 Result<void> unwatch(const std::string& url, const std::string& table);
+
+// Takes what was skipped of a collection (empty: of all) out of what status and /readyz tell; how
+// many changes that were. not_found: no collection is called so.
+Result<std::int64_t> acknowledge(const std::string& url, const std::string& collection);
 
 }  // namespace pgtide

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "capture/fault.hpp"
+#include "capture/skipped_changes.hpp"
 #include "capture/statement_limit.hpp"
 
 namespace pgtide {
@@ -77,7 +78,10 @@ std::shared_ptr<const Catalog> SourceContext::load_catalog(
     DatabaseSession& session, const std::vector<std::string>& tables) {
   const StatementLimit limit(session, options.statement_time_max);
   try {
-    return catalogs.load(session, tables);
+    auto catalog = catalogs.load(session, tables);
+    auto skipped = read_skipped(session);
+    board.update([&](SourceStatus& status) { status.skipped = std::move(skipped); });
+    return catalog;
   } catch (const pqxx::sql_error& error) {
     const std::string passed = limit.passed_by(error);
     if (passed.empty() || stopping()) throw;

@@ -29,6 +29,7 @@ struct Invocation {
   bool everyone = false;
   bool json = false;
   std::string table{};
+  std::string collection{};
   ConnectionsCommand connections{};
   KickCommand kick{};
   TopCommand top{};
@@ -181,6 +182,11 @@ void add_schema_commands(CLI::App& app, Invocation& in) {
                                   [&in] { return unwatch_command(in.sources, in.table); });
   add_database(*unwatch, in);
   unwatch->add_option("TABLE", in.table, "the table")->required();
+  CLI::App* acknowledge =
+      add_command(app, {"acknowledge", "Have status tell no more of changes that were skipped"}, in,
+                  [&in] { return acknowledge_command(in.sources, in.collection); });
+  add_database(*acknowledge, in);
+  acknowledge->add_option("COLLECTION", in.collection, "whose; default: those of all");
 }
 
 void add_token_command(CLI::App& app, Invocation& in) {

@@ -29,6 +29,8 @@ struct WatchCommand {
 };
 int watch_command(const SettingSources& sources, const WatchCommand& command);
 int unwatch_command(const SettingSources& sources, const std::string& table);
+// `collection` empty: all of them.
+int acknowledge_command(const SettingSources& sources, const std::string& collection);
 
 // Where a bridge leads and makes no ticks.
 inline constexpr const char* stalled_text =

@@ -68,4 +68,13 @@ int unwatch_command(const SettingSources& sources, const std::string& table) {
   });
 }
 
+int acknowledge_command(const SettingSources& sources, const std::string& collection) {
+  return with_settings(sources, [&collection](const std::string& url) -> Result<std::string> {
+    const auto done = acknowledge(url, collection);
+    if (!done) return done.error();
+    return "acknowledged: " + std::to_string(*done) + (*done == 1 ? " change" : " changes") +
+           " that could not be sent";
+  });
+}
+
 }  // namespace pgtide

@@ -256,6 +256,26 @@ TEST_CASE("capture: a lock on what is watched keeps nobody from its ticks, and i
   }
 }
 
+TEST_CASE("capture: a lock on what was skipped keeps nobody from its ticks, and is told later") {
+  Posts posts;
+  SourceOptions options = Running::options_for(posts.database);
+  options.statement_time_max = std::chrono::milliseconds{500};
+  Running running(options);
+  running.wait_until_leading();
+  Session member = posts.database.session();
+  member.run("begin; lock table pgtide.skipped in access exclusive mode");
+  posts.database.run("insert into pgtide.log0 (collection, action, record, record_hash, new_row) "
+                     "values (1, 'c', '1', 1, '[1]')");
+  posts.database.run("insert into posts values (2, 'next')");
+  running.wait_for(2);  // the mark in place of what was skipped, and the next
+  posts.database.run("insert into posts values (3, 'next')");
+  running.wait_for(3);
+  member.run("rollback");
+  eventually([&] { return running.source->status().skipped.size() == 1; },
+             std::chrono::seconds{60});
+  CHECK(running.source->status().reconnects == 0);
+}
+
 TEST_CASE("capture: a broadcast is refused with what mends it") {
   const Role stranger;
   Posts posts;

@@ -57,8 +57,8 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
   const ProgramEnd help = run_program({"--help"});
   CHECK(help.code == 0);
   for (const char* command :
-       {"run", "install", "uninstall", "watch", "unwatch", "status", "check", "tail", "broadcast",
-        "token", "rules", "connections", "kick", "top", "doctor", "demo"}) {
+       {"run", "install", "uninstall", "watch", "unwatch", "acknowledge", "status", "check",
+        "tail", "broadcast", "token", "rules", "connections", "kick", "top", "doctor", "demo"}) {
     CAPTURE(command);
     CHECK(holds(help.output, command));
     const ProgramEnd own = run_program({command, "--help"});
@@ -79,7 +79,7 @@ TEST_CASE("cli: --version and --help print, and are exit code 0") {
 TEST_CASE("cli: a failure at run time is exit code 1, and names what to do") {
   const std::vector<std::vector<std::string>> cases{
       {"install"},          {"uninstall"}, {"watch", "posts"},
-      {"unwatch", "posts"}, {"status"},    {"broadcast", "posts", "1"}};
+      {"unwatch", "posts"}, {"status"},    {"broadcast", "posts", "1"}, {"acknowledge"}};
   for (std::vector<std::string> arguments : cases) {
     arguments.insert(arguments.end(), {"--database", nowhere});
     const ProgramEnd end = run_program(arguments);
