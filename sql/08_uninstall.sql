@@ -10,6 +10,9 @@ declare
   before constant text := current_setting('role');
   mine name := (select nspowner::regrole::text from pg_namespace where nspname = 'pgtide');
   tables regclass[];
+  patience constant interval := least(pgtide.patience(), interval '5 s');
+  until timestamptz;
+  waits bigint;  -- as many as there may be
 begin
   if not pg_has_role(current_user, (select nspowner from pg_namespace where nspname = 'pgtide'),
                      'USAGE') then
@@ -28,21 +31,33 @@ begin
       'pgtide.log0', 'pgtide.log1', 'pgtide.log2', 'pgtide.tick0', 'pgtide.tick1',
       'pgtide.tick2']::regclass[], 'access exclusive');
   set local client_min_messages = warning;
-  begin
-    perform set_config('lock_timeout', '5s', true);
-    drop schema pgtide cascade;
-    if exists (select from pg_namespace where nspname = 'pgtide_api'
-                  and pg_has_role(current_user, nspowner, 'USAGE')) then
-      drop schema pgtide_api cascade;
-    end if;
-  exception when lock_not_available then
-    raise exception 'something in schema pgtide stayed locked for 5 s' using errcode = '55P03',
-      hint = coalesce((select format('%s: %s', f.wrong, f.mend) from pgtide.foreign_locks() f
-                        limit 1),
-                      (select format('It is held by %s: %s', r.who, r.mend)
-                         from pgtide.row_holders() r limit 1),
-                      'See pg_locks and pg_stat_activity, and try again later.');
-  end;
+  -- All waits together end by then, one after the other, since writers wait meanwhile.
+  until := clock_timestamp() + patience;
+  select count(*) into waits
+    from pg_depend d join pg_namespace n on n.oid = d.refobjid
+   where d.refclassid = 'pg_namespace'::regclass and n.nspname in ('pgtide', 'pgtide_api');
+  loop
+    begin
+      perform set_config('lock_timeout', pgtide.time_for_waits(until, waits), true);
+      drop schema pgtide cascade;
+      if exists (select from pg_namespace where nspname = 'pgtide_api'
+                    and pg_has_role(current_user, nspowner, 'USAGE')) then
+        drop schema pgtide_api cascade;
+      end if;
+      exit;
+    exception when lock_not_available or deadlock_detected then
+      if clock_timestamp() > until then
+        raise exception 'something in schema pgtide stayed locked for %', patience
+          using errcode = '55P03',
+          hint = coalesce((select format('%s: %s', f.wrong, f.mend) from pgtide.foreign_locks() f
+                            limit 1),
+                          (select format('It is held by %s: %s', r.who, r.mend)
+                             from pgtide.row_holders() r limit 1),
+                          'See pg_locks and pg_stat_activity, and try again later.');
+      end if;
+    end;
+    perform pg_sleep(0.05);
+  end loop;
   if not exists (select from pg_roles r where r.rolname = capture) then return; end if;
   -- Anybody may have granted it anything, in any database. That keeps it; here it is taken away, as
   -- far as we may: what others have granted a superuser takes.

@@ -199,6 +199,20 @@ TEST_CASE("locks: uninstall that a stranger's lock keeps waiting ends, and names
   CHECK_MESSAGE(says(refused.error().message, "pg_terminate_backend"), refused.error().message);
 }
 
+TEST_CASE("locks: uninstall waits for all that strangers have locked by one deadline") {
+  Village village;
+  lock_as_stranger(village.thief, village.database,
+                   "c.relnamespace = 'pgtide'::regnamespace and c.relkind in ('r', 'v') "
+                   "and c.relname !~ '^(log|tick)[0-9]$'");
+  const auto refused = uninstall(village.database.url());
+  REQUIRE_FALSE(refused.ok());
+  CHECK_MESSAGE(says(refused.error().message, "in schema pgtide stayed locked for 00:00:00.3"),
+                refused.error().message);
+  CHECK_MESSAGE(says(refused.error().message, "pg_terminate_backend"), refused.error().message);
+  village.thief.run("rollback");
+  CHECK(uninstall(village.database.url()).ok());
+}
+
 TEST_CASE("locks: a prepared transaction is ended by what is told of it, whatever its name") {
   PrivatePostgres server = make_cluster({"max_prepared_transactions=10"});
   Role stranger("", server);
