@@ -217,6 +217,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(nullif(current_setting('pgtide.lock_patience', true), ''), '30s')::interval
 $$;
 
+-- A function of ours without arguments; null: there is none. By the index: to_regprocedure() reads
+-- all functions of that name, and anybody may make thousands of them in a schema of his own.
+create or replace function pgtide.own_function(name text) returns regprocedure
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select p.oid::regprocedure from pg_proc p
+   where p.proname = $1::name and p.proargtypes = '' and p.pronamespace = 'pgtide'::regnamespace
+$$;
+
 -- A process, with what it calls itself: anything, so it is cut and quoted, or it would read like
 -- ours, and name another process to be ended.
 create or replace function pgtide.named_backend(pid int, called text) returns text

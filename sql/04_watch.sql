@@ -275,8 +275,8 @@ $$;
 
 create or replace function pgtide.functions_of(c int) returns regprocedure[]
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select array_remove(array[to_regprocedure(format('pgtide.capture_%s()', c)),
-                            to_regprocedure(format('pgtide.truncate_%s()', c))], null)
+  select array_remove(array[pgtide.own_function(format('capture_%s', c)),
+                            pgtide.own_function(format('truncate_%s', c))], null)
 $$;
 
 -- Writes the trigger functions of a collection anew; the triggers stay.
@@ -300,19 +300,19 @@ begin
     c, concat(pgtide.print_settings(relation),
               case when not pgtide.is_trusted(relation, pgtide.trusted_types(relation))
                    then 'set array_nulls = on' end), pgtide.capture_source(c)),
-    to_regprocedure(format('pgtide.capture_%s()', c)));
+    pgtide.own_function(format('capture_%s', c)));
   perform pgtide.as_owner(format('create or replace function pgtide.truncate_%1$s() '
     'returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as '
     '%2$L', c, format('begin if current_user = %L then if %s and pgtide.serves(%s, tg_relid) then '
       'perform pgtide.log_truncate(%s, tg_argv[0], tg_relid); end if; end if; return null; end',
       pgtide.runs_as(), pgtide.home_source(true), relation, c)),
-    to_regprocedure(format('pgtide.truncate_%s()', c)));
+    pgtide.own_function(format('truncate_%s', c)));
   perform pgtide.take_from_others(pgtide.functions_of(c)::oid[]);
   perform pgtide.hand_over(f) from unnest(pgtide.functions_of(c)) f;
   if (select k.relkind from pg_class k where k.oid = regenerate.relation) = 'p'
      and not has_function_privilege('public', format('pgtide.capture_%s()', c), 'EXECUTE') then
     perform pgtide.as_owner(format('grant execute on function pgtide.capture_%s() to public', c),
-                            to_regprocedure(format('pgtide.capture_%s()', c)));
+                            pgtide.own_function(format('capture_%s', c)));
   end if;
   perform pgtide.note_functions(pgtide.functions_of(c)::oid[]);
   update pgtide.collection w set shape = regenerate.shape where w.id = c;

@@ -182,7 +182,7 @@ language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan
 set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   named regclass := pgtide.find_table(c.table_schema, c.table_name);
-  called constant regprocedure := to_regprocedure(format('pgtide.capture_%s()', c.id));
+  called constant regprocedure := pgtide.own_function(format('capture_%s', c.id));
 begin
   -- After a dump was restored the table has another oid, which may be another table's there, and
   -- still its triggers. A stranger's table is not taken for it.
