@@ -404,7 +404,8 @@ begin
       (8, 'pgtide.collection', 'reported', 'text', null),
       (9, 'pgtide.collection', 'shape', 'text', ''''''),
       (10, 'pgtide.collection', 'table_owner', 'name', null),
-      (11, 'pgtide.collection', 'beside', 'text', null)) v(n, relation, name, type, usual)
+      (11, 'pgtide.collection', 'beside', 'text', null),
+      (12, 'pgtide.collection', 'labels', 'bigint[]', null)) v(n, relation, name, type, usual)
      where not exists (select from pg_attribute a
                         where a.attrelid = v.relation and a.attname = v.name
                           and not a.attisdropped)

@@ -202,6 +202,28 @@ begin
   return coalesce(shape, '');
 end $$;
 
+-- The labels of the enums that the relation's rows may hold, in ranges too, each as a hash with the
+-- number of its row: one that is renamed is another one in every row. Of very many 10,000.
+create or replace function pgtide.labels_of(relation oid) returns bigint[]
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  kinds constant oid[] := (select w.kinds from pgtide.types_within(relation) w);
+begin
+  return array(select label from (
+    select hashtextextended(format('%s %s', e.oid, e.enumlabel), 0)
+      from (select n from unnest(kinds) n
+            union
+            -- The range of a multirange is what that depends on.
+            select pgtide.base_type(r.rngsubtype)
+              from unnest(kinds) n
+              left join pg_depend d on d.classid = 'pg_type'::regclass and d.objid = n
+                                   and d.refclassid = 'pg_type'::regclass and d.deptype = 'i'
+             cross join lateral (values (n), (d.refobjid)) v(kind)
+              join pg_range r on r.rngtypid = v.kind) k(kind)
+      join pg_enum e on e.enumtypid = k.kind
+     limit 10000) l(label) order by label);
+end $$;
+
 -- A domain past the hundredth within another counts as a type of its own.
 create or replace function pgtide.base_type(kind oid) returns oid
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -592,13 +592,13 @@ create or replace function pgtide.record_collection(
 language sql set search_path = pg_catalog, pg_temp as $$
   insert into pgtide.collection as w (
     id, name, relation, table_schema, table_name, key, columns, old_rows, filenode, partitions,
-    filenodes, key_columns, key_given, ignore_rls, table_owner)
+    filenodes, key_columns, key_given, ignore_rls, table_owner, labels)
   select coalesce(known, pgtide.fresh_id()), $2, t.oid, s.nspname, t.relname,
          (select array_agg(a.attname::text order by k.n)
             from unnest(cols) with ordinality k(col, n)
             join pg_attribute a on a.attrelid = t.oid and a.attnum = k.col),
          pgtide.columns_of(t.oid), old_rows, t.relfilenode, p.partitions, p.filenodes, cols, given,
-         ignore_rls, o.rolname
+         ignore_rls, o.rolname, pgtide.labels_of(t.oid)
     from pg_class t join pg_namespace s on s.oid = t.relnamespace
     join pg_roles o on o.oid = t.relowner,
          pgtide.partitions_of(t.oid) p

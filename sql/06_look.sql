@@ -210,11 +210,21 @@ begin
   c.columns := pgtide.columns_of(c.relation);
   c.guard := pgtide.guard_of(c.id, c.relation);
   c.shape := pgtide.shape_of(c.relation);
+  c.labels := pgtide.labels_of(c.relation);
   select t.relfilenode, r.rolname into c.filenode, c.table_owner
     from pg_class t join pg_roles r on r.oid = t.relowner where t.oid = c.relation;
   select p.partitions, p.filenodes into c.partitions, c.filenodes
     from pgtide.partitions_of(c.relation) p;
   return c;
+end $$;
+
+-- Whether a label that rows may have had is there no longer; those that were added are no news.
+create or replace function pgtide.lost_label(was pgtide.collection, is_now pgtide.collection)
+returns boolean language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return was.labels <> is_now.labels
+     and exists (select from unnest(was.labels) l
+                  where l not in (select n from unnest(is_now.labels) n));
 end $$;
 
 -- Whether the two differ by what TRUNCATE changes only, and the log knows of one since that left
@@ -237,6 +247,7 @@ returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if is_now.reported is distinct from was.reported and is_now.reported is not null
+     or pgtide.lost_label(was, is_now)
      or row(was.relation, was.key, was.columns, was.filenode, was.filenodes, was.partitions,
             was.guard, was.shape)
         is distinct from row(is_now.relation, is_now.key, is_now.columns, is_now.filenode,
@@ -249,7 +260,7 @@ begin
          table_name = is_now.table_name, key = is_now.key, columns = is_now.columns,
          filenode = is_now.filenode, filenodes = is_now.filenodes, partitions = is_now.partitions,
          guard = is_now.guard, reported = is_now.reported, table_owner = is_now.table_owner,
-         beside = is_now.beside, looked_at = clock_timestamp()
+         beside = is_now.beside, labels = is_now.labels, looked_at = clock_timestamp()
    where w.id = was.id;
   if is_now.key <> was.key or is_now.relation <> was.relation or is_now.shape <> was.shape
      or is_now.partitions <> was.partitions then
@@ -313,10 +324,13 @@ begin
       begin
         perform pgtide.record_look(was, is_now);
       exception when others then
-        look.wrong := format('the function of table %I.%I cannot be written: %s',
-                             was.table_schema, was.table_name, sqlerrm);
-        look.mend := case when pgtide.runs_whole(was.id) is false then 'pgtide install'
-                          else pgtide.watch_command(was) end;
+        -- What is wrong with the table is why, where there is anything, and has the mend.
+        if look.wrong is null then
+          look.wrong := format('the function of table %I.%I cannot be written: %s',
+                               was.table_schema, was.table_name, sqlerrm);
+          look.mend := case when pgtide.runs_whole(was.id) is false then 'pgtide install'
+                            else pgtide.watch_command(was) end;
+        end if;
         -- Followers read it there. No news for subscribers: what has changed is told when the
         -- function is written.
         update pgtide.collection w set reported = look.wrong || '; run: ' || look.mend

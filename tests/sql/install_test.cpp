@@ -392,7 +392,7 @@ TEST_CASE("install: a table of an application that uses our row types does not s
       "alter table pgtide.meta drop column cursor_key; alter table pgtide.collection "
       "drop column key_columns, drop column key_given, drop column ignore_rls, "
       "drop column filenodes, drop column guard, drop column looked_at, drop column reported, "
-      "drop column shape, drop column table_owner, drop column beside");
+      "drop column shape, drop column table_owner, drop column beside, drop column labels");
   CHECK(text_of(install(database.url())) == "ok");
   CHECK(database.value("select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d join "
                        "pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum where "

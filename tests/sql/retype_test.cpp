@@ -129,6 +129,63 @@ TEST_CASE("retyping: a key's type may become any other, in sessions with plans f
   }
 }
 
+TEST_CASE("look: a label of an enum that is renamed is told, one that is added is not") {
+  const std::string renamed = "alter type mood rename value 'sad' to 'low'";
+  struct Case {
+    const char* why;
+    std::string type;
+    std::string sql;
+    bool told;
+  };
+  const Case cases[] = {
+      {"added", "mood", "alter type mood add value 'glad'", false},
+      {"added at the front", "mood", "alter type mood add value 'glad' before 'sad'", false},
+      {"renamed", "mood", renamed, true},
+      {"added, and another one renamed", "mood",
+       "alter type mood add value 'glad' before 'sad'; " + renamed, true},
+      {"in an array", "mood[]", renamed, true},
+      {"in a domain", "code", renamed, true},
+      {"in a composite", "pair", renamed, true},
+      {"in a range", "span", renamed, true},
+      {"of a stranger's", "strange", "alter type strange rename value 'a' to 'b'", true},
+      {"of a type that no row has", "int", renamed, false},
+  };
+  const Role stranger;
+  for (const Case& c : cases) {
+    CAPTURE(c.why);
+    InstalledDatabase database;
+    Session session = database.session();
+    session.run("create type mood as enum ('sad', 'so'); create domain code as mood; "
+                "create type pair as (m mood); create type span as range (subtype = mood); "
+                "create type strange as enum ('a'); alter type strange owner to " +
+                stranger.name() + "; create table t (id int primary key, v " + c.type +
+                "); select pgtide.watch('t')");
+    const auto is_told = [&] {
+      session.run("delete from pgtide.log0; select pgtide.look()");
+      return session.value("select count(*) from pgtide.log0") == "1";
+    };
+    CHECK_FALSE(is_told());
+    for (std::size_t at = 0, end = 0; at < c.sql.size(); at = end + 2) {
+      end = std::min(c.sql.find("; ", at), c.sql.size());
+      session.run(c.sql.substr(at, end - at));
+    }
+    CHECK(is_told() == c.told);
+    CHECK_FALSE(is_told());
+  }
+  // One that was added is known from then on; an installation from before learns all of them.
+  InstalledDatabase database;
+  Session session = database.session();
+  session.run("create type mood as enum ('sad'); create table t (id int primary key, v mood); "
+              "select pgtide.watch('t'); update pgtide.collection set labels = null");
+  session.run("select pgtide.look()");
+  session.run("alter type mood add value 'glad'");
+  session.run("select pgtide.look()");
+  CHECK(session.value("select count(*) from pgtide.log0") == "0");
+  session.run("alter type mood rename value 'glad' to 'merry'");
+  session.run("select pgtide.look()");
+  CHECK(session.value("select count(*) from pgtide.log0") == "1");
+}
+
 TEST_CASE("look: a rewrite is told that comes after, or with, a watch of what is watched") {
   const std::string rewrite = "alter table t alter column v type text using upper(v) || '!'";
   const std::string watching = "select pgtide.watch('t')";
