@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "capture/inspection.hpp"
 #include "cli/bound_rules.hpp"
@@ -36,10 +40,31 @@ std::string leader_of(const nlohmann::json& status) {
          followers + (followers == "1" ? " follower" : " followers");
 }
 
-// Prints a fault and its mend; used for tables and for the database as a whole.
-void print_fault(const nlohmann::json& fault) {
-  std::printf("    %s\n    mend: %s\n", coloured(Colour::red, text_of(fault["wrong"])).c_str(),
-              text_of(fault["mend"]).c_str());
+void print_wrong(const nlohmann::json& wrong) {
+  std::printf("    %s\n", coloured(Colour::red, text_of(wrong)).c_str());
+}
+
+void print_mend(const std::string& mend) { std::printf("    mend: %s\n", mend.c_str()); }
+
+// Those with the same mend as one: a dump that was restored has hundreds, and all that is to be
+// done is one command.
+void print_faults(const nlohmann::json& faults) {
+  constexpr std::size_t shown_max = 5;
+  std::vector<std::string> mends;
+  std::map<std::string, std::vector<nlohmann::json>> wrong;
+  for (const nlohmann::json& fault : faults) {
+    const std::string mend = text_of(fault["mend"]);
+    if (wrong[mend].empty()) mends.push_back(mend);
+    wrong[mend].push_back(fault["wrong"]);
+  }
+  for (const std::string& mend : mends) {
+    const auto& all = wrong[mend];
+    const std::size_t shown = std::min(all.size(), shown_max);
+    std::for_each_n(all.begin(), shown, print_wrong);
+    if (shown < all.size())
+      std::printf("    and %zu more: pgtide status --json\n", all.size() - shown);
+    print_mend(mend);
+  }
 }
 
 void print_collection(const nlohmann::json& collection) {
@@ -50,7 +75,9 @@ void print_collection(const nlohmann::json& collection) {
               coloured(Colour::bold, text_of(collection["name"])).c_str(),
               text_of(collection["table"]).c_str(), text_of(collection["key"]).c_str(),
               collection["old_rows"].get<bool>() ? "" : "  without old rows");
-  if (!well) print_fault(collection);
+  if (well) return;
+  print_wrong(collection["wrong"]);
+  print_mend(text_of(collection["mend"]));
 }
 
 // No log table that was left after it began is emptied before it ends.
@@ -77,7 +104,7 @@ void print_status(const nlohmann::json& status, const std::string& oldest) {
   std::printf("oldest     %s\n", one_line(oldest).c_str());
   std::printf("watched    %zu\n", status["collections"].size());
   for (const nlohmann::json& collection : status["collections"]) print_collection(collection);
-  for (const nlohmann::json& fault : status["faults"]) print_fault(fault);
+  print_faults(status["faults"]);
 }
 
 nlohmann::json oldest_json(const Result<DatabaseFacts>& facts) {

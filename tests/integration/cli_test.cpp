@@ -260,6 +260,24 @@ TEST_CASE("cli: install, watch, status, unwatch, uninstall") {
         == "0");
 }
 
+TEST_CASE("cli: status tells five faults of one mend, and how many more there are") {
+  InstalledDatabase database;
+  database.run("grant execute on all functions in schema pgtide to public");
+  const std::string count =
+      *database.value("select json_array_length(pgtide.status() -> 'faults') - 5");
+  const ProgramEnd end = run_on(database, {"status"});
+  CAPTURE(end.output);
+  CHECK(end.code == 1);
+  std::istringstream lines(end.output);
+  std::vector<std::string> told;
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("    ")) told.push_back(line);
+  REQUIRE(told.size() == 7);
+  CHECK(holds(told[4], "public has rights on function pgtide."));
+  CHECK(told[5] == "    and " + count + " more: pgtide status --json");
+  CHECK(told[6] == "    mend: run: pgtide install");
+}
+
 TEST_CASE("cli: status and doctor say so where pgtide.status() returns anything else") {
   Database database;
   REQUIRE(install(database.url()).ok());
