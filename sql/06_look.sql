@@ -517,6 +517,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     'log_bytes', (select sum(pg_total_relation_size(format('pgtide.log%s', n)::regclass))
                     from generate_series(0, 2) n),
     'log_held', pgtide.log_held(),
+    'log_moves', m.rotated_at between clock_timestamp() - interval '5 s' and clock_timestamp(),
     'logs', (select json_agg(json_build_object(
                       'log', r.log, 'switched_at', r.switched_at, 'sealed', r.seal is not null,
                       'bytes', pg_total_relation_size(format('pgtide.log%s', r.log)::regclass))

@@ -18,7 +18,9 @@ constexpr std::chrono::milliseconds pace_max = 30s;
 constexpr std::chrono::milliseconds pace_min = 10ms;
 // While the log grows fast, so that its size is not found out 30 s late.
 constexpr auto pace_filling = 1s;
-// Three tables may be full at the moment of a switch, and one is emptied in the next second.
+// Three tables may be full at the moment of a switch, and one is emptied in the next second. Where
+// a table was switched no longer ago the next one had been emptied: the log is as large as what is
+// written in that time, and nobody keeps it so.
 constexpr auto patience = 5s;
 
 // Index 0 to 2: a row per table, in order.
@@ -83,14 +85,15 @@ std::uint64_t Rotation::step(std::uint64_t newest) {
   if (newest % ticks_per_table >= ticks_per_table / 2) empty_ticks(newest);
   const bool filling = found.bytes() > limits_.log_bytes / 10;
   due_ = Clock::now() + (filling ? std::min<Clock::duration>(pace_, pace_filling) : pace_);
-  weigh(found.bytes());
+  weigh(found);
   return found.bytes() + found.tick_bytes;
 }
 
-void Rotation::weigh(std::uint64_t bytes) {
+void Rotation::weigh(const Survey& found) {
+  const std::uint64_t bytes = found.bytes();
   if (!is_past_bound(bytes, limits_.log_bytes)) within_at_ = Clock::now();
   fault_.clear();
-  if (Clock::now() - within_at_ < patience) return;
+  if (Clock::now() - within_at_ < patience || std::chrono::abs(found.age) < patience) return;
   const auto held = session_.run("select pgtide.log_held()")[0][0];
   fault_ = past_bound_text(bytes, limits_.log_bytes) + "; " +
            (held.is_null() ? past_bound_mend : one_line(text_of(held)));

@@ -56,7 +56,7 @@ class Rotation {
   void empty_sealed(unsigned log, bool forced);
   bool is_full(const Survey& found) const;
   void empty_ticks(std::uint64_t newest);
-  void weigh(std::uint64_t bytes);
+  void weigh(const Survey& found);
 
   DatabaseSession& session_;
   Limits limits_;

@@ -43,6 +43,7 @@ std::string find_misfit(const json& status) {
                                  {"owner"},
                                  {"log_bytes"},
                                  {"log_held"},
+                                 {"log_moves", Kind::flag},
                                  {"followers"},
                                  {"last_tick", Kind::object_or_null},
                                  {"leader", Kind::object_or_null},
@@ -87,7 +88,7 @@ std::optional<LogFault> find_log_fault(const std::string& report, std::uint64_t 
   const json& held = status["log_held"];
   const json& size = status["log_bytes"];
   const auto bytes = static_cast<std::uint64_t>(size.is_number() ? size.get<double>() : 0);
-  if (!is_past_bound(bytes, bound)) return std::nullopt;
+  if (!is_past_bound(bytes, bound) || status["log_moves"] == true) return std::nullopt;
   return LogFault{past_bound_text(bytes, bound),
                   held.is_string() ? held.get<std::string>() : past_bound_mend};
 }

@@ -312,6 +312,26 @@ TEST_CASE("capture: a log past its bound is told of, with who keeps it from bein
       30s, fault);
 }
 
+TEST_CASE("capture: a log that is emptied all the time is not told of, however small its bound") {
+  Posts posts;
+  SourceOptions options = Running::options_for(posts.database);
+  options.log_bytes = 100'000;  // which its tables exceed when they are empty
+  Running running(options);
+  running.wait_until_leading();
+  std::string told;
+  int next = 0;
+  // A log that is not emptied is told of after five seconds.
+  const auto end = std::chrono::steady_clock::now() + 8s;
+  eventually(
+      [&] {
+        posts.database.run("insert into posts values (" + std::to_string(++next) + ")");
+        told += running.source->status().log_fault;
+        return std::chrono::steady_clock::now() > end;
+      },
+      30s);
+  CHECK(told == "");
+}
+
 TEST_CASE("capture: a cursor that the log has passed expires") {
   Posts posts;
   SourceOptions options = Running::options_for(posts.database);
