@@ -389,11 +389,12 @@ $$;
 
 -- For the planner alone, which puts a call's value into the plan that it makes. IMMUTABLE is not
 -- true of the function, but of the plan: that depends on the relation, as on every one that a
--- constant of type regclass names, and is made anew when the relation is altered. A row's trigger
--- runs under a lock that nobody alters it beside. pg_describe_object() sees the present at any
+-- constant of type regclass names, and is made anew when the relation is altered. Nobody alters a
+-- table beside the statement that fires its trigger; a composite's columns are compared by name too
+-- (columns_stand). pg_describe_object() sees the present at any
 -- isolation level, and dropped columns, so that one column cannot make room for another. Before
 -- PostgreSQL 14 it raises for a column that is not there.
-drop function if exists pgtide.lacks_column(oid, int);
+drop function if exists pgtide.lacks_column(oid, int) cascade;
 create or replace function pgtide.ends_with(relation regclass, columns int) returns boolean
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin

@@ -33,6 +33,16 @@ constexpr const char* left_roles_sql =
     "and not exists (select from pg_database d where r.rolname = 'pgtide_capture_' || d.oid) "
     "order by rolname";
 
+// The server's room for them is shared by all transactions (predicate.c, NPREDICATELOCKTARGETENTS).
+constexpr const char* predicate_locks_sql =
+    "select count(c.oid), count(*), current_setting('max_pred_locks_per_transaction')::int, "
+    "current_setting('max_pred_locks_per_transaction')::bigint * "
+    "(current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int) "
+    "from pg_locks l left join pg_class c on c.oid = l.relation and c.relnamespace = "
+    "(select oid from pg_namespace where nspname = 'pgtide') "
+    "and l.database = (select oid from pg_database where datname = current_database()) "
+    "where l.mode = 'SIReadLock'";
+
 }  // namespace
 
 Result<std::string> read_status(const std::string& url) {
@@ -103,6 +113,7 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
         "quote_ident(coalesce((select o.rolname from pg_namespace n join pg_roles o "
         "on o.oid = n.nspowner where n.nspname = 'pgtide' and not o.rolsuper), current_user))")[0];
     const auto oldest = session.run(oldest_transaction_sql);
+    const auto predicates = session.run(predicate_locks_sql)[0];
     const auto left_roles = session.run(left_roles_sql);
     DatabaseFacts facts;
     facts.version = text_of(row[0]);
@@ -115,6 +126,10 @@ Result<DatabaseFacts> read_facts(const std::string& url) {
     facts.sees_all = text_of(row[5]) == "t";
     facts.role = text_of(row[6]);
     facts.grantee = text_of(row[7]);
+    facts.predicate_locks_on_log = integer_of(predicates[0]);
+    facts.predicate_locks = integer_of(predicates[1]);
+    facts.predicate_locks_setting = static_cast<int>(integer_of(predicates[2]));
+    facts.predicate_locks_max = integer_of(predicates[3]);
     for (const auto& left : left_roles) facts.left_roles.emplace_back(text_of(left[0]));
     if (!oldest.empty()) {
       facts.oldest_transaction = std::chrono::seconds(integer_of(oldest[0][0]));

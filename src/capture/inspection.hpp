@@ -33,6 +33,12 @@ struct DatabaseFacts {
   std::int64_t connections = 0;
   std::int64_t connections_max = 0;
   bool prepares_transactions = false;
+  // What SERIALIZABLE transactions hold: on the log and its indexes, in all, and how many the
+  // server has room for.
+  std::int64_t predicate_locks_on_log = 0;
+  std::int64_t predicate_locks = 0;
+  std::int64_t predicate_locks_max = 0;
+  int predicate_locks_setting = 0;  // max_pred_locks_per_transaction
   // The oldest that keeps a log table from being emptied: one that writes, in any database, or
   // has a lock on the log. As far as our role may know; `sees_all`: it may know of every one.
   std::chrono::seconds oldest_transaction{};

@@ -118,6 +118,22 @@ void examine_left_roles(Examination& all, const DatabaseFacts& facts) {
                         " of databases that no longer exist; run: DROP ROLE " + names + ";");
 }
 
+// SERIALIZABLE writers look into the log, which the server remembers; docs/capture.md says when.
+void examine_predicate_locks(Examination& all, const DatabaseFacts& facts) {
+  if (facts.predicate_locks_on_log == 0) return;
+  const std::string held = "SERIALIZABLE transactions hold " +
+                           std::to_string(facts.predicate_locks_on_log) +
+                           " predicate locks on the log, " + std::to_string(facts.predicate_locks) +
+                           " in all, of some " + std::to_string(facts.predicate_locks_max);
+  const std::string raise = "raise max_pred_locks_per_transaction (is " +
+                            std::to_string(facts.predicate_locks_setting) + ", needs a restart)";
+  if (facts.predicate_locks > facts.predicate_locks_max / 2)
+    return all.mend("predicate locks", held + ": without room for more writers fail (53200); " +
+                                           raise + ", or end the SERIALIZABLE transaction that is "
+                                           "open for longest");
+  all.note("predicate locks", held + "; where writers fail with 53200, " + raise);
+}
+
 // False where nothing more can be asked of it.
 bool examine_server(Examination& all, const Config& config) {
   const auto facts = read_facts(config.database.url);
@@ -139,6 +155,7 @@ bool examine_server(Examination& all, const Config& config) {
     all.well("connections", used + " are taken");
   }
   examine_transactions(all, *facts);
+  examine_predicate_locks(all, *facts);
   examine_left_roles(all, *facts);
   if (facts->prepares_transactions) {
     all.note("wake-up", "max_prepared_transactions is not 0, so the bridge polls instead of being "

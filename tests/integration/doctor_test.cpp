@@ -113,6 +113,26 @@ TEST_CASE("doctor: the capture role of a database that was dropped is named, and
   CHECK(!holds(doctor(stage).output, "that no longer exist"));
 }
 
+TEST_CASE("doctor: predicate locks on the log are told, with the setting that they need") {
+  Stage stage;
+  CHECK(findings(run_program({"doctor", "--json"},
+                             {.environment = {"DATABASE_URL=" + stage.database.url()},
+                              .folder = stage.folder.path("")}),
+                 "predicate locks")
+            .empty());
+  // What a transaction has itself created it looks for in the log before it deletes it.
+  Session writer = stage.database.session();
+  writer.run("begin isolation level serializable");
+  writer.run("insert into posts (id, title) values (77, 'a'); delete from posts where id = 77");
+  const ProgramEnd end = run_program({"doctor", "--json"},
+                                     {.environment = {"DATABASE_URL=" + stage.database.url()},
+                                      .folder = stage.folder.path("")});
+  CHECK(any_holds(findings(end, "predicate locks"),
+                  "note SERIALIZABLE transactions hold "));
+  CHECK(any_holds(findings(end, "predicate locks"), "raise max_pred_locks_per_transaction (is 64"));
+  writer.run("rollback");
+}
+
 TEST_CASE("doctor: a database without pgtide, and a secret that all may read") {
   const Database database;
   const Folder folder;

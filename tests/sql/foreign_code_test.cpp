@@ -2,6 +2,8 @@
 // functions. What it defines counts in a sequence, which no rollback takes back.
 #include <doctest/doctest.h>
 
+#include <regex>
+
 #include "support/installed_database.hpp"
 
 using namespace pgtide;
@@ -348,6 +350,7 @@ TEST_CASE("foreign code: none where the writer's snapshot or plan is older than 
     writer.run("insert into t values (2, 'sad', 'sad')");
     writer.run("commit");
     db.session->run("insert into t values (3, 'sad', 'sad')");  // whose plan is older
+    db.session->run("update t set x = 'so so'; delete from t where id = 2");
     CHECK(!db.trapped());
     CHECK(db.database.value("select new_row from pgtide.log where record = '3'") ==
           R"({"id":3,"x":"sad","m":"sad"})");
@@ -450,6 +453,60 @@ TEST_CASE("foreign code: a superuser's cast that looks for names finds none of a
   }
 }
 
+// Of each kind of write, to rows that are there, by a session that has the plan and by one that has
+// not.
+TEST_CASE("foreign code: none in a column that came since, or in another table's rows") {
+  for (const std::string kept : {"true", "false"}) {
+    CAPTURE(kept);
+    Hostile db;
+    db.session->run(moods + trap("mood") +
+                    "create table t (id int primary key, x text); insert into t values (1), (2); "
+                    "create table other (id int primary key, x text, m mood)");
+    db.watch_table(kept == "true");
+    db.session->run("update t set x = 'a'");
+    db.session->run("alter table t add m mood default 'sad'");
+    const std::string writes = "update TABLE set x = 'b'; update TABLE set id = 3 where id = 2; "
+                               "delete from TABLE; insert into TABLE values (1), (2)";
+    const auto on = [&](const std::string& table) {
+      return std::regex_replace(writes, std::regex("TABLE"), table);
+    };
+    db.session->run(on("t"));
+    Session fresh = db.database.session(db.mallory);
+    fresh.run(on("t"));
+    CHECK(!db.trapped());
+    db.database.run("create trigger stray after insert or update or delete on other for each row "
+                    "execute function pgtide.capture_1()");
+    for (int times = 0; times < 2; ++times) {
+      db.session->run(on("other"));
+      fresh.run(on("other"));
+    }
+    CHECK(!db.trapped());
+  }
+}
+
+// A stranger may have made the schema before the restore, with functions of our names, and have the
+// log's number be the one that our functions were written for: it can be had by burning numbers.
+TEST_CASE("foreign code: none by functions of our names where another role runs the capture") {
+  Hostile db;
+  db.database.run("create table t (id int primary key, x text)");
+  db.watch_table();
+  db.database.run(
+      "create function trap_column(regclass, int) returns bool immutable language plpgsql as "
+      "$$ begin perform nextval('public.trapped'); return true; end $$; "
+      "create or replace function pgtide.ends_with(relation regclass, columns int) returns bool "
+      "immutable language sql as 'select public.trap_column($1, $2)'; "
+      "create or replace function pgtide.same_type(x anyelement, pattern anyelement) returns bool "
+      "immutable language sql as 'select public.trap_column(''pg_class'', 1)'");
+  const Role other("superuser");
+  db.database.run("alter function pgtide.capture_1() owner to " + other.name());
+  const std::string writes = "insert into t values (1, 'a'), (2, 'b'); update t set x = 'c'; "
+                             "update t set id = 3 where id = 2; delete from t";
+  db.database.run(writes);
+  db.database.session().run(writes);
+  CHECK(!db.trapped());
+  CHECK(db.log() == "");
+}
+
 TEST_CASE("foreign code: a capture function logs nothing in a database that is not its own") {
   Hostile db;
   db.database.run("create table t (id int primary key, v int)");
@@ -460,6 +517,10 @@ TEST_CASE("foreign code: a capture function logs nothing in a database that is n
   db.database.run("alter table pgtide.log0 rename to former; create table pgtide.log0 (like "
                   "pgtide.former including all); grant all on pgtide.log0 to public");
   db.database.run("insert into t values (2, 2); update t set v = 3; delete from t where id = 2");
+  db.session->run(moods + trap("mood"));
+  db.database.run("alter table t add m mood default 'sad'; insert into t values (3, 3); "
+                  "update t set v = 4; delete from t");
+  CHECK(!db.trapped());
   db.database.run("alter table t alter v type text; insert into t values (3, 'x'); truncate t");
   CHECK(db.database.value("select count(*) from pgtide.log0") == "0");
   db.database.run("drop table pgtide.log0 cascade; insert into t values (4, 'x'); truncate t");
