@@ -389,6 +389,7 @@ $$;
 -- may have come with another owner, a superuser, who must not run anything of it. It has an IF of
 -- its own and names nothing of this schema, for the planner runs functions of the guard before the
 -- guard is asked, unless it finds the log to be another one.
+-- No value is longer than a gigabyte, so that two sizes fit into an int.
 create or replace function pgtide.capture_source(c int, repairing boolean default true) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $outer$
 declare
@@ -463,7 +464,7 @@ begin
       select w.id, w.doc into rec, n from %10$s;
       select w.id, w.%11$s into was, o from %12$s;
       if was is not distinct from rec then was := null;%13$s end if;
-      if pg_column_size(n)::bigint + pg_column_size(o) > 536870912 then
+      if pg_column_size(n) + pg_column_size(o) > 536870912 then
         o := null; n := null;
       end if;
     end;
@@ -511,7 +512,7 @@ end $body$,
     case when t.old_rows then '' else format(' o := %s;', old_key.object) end,
     case when t.old_rows then format('
       o := case when rec is not null then %s end;', old_row) else '' end, new_row,
-    case when t.old_rows then '::bigint + pg_column_size(o)' else '' end,
+    case when t.old_rows then ' + pg_column_size(o)' else '' end,
     written || 'new) w', case when t.old_rows then 'doc' else 'key_doc' end,
     written || 'old) w', case when t.old_rows then '' else ' o := null;' end,
     c, repairing::text,
