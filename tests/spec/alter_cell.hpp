@@ -23,6 +23,7 @@ struct AlterCell {
   //   refused X PostgreSQL refuses it, with this SQLSTATE
   // After ": " comes a part of what /readyz says of the collection; without it, it says nothing.
   // " writes X": writers fail with this SQLSTATE, as without pgtide.
+  // " | " stands between what different versions come to.
   const char* expected;
   struct More {
     const char* but = "";     // "parted = refused 42P16; bare = follows"

@@ -53,7 +53,9 @@ class AlterBatch {
       const std::string what = std::string(trial.cell->name) + " @" + name_of(trial.kind) + " @";
       CAPTURE(what);
       CAPTURE(why_);
-      CHECK(seen == trial.expected());
+      // Of several, each is what some version of PostgreSQL comes to.
+      const std::string expected = trial.expected();
+      if (!holds(" | " + expected + " | ", " | " + seen + " | ")) CHECK(seen == expected);
       if (std::getenv("PGTIDE_TEST_PRINT") != nullptr) MESSAGE("@", what, seen, " @", why_);
     }
   }
