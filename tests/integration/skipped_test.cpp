@@ -31,7 +31,8 @@ void wait_for(const Serving& serving, const std::string& part, bool there = true
              [&] { return body; });
 }
 
-const std::string told = "changes of collection posts that could not be sent were skipped: ";
+const std::string skipped_posts =
+    "changes of collection posts that could not be sent were skipped: ";
 
 }  // namespace
 
@@ -47,7 +48,7 @@ TEST_CASE("skipped: a change that is skipped is a problem everywhere until ackno
   skip(stage, 1);
   skip(stage, 1, 2);
   for (const Serving* serving : std::initializer_list<const Serving*>{&*leader, &follower}) {
-    wait_for(*serving, told + "3, the last one at ");
+    wait_for(*serving, skipped_posts + "3, the last one at ");
     const std::string body = ready_body(*serving);
     CHECK(holds(body, "record 'r1': it is no JSON object in UTF-8"));
     CHECK(holds(body, "run: pgtide acknowledge posts"));
@@ -56,18 +57,18 @@ TEST_CASE("skipped: a change that is skipped is a problem everywhere until ackno
   }
   ProgramEnd end = call(stage, {"status"});
   CHECK(end.code == 1);
-  CHECK(holds(end.output, told + "3, "));
+  CHECK(holds(end.output, skipped_posts + "3, "));
   CHECK(holds(end.output, "mend: run: pgtide acknowledge posts\n"));
   CHECK(call(stage, {"status", "--json"}).code == 1);
   end = call(stage, {"doctor"});
   CHECK(end.code == 1);
-  CHECK(holds(end.output, told + "3, "));
+  CHECK(holds(end.output, skipped_posts + "3, "));
 
   leader->kill();
   leader.reset();
   eventually([&] { return follower.leads(); }, patience);
   const Serving next(stage, "next");
-  wait_for(next, told + "3, ");
+  wait_for(next, skipped_posts + "3, ");
 
   end = call(stage, {"acknowledge", "post"});
   CHECK(end.code == 1);
@@ -76,10 +77,10 @@ TEST_CASE("skipped: a change that is skipped is a problem everywhere until ackno
   CHECK(end.code == 0);
   CHECK(end.output == "acknowledged: 3 changes that could not be sent\n");
   for (const Serving* serving : {&follower, &next}) {
-    wait_for(*serving, told, false);
+    wait_for(*serving, skipped_posts, false);
     CHECK(holds(ready_body(*serving), "collection its "));
   }
-  CHECK(!holds(call(stage, {"status"}).output, told));
+  CHECK(!holds(call(stage, {"status"}).output, skipped_posts));
   CHECK(call(stage, {"acknowledge"}).output ==
         "acknowledged: 1 change that could not be sent\n");
   CHECK(call(stage, {"acknowledge"}).output ==
@@ -93,18 +94,18 @@ TEST_CASE("skipped: after an hour it is told no longer, and counted anew") {
   Stage stage;
   const Serving serving(stage, "port");
   skip(stage, 2);
-  wait_for(serving, told + "2, ");
+  wait_for(serving, skipped_posts + "2, ");
   stage.database.run("update pgtide.skipped set at = at - interval '59 minutes'; "
                      "notify pgtide_catalog");
   CHECK(call(stage, {"status"}).code == 1);
-  CHECK(holds(ready_body(serving), told + "2, "));
+  CHECK(holds(ready_body(serving), skipped_posts + "2, "));
   stage.database.run("update pgtide.skipped set at = at - interval '1 minute'; "
                      "notify pgtide_catalog");
-  wait_for(serving, told, false);
+  wait_for(serving, skipped_posts, false);
   CHECK(call(stage, {"status"}).code == 0);
   CHECK(call(stage, {"doctor"}).code == 0);
   skip(stage, 1);
-  wait_for(serving, told + "1, ");
+  wait_for(serving, skipped_posts + "1, ");
 }
 
 TEST_CASE("skipped: what belongs to no collection is told in one, and acknowledged with the rest") {

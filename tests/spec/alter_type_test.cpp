@@ -15,7 +15,7 @@ const char* const strange_mood =
 const char* const pair_type = "create type {n}_pair as (a int, b text)";
 const char* const strange_pair =
     "create role {r}; create type {n}_pair as (a int, b text); alter type {n}_pair owner to {r}";
-const char* const code = "create domain {n}_code as text";
+const char* const code_domain = "create domain {n}_code as text";
 const char* const strange_code =
     "create role {r}; create domain {n}_code as text; alter domain {n}_code owner to {r}";
 
@@ -182,7 +182,7 @@ const std::vector<AlterCell> domain_cells = {
     {"a domain's default",
      "alter domain {n}_code set default 'x'",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"no default of a domain",
      "alter domain {n}_code drop default",
      "follows",
@@ -190,7 +190,7 @@ const std::vector<AlterCell> domain_cells = {
     {"a domain is not null",
      "update {t} set x = 'a'; alter domain {n}_code set not null",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"a domain may be null",
      "alter domain {n}_code drop not null",
      "follows",
@@ -199,26 +199,26 @@ const std::vector<AlterCell> domain_cells = {
     {"a domain's check",
      "alter domain {n}_code add constraint c check (value <> 'none')",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"a domain's check that is not valid",
      "alter domain {n}_code add constraint c check (value = 'none') not valid",
      "follows writes 23514",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"validate a domain's check",
      "alter domain {n}_code add constraint c check (value <> 'none') "
      "not valid; alter domain {n}_code validate constraint c",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"rename a domain's check",
      "alter domain {n}_code add constraint c check (value <> 'none'); "
      "alter domain {n}_code rename constraint c to d",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"drop a domain's check",
      "alter domain {n}_code add constraint c check (value <> 'none'); "
      "alter domain {n}_code drop constraint c cascade",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"a strange domain's check",
      "alter domain {n}_code add constraint c check (value <> 'none')",
      "follows",
@@ -226,24 +226,27 @@ const std::vector<AlterCell> domain_cells = {
     {"rename a domain",
      "alter domain {n}_code rename to {n}_codes",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"move a domain",
      "create schema {s}; alter domain {n}_code set schema {s}",
      "follows",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
     {"give a domain away",
      "create role {r}; alter domain {n}_code owner to {r}",
      "follows",
-     {.before = code, .x = "{n}_code"}},
-    {"drop a domain", "drop domain {n}_code cascade", "told", {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
+    {"drop a domain",
+     "drop domain {n}_code cascade",
+     "told",
+     {.before = code_domain, .x = "{n}_code"}},
     {"a column's type becomes a domain",
      "alter table {t} alter x type {n}_code",
      "told",
-     {.before = code, .x = "text"}},
+     {.before = code_domain, .x = "text"}},
     {"a domain becomes a column's type",
      "alter table {t} alter x type text",
      "told",
-     {.before = code, .x = "{n}_code"}},
+     {.before = code_domain, .x = "{n}_code"}},
 };
 
 const std::vector<AlterCell> other_type_cells = {
