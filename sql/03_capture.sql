@@ -442,7 +442,7 @@ declare
   o json;
   n json;
 begin
-  if current_user <> %21$L then
+  if not current_user = %21$L then
     return null;
   elsif tg_op = 'UPDATE' then
     -- An update that changes nothing is not logged, unless the version before it may be of this
