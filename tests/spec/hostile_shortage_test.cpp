@@ -10,10 +10,10 @@ using namespace pgtide::test;
 
 namespace {
 
-constexpr std::size_t limit_bytes = 4'194'304;
+constexpr std::size_t small_limit_bytes = 4'194'304;
 
 std::vector<std::string> small_memory() {
-  return {"--limits.memory-bytes", std::to_string(limit_bytes),
+  return {"--limits.memory-bytes", std::to_string(small_limit_bytes),
           "--limits.backlog-bytes", "1048576",
           "--limits.event-bytes", "65536",
           "--limits.handshake-timeout", "60s"};
@@ -36,7 +36,7 @@ TEST_CASE("memory: at the limit new connections get 503 server_busy, and are let
   std::deque<WireSocket> crowd;
   const std::string head = crowd_handshake.substr(0, crowd_handshake.size() - 2) + "X-Padding: " +
                            std::string(15'500, 'x');
-  const auto most = static_cast<double>(limit_bytes) * 3 / 4;
+  const auto most = static_cast<double>(small_limit_bytes) * 3 / 4;
   const auto full = [&] { return metric("pgtide_memory_bytes{kind=\"connections\"}") > most; };
   while (!becomes_true(full, std::chrono::milliseconds(100))) {
     REQUIRE(crowd.size() < 1'000);
