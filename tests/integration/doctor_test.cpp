@@ -9,9 +9,9 @@ using namespace pgtide::test;
 
 namespace {
 
-ProgramEnd doctor(const Stage& stage) {
-  return run_program({"doctor"}, {.environment = {"DATABASE_URL=" + stage.database.url()},
-                                 .folder = stage.folder.path("")});
+ProgramEnd doctor(const Stage& stage, const std::vector<std::string>& command = {"doctor"}) {
+  return run_program(command, {.environment = {"DATABASE_URL=" + stage.database.url()},
+                               .folder = stage.folder.path("")});
 }
 
 // The lines about one subject, each as "verdict text".
@@ -115,20 +115,13 @@ TEST_CASE("doctor: the capture role of a database that was dropped is named, and
 
 TEST_CASE("doctor: predicate locks on the log are told, with the setting that they need") {
   Stage stage;
-  CHECK(findings(run_program({"doctor", "--json"},
-                             {.environment = {"DATABASE_URL=" + stage.database.url()},
-                              .folder = stage.folder.path("")}),
-                 "predicate locks")
-            .empty());
+  CHECK(findings(doctor(stage, {"doctor", "--json"}), "predicate locks").empty());
   // What a transaction has itself created it looks for in the log before it deletes it.
   Session writer = stage.database.session();
   writer.run("begin isolation level serializable");
   writer.run("insert into posts (id, title) values (77, 'a'); delete from posts where id = 77");
-  const ProgramEnd end = run_program({"doctor", "--json"},
-                                     {.environment = {"DATABASE_URL=" + stage.database.url()},
-                                      .folder = stage.folder.path("")});
-  CHECK(any_holds(findings(end, "predicate locks"),
-                  "note SERIALIZABLE transactions hold "));
+  const ProgramEnd end = doctor(stage, {"doctor", "--json"});
+  CHECK(any_holds(findings(end, "predicate locks"), "note SERIALIZABLE transactions hold "));
   CHECK(any_holds(findings(end, "predicate locks"), "raise max_pred_locks_per_transaction (is 64"));
   writer.run("rollback");
 }
